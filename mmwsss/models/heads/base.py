@@ -1,0 +1,54 @@
+"""What every CAM head gives back."""
+
+from dataclasses import dataclass, field
+from typing import Dict, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class CAMOutput:
+    """One forward pass of a network over one view.
+
+    Attributes:
+        cam: Raw, signed class activation map ``(N, C, h, w)`` of the foreground classes.
+        logits: Image logits ``(N, C)``.
+        bg: Raw background score ``(N, 1, h, w)``, or None where the head has none.
+        feats: Feature maps of the backbone, low to high level.
+        extra: Tensors that only some heads make, by name (``pooled_map``, ``embedding``, ...);
+            their first dimension is the batch.
+    """
+
+    cam: Tensor
+    logits: Tensor
+    bg: Optional[Tensor] = None
+    feats: Tuple[Tensor, ...] = ()
+    extra: Dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> Tensor:
+        """Raw scores with the background first, ``(N, C + 1, h, w)``.
+
+        Raises:
+            ValueError: The head gives no background score.
+        """
+        if self.bg is None:
+            raise ValueError(
+                'this head gives no background score; build it with background=True, or choose a '
+                'module option that makes one')
+        return torch.cat([self.bg, self.cam], dim=1)
+
+    def split(self, sizes) -> Tuple['CAMOutput', ...]:
+        """Cut a batched pass into the passes of the views it was made of."""
+        def cut(x):
+            return [None] * len(sizes) if x is None else x.split(sizes)
+
+        feats = zip(*map(cut, self.feats)) if self.feats else [()] * len(sizes)
+        extras = [dict() for _ in sizes]
+        for name, tensor in self.extra.items():
+            for extra, part in zip(extras, cut(tensor)):
+                extra[name] = part
+        return tuple(
+            CAMOutput(*parts) for parts in zip(
+                cut(self.cam), cut(self.logits), cut(self.bg), map(tuple, feats), extras))
