@@ -1,0 +1,3 @@
+from .multi_scale import multi_scale_cam
+
+__all__ = ['multi_scale_cam']

@@ -39,6 +39,13 @@ class CAMOutput:
                 'module option that makes one')
         return torch.cat([self.bg, self.cam], dim=1)
 
+    def detach(self) -> 'CAMOutput':
+        """The same values without gradient."""
+        return CAMOutput(
+            self.cam.detach(), self.logits.detach(), None if self.bg is None else self.bg.detach(),
+            tuple(feat.detach() for feat in self.feats),
+            {name: tensor.detach() for name, tensor in self.extra.items()})
+
     def split(self, sizes) -> Tuple['CAMOutput', ...]:
         """Cut a batched pass into the passes of the views it was made of."""
         def cut(x):

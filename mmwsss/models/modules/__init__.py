@@ -1,0 +1,3 @@
+from .base import WSSSModule
+
+__all__ = ['WSSSModule']

@@ -1,0 +1,68 @@
+"""Multi-scale CAM inference, one function for hook, tool and API."""
+
+from typing import Optional, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def scaled_size(size: Sequence[int], scale: float) -> tuple:
+    """Size of a picture at a scale, at least one pixel."""
+    return tuple(max(int(round(side * scale)), 1) for side in size)
+
+
+@torch.no_grad()
+def multi_scale_cam(model: nn.Module,
+                    images: Tensor,
+                    labels: Tensor,
+                    scales: Sequence[float] = (0.5, 1., 1.5, 2.),
+                    flip: bool = True,
+                    size: Optional[Sequence[int]] = None,
+                    relu: str = 'each',
+                    norm: str = 'max',
+                    eps: float = 1e-5) -> Tensor:
+    """CAMs of a batch, aggregated over scales and the horizontal flip.
+
+    Per scale the batch and its mirror image go through the network as one batch; each raw CAM is
+    brought to ``size`` bilinearly, passed through a ReLU, filtered by the label, mirrored back, and
+    summed; the sum is divided by its maximum per class.
+
+    Args:
+        model: Has ``predict_cam(images) -> (N, C, h, w)`` raw CAM.
+        images: Normalised pictures of one size, ``(N, 3, H, W)``.
+        labels: Multi-hot ``(N, C)``; the CAM of an absent class is 0.
+        scales: Factors of the input size (bicubic).
+        flip: Also use the mirror image.
+        size: Size of the result; the input's by default.
+        relu: ``'each'``: every CAM before summing (AEFT, KTSE inference); ``'flip'``: after the sum
+            of a picture and its mirror image (the CAMs of IRN's refinement in KTSE).
+        norm: ``'max'`` or ``'minmax'`` (SEAM, EADER, MCTformer) over each class map.
+        eps: Guards the division.
+
+    Returns:
+        ``(N, C, h, w)`` in [0, 1].
+    """
+    if relu not in ('each', 'flip') or norm not in ('max', 'minmax'):
+        raise ValueError(f"relu={relu!r} must be 'each' or 'flip', norm={norm!r} 'max' or 'minmax'")
+    size = tuple(images.shape[-2:] if size is None else size)
+    total = 0
+    for scale in scales:
+        scaled = images
+        if scale != 1:
+            scaled = F.interpolate(
+                images, scaled_size(images.shape[-2:], scale), mode='bicubic', align_corners=False)
+        if flip:
+            scaled = torch.cat([scaled, scaled.flip(-1)])
+        cam = model.predict_cam(scaled).float()
+        cam = F.interpolate(cam, size, mode='bilinear', align_corners=False)
+        if relu == 'each':
+            cam = cam.relu_()
+        if flip:
+            straight, mirrored = cam.chunk(2)
+            cam = straight + mirrored.flip(-1)
+        total = total + cam.relu_()
+    total = total * labels[:, :, None, None].to(total)
+    if norm == 'minmax':
+        total = F.relu(total - total.amin((-2, -1), keepdim=True) - eps)
+    return total / (total.amax((-2, -1), keepdim=True) + eps)

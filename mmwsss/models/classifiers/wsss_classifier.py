@@ -1,0 +1,276 @@
+"""The one classifier that every method builds on."""
+
+from collections import OrderedDict
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from mmengine import dist
+from mmengine.model import BaseModel, BaseModule
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from mmwsss.inference.multi_scale import multi_scale_cam
+from mmwsss.registry import MODELS
+
+from ..heads.base import CAMOutput
+from .views import Progress, Views
+
+
+class _Network(nn.Module):
+    """A backbone and a CAM head."""
+
+    def extract(self, images: Tensor) -> CAMOutput:
+        """Normalised images ``(N, 3, H, W)`` to features, CAM and logits."""
+        feats = self.backbone(images)
+        if getattr(self.head, 'needs_image', False):
+            return self.head(feats, image=images)
+        return self.head(feats)
+
+
+@MODELS.register_module()
+class CAMNetwork(_Network, BaseModule):
+    """A network beside the student, e.g. EADER's adversary or an EMA teacher.
+
+    Args:
+        backbone: Config of the backbone.
+        head: Config of the CAM head.
+    """
+
+    def __init__(self, backbone: dict, head: dict, init_cfg: Optional[dict] = None):
+        super().__init__(init_cfg=init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.head = MODELS.build(head)
+
+    forward = _Network.extract
+
+
+@MODELS.register_module()
+class WSSSClassifier(_Network, BaseModel):
+    """A multi-label classifier whose class activation maps (CAMs) localise, and a list of modules,
+    each one published idea that adds loss terms.
+
+    Args:
+        backbone: Config of the student's backbone (``mmpretrain.*`` and ``mmseg.*`` by prefix).
+        head: Config of the CAM head.
+        modules: Configs of :class:`WSSSModule` children; any subset is legal.
+        teacher: Keep a second network of the same shape whose weights follow the student as an
+            exponential moving average (``train_cfg.ema``). It gets no gradient.
+        networks: Further networks by name, e.g. ``adversary=dict(type='CAMNetwork', ...)``.
+        cls_views: Views with the head's classification loss (the paired picture of KTSE has none).
+        cls_weight: Factor of the classification loss.
+        cam: How inference makes a CAM where the head does not (``dict(type='GradCAM')``).
+        test_cfg: Options of :func:`multi_scale_cam` for :meth:`predict`, and ``logits=True`` to also
+            predict image logits (one more forward pass, for classification metrics).
+        data_preprocessor: Config of :class:`WSSSDataPreprocessor`.
+    """
+
+    def __init__(self,
+                 backbone: dict,
+                 head: dict,
+                 modules: Sequence[dict] = (),
+                 teacher: bool = False,
+                 networks: Optional[Dict[str, dict]] = None,
+                 cls_views: Sequence[str] = ('image', ),
+                 cls_weight: float = 1.,
+                 cam: Optional[dict] = None,
+                 test_cfg: Optional[dict] = None,
+                 data_preprocessor: Optional[dict] = None,
+                 init_cfg: Optional[dict] = None):
+        super().__init__(
+            data_preprocessor=data_preprocessor or dict(type='WSSSDataPreprocessor'),
+            init_cfg=init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.head = MODELS.build(head)
+        self.num_classes = self.head.num_classes
+        # Where the head makes no CAM in the forward pass, e.g. dict(type='GradCAM').
+        self.cam = None if cam is None else MODELS.build(cam)
+        self.networks = nn.ModuleDict(
+            {name: MODELS.build(cfg) for name, cfg in (networks or {}).items()})
+        self.teacher = None
+        if teacher:
+            self.teacher = CAMNetwork(backbone, head).requires_grad_(False)
+        # `modules` is taken by nn.Module.
+        self.ideas = nn.ModuleList([MODELS.build(cfg) for cfg in modules])
+        self._check_ideas()
+        self.cls_views = tuple(cls_views)
+        self.cls_weight = cls_weight
+        self.test_cfg = dict(test_cfg or dict(scales=(1., ), flip=False))
+        self.progress = Progress()
+        self.loaded_networks: Optional[set] = None
+
+    def _check_ideas(self) -> None:
+        prefixes = [idea.prefix for idea in self.ideas]
+        for prefix in prefixes:
+            if prefixes.count(prefix) > 1:
+                raise ValueError(
+                    f'two modules log as "{prefix}"; give one of them another name=...')
+        known = {'student', 'frozen', *self.networks}
+        if self.teacher is not None:
+            known.add('teacher')
+        for idea in self.ideas:
+            for network in idea.networks:
+                if network not in known:
+                    how = ('teacher=True in the model and ema=dict(momentum=...) in train_cfg'
+                           if network == 'teacher' else
+                           f"networks=dict({network}=dict(type='CAMNetwork', ...)) in the model")
+                    raise ValueError(
+                        f'{type(idea).__name__} needs the network "{network}"; set {how}')
+
+    # -- networks ----------------------------------------------------------------------------------
+    def network(self, name: str) -> nn.Module:
+        """The network of that name: ``student``, ``teacher``, ``frozen`` or one of ``networks``."""
+        if name in ('student', 'frozen'):
+            return self
+        if name == 'teacher' and self.teacher is not None:
+            return self.teacher
+        if name in self.networks:
+            return self.networks[name]
+        raise KeyError(f'no network "{name}"; there are '
+                       f'{["student", "frozen", *self.networks]}'
+                       f'{" and teacher" if self.teacher is not None else ""}')
+
+    def run_network(self, images: Tensor, network: str = 'student', grad: bool = True) -> CAMOutput:
+        """Forward ``images`` through a network; the teacher and ``frozen`` never give gradient."""
+        grad = grad and network not in ('teacher', 'frozen')
+        if network == 'frozen':
+            parts = [self.backbone, self.head]
+            modes = [(m, m.training) for part in parts for m in part.modules()]
+            for part in parts:
+                part.eval()
+            try:
+                with torch.no_grad():
+                    return self.extract(images)
+            finally:
+                for module, mode in modes:
+                    module.training = mode
+        with torch.set_grad_enabled(grad and torch.is_grad_enabled()):
+            return self.network(network).extract(images)
+
+    def trains(self, network: str = 'student') -> bool:
+        """Whether this step optimizes the network (its phase is active)."""
+        if network in ('teacher', 'frozen'):
+            return False
+        parts = ([self.backbone, self.head] if network == 'student' else [self.network(network)])
+        return any(p.requires_grad for part in parts for p in part.parameters())
+
+    def norm_is_frozen(self, network: str = 'student') -> bool:
+        """Whether batching views changes nothing: no batch normalisation uses batch statistics."""
+        net = self.network(network)
+        return not any(
+            m.training for part in (net.backbone, net.head) for m in part.modules()
+            if isinstance(m, _NormBase))
+
+    # -- training ----------------------------------------------------------------------------------
+    def set_progress(self, progress: Progress) -> None:
+        """Called by the loop before every step."""
+        self.progress = progress
+
+    def views(self, inputs: Dict[str, Tensor], data_samples: Dict[str, list]) -> Views:
+        """The :class:`Views` of one step."""
+        return Views(self.run_network, inputs, data_samples, self.progress, self.norm_is_frozen,
+                     self.trains)
+
+    def loss(self, inputs: Dict[str, Tensor], data_samples: Dict[str, list]) -> Dict[str, Tensor]:
+        """Classification loss and the terms of all active modules, named ``<module>.<term>``."""
+        views = self.views(inputs, data_samples)
+        active: List[Tuple[nn.Module, float]] = []
+        for idea in self.ideas:
+            weight = idea.current_weight(self.progress)
+            if weight:
+                self._check_views(idea, views)
+                idea.add_views(views)
+                active.append((idea, weight))
+        losses = {}
+        if self.trains('student'):
+            views.expect(*self.cls_views)
+            for view in self.cls_views:
+                prefix = '' if view == 'image' else f'{view}.'
+                terms = self.head.loss(views[view], views.labels(view))
+                for name, term in terms.items():
+                    losses[prefix + name] = term * self.cls_weight
+        for idea, weight in active:
+            for name, term in idea.loss(views).items():
+                is_loss = 'loss' in name
+                losses[f'{idea.prefix}.{name}'] = term * weight if is_loss else term
+        return losses
+
+    @staticmethod
+    def _check_views(idea: nn.Module, views: Views) -> None:
+        for name in idea.views:
+            if name not in views:
+                raise KeyError(
+                    f'{type(idea).__name__} needs the view "{name}", which the data does not give; '
+                    'wrap the data set (PairedDataset, CrossDomainDataset) or add the transform '
+                    'that makes it (StrongView)')
+
+    def parse_losses(self, losses: Dict[str, Tensor]) -> Tuple[Tensor, Dict[str, Tensor]]:
+        """Sum of the losses, and the log values averaged over all ranks."""
+        total, log_vars = super().parse_losses(losses)
+        if dist.get_world_size() > 1:
+            values = torch.stack([value.detach().float() for value in log_vars.values()])
+            dist.all_reduce(values, op='mean')
+            log_vars = OrderedDict(zip(log_vars, values))
+        return total, log_vars
+
+    # -- inference ---------------------------------------------------------------------------------
+    def forward(self,
+                inputs: Union[Tensor, Dict[str, Tensor]],
+                data_samples: Optional[Dict[str, list]] = None,
+                mode: str = 'tensor'):
+        """``loss`` gives a dict of losses, ``predict`` data samples, ``tensor`` a CAMOutput."""
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        image = inputs['image'] if isinstance(inputs, dict) else inputs
+        if mode == 'predict':
+            return self.predict(image, data_samples['image'])
+        if mode == 'tensor':
+            return self.extract(image)
+        raise ValueError(f'mode must be loss, predict or tensor, not "{mode}"')
+
+    def predict_cam(self, inputs: Tensor) -> Tensor:
+        """Raw, signed CAM ``(N, C, h, w)`` of a normalised batch ``(N, 3, H, W)``."""
+        if self.cam is not None:
+            return self.cam(self, inputs)
+        infer = getattr(self.head, 'infer_cam', None)
+        output = self.extract(inputs)
+        return output.cam if infer is None else infer(output)
+
+    def predict_logits(self, inputs: Tensor) -> Tensor:
+        """Image logits ``(N, C)`` of a normalised batch ``(N, 3, H, W)``."""
+        return self.extract(inputs).logits
+
+    def predict(self, image: Tensor, data_samples: list) -> list:
+        """Set ``pred_cam`` ``(C, H, W)`` in [0, 1], at the original size and filtered by the image
+        label where there is one, and ``pred_logits`` ``(C,)`` if ``test_cfg.logits``."""
+        options = dict(self.test_cfg)
+        if options.pop('logits', False):
+            for sample, logits in zip(data_samples, self.predict_logits(image)):
+                sample.pred_logits = logits
+        if 'gt_label' in data_samples[0]:
+            labels = torch.stack([sample.gt_label for sample in data_samples]).to(image)
+        else:
+            labels = image.new_ones(len(image), self.num_classes)
+        cams = multi_scale_cam(self, image, labels, **options)
+        for sample, cam in zip(data_samples, cams):
+            size = tuple(sample.get('ori_shape', cam.shape[-2:]))
+            if tuple(cam.shape[-2:]) != size:
+                cam = F.interpolate(
+                    cam[None], size=size, mode='bilinear', align_corners=False)[0]
+            sample.pred_cam = cam
+        return data_samples
+
+    # -- checkpoints -------------------------------------------------------------------------------
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
+        """Refuse a checkpoint of other shapes; mmengine would skip those weights with a log line."""
+        self.loaded_networks = {
+            key[len(prefix):].split('.')[0] for key in state_dict if key.startswith(prefix)
+        }
+        for name, value in self.state_dict().items():
+            loaded = state_dict.get(prefix + name)
+            if loaded is not None and loaded.shape != value.shape:
+                raise ValueError(
+                    f'the checkpoint\'s "{prefix + name}" has shape {tuple(loaded.shape)}, this '
+                    f'model ({self.num_classes} classes) needs {tuple(value.shape)}. It was trained '
+                    'with other classes or widths; adapt the config, or drop that key from the file')
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

@@ -1,0 +1,92 @@
+"""From a collated batch of uint8 pictures to normalised views on the model's device."""
+
+from typing import Optional, Sequence
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+from mmwsss.registry import MODELS
+
+
+def valid_mask(samples: Sequence, size: Sequence[int], device=None) -> Optional[Tensor]:
+    """Where a batch of padded crops shows the picture.
+
+    Args:
+        samples: Data samples, with ``valid_box`` in their meta where the crop was padded.
+        size: ``(H, W)`` of the crops.
+
+    Returns:
+        Float mask ``(N, 1, H, W)``, 1 on the picture and 0 on padding; None if nothing is padded.
+    """
+    boxes = [sample.get('valid_box') for sample in samples]
+    if all(box is None for box in boxes):
+        return None
+    height, width = size
+    boxes = torch.tensor(
+        [(0, 0, height, width) if box is None else tuple(box) for box in boxes], device=device)
+    top, left, box_height, box_width = boxes.T[..., None]
+    rows = torch.arange(height, device=device)
+    cols = torch.arange(width, device=device)
+    rows = (rows >= top) & (rows < top + box_height)
+    cols = (cols >= left) & (cols < left + box_width)
+    return (rows[:, :, None] & cols[:, None, :])[:, None].float()
+
+
+@MODELS.register_module()
+class WSSSDataPreprocessor(BaseDataPreprocessor):
+    """Stack, convert and normalise every view of a batch.
+
+    A padded pixel is 0 *after* normalisation, as in the field's original code, so that it looks like
+    the mean colour to the network.
+
+    Args:
+        mean: Per-channel mean in the order the network wants, on the 0..255 scale.
+        std: Per-channel standard deviation, likewise.
+        bgr_to_rgb: The pictures come from OpenCV as BGR; the network wants RGB.
+    """
+
+    def __init__(self,
+                 mean: Sequence[float] = (123.675, 116.28, 103.53),
+                 std: Sequence[float] = (58.395, 57.12, 57.375),
+                 bgr_to_rgb: bool = True,
+                 non_blocking: bool = False):
+        super().__init__(non_blocking)
+        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.bgr_to_rgb = bgr_to_rgb
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """uint8 ``(N, 3, H, W)`` in file order to normalised float in network order."""
+        if self.bgr_to_rgb:
+            images = images.flip(1)
+        return (images.float() - self.mean) / self.std
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Args:
+            data: ``inputs`` (view name to a list of uint8 ``(3, H, W)``) and ``data_samples`` (view
+                name to a list of :class:`WSSSDataSample`).
+
+        Returns:
+            The same with each view one float tensor ``(N, 3, H, W)``.
+
+        Raises:
+            ValueError: The pictures of one view differ in size.
+        """
+        data = self.cast_data(data)
+        samples = data.get('data_samples') or {}
+        views = {}
+        for name, images in data['inputs'].items():
+            if not isinstance(images, Tensor):
+                sizes = {tuple(image.shape) for image in images}
+                if len(sizes) > 1:
+                    raise ValueError(
+                        f'the pictures of view "{name}" differ in size ({sorted(sizes)}); crop them '
+                        'to one size in the pipeline, or use batch_size=1')
+                images = torch.stack(tuple(images))
+            images = self.normalize(images)
+            # A view without labels of its own shares the geometry of the main one.
+            mask = valid_mask(samples.get(name) or samples.get('image') or [], images.shape[-2:],
+                              images.device)
+            views[name] = images if mask is None else images * mask
+        return dict(inputs=views, data_samples=samples)

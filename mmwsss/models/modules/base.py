@@ -1,0 +1,63 @@
+"""The common part of every published idea: when it acts and how much it counts."""
+
+from typing import Dict, Optional, Sequence
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..classifiers.views import Progress, Views
+
+
+class WSSSModule(BaseModule):
+    """An idea that adds loss terms to the classifier.
+
+    A child says in :meth:`add_views` which views it will ask for or makes, and gives its terms in
+    :meth:`loss`. It never calls a network itself.
+
+    Args:
+        weight: Factor of all its terms.
+        begin: First epoch (from 0) in which it acts; first iteration if ``by_epoch=False``.
+        ramp: Length of the linear rise of the weight from ``begin`` on, in the same unit.
+        by_epoch: Unit of ``begin`` and ``ramp``.
+        name: Prefix of its losses in the log; by default :attr:`prefix`.
+    """
+
+    prefix = 'module'
+    networks: Sequence[str] = ()
+    """Networks beside the student that it asks for; the classifier checks that they exist."""
+    views: Sequence[str] = ()
+    """Views that the data must provide; checked at the first step."""
+
+    def __init__(self,
+                 weight: float = 1.,
+                 begin: int = 0,
+                 ramp: int = 0,
+                 by_epoch: bool = True,
+                 name: Optional[str] = None,
+                 init_cfg: Optional[dict] = None):
+        super().__init__(init_cfg)
+        if begin < 0 or ramp < 0:
+            raise ValueError(
+                f'{type(self).__name__}: begin={begin} and ramp={ramp} must not be negative')
+        self.weight = weight
+        self.begin = begin
+        self.ramp = ramp
+        self.by_epoch = by_epoch
+        self.prefix = name or self.prefix
+
+    def current_weight(self, progress: Progress) -> float:
+        """Weight at this point of the training, 0 before ``begin``."""
+        now = progress.epoch if self.by_epoch else progress.iter
+        if now < self.begin:
+            return 0.
+        if not self.ramp:
+            return self.weight
+        done = now - self.begin + (progress.fraction if self.by_epoch else 0)
+        return self.weight * min(done / self.ramp, 1.)
+
+    def add_views(self, views: Views) -> None:
+        """Make and announce views before any network runs."""
+
+    def loss(self, views: Views) -> Dict[str, Tensor]:
+        """Loss terms by name (``loss_*``), unweighted by :attr:`weight`."""
+        raise NotImplementedError
