@@ -38,7 +38,7 @@ class Views:
     one batch if the normalisation layers are frozen, since then that changes nothing.
 
     Args:
-        forward: ``forward(images, network, grad) -> CAMOutput``.
+        forward: ``forward(images, network) -> CAMOutput``.
         images: Normalised images of the data's views, each ``(N, 3, H, W)``.
         samples: Data samples of the views that have labels of their own.
         progress: Epoch, iteration and phase of this step.
@@ -63,6 +63,7 @@ class Views:
         self._outputs: Dict[Tuple[str, str], Tuple[CAMOutput, bool]] = {}
         self._expected: List[Tuple[str, str]] = []
         self._batchable = batchable
+        self._grad = torch.is_grad_enabled()
         self._shared: dict = {}
         self.samples = samples
         self.progress = progress or Progress()
@@ -77,9 +78,10 @@ class Views:
         if name not in self._images:
             if name not in self._recipes:
                 raise KeyError(
-                    f'view "{name}" does not exist; the data gives {sorted(self._images)}, the modules '
-                    f'make {sorted(self._recipes)}. Does train_dataloader.dataset provide it?')
-            self._images[name] = self._recipes[name].make()
+                    f'view "{name}" does not exist; the data gives {sorted(self._images)}, the '
+                    f'modules make {sorted(self._recipes)}. Does the training data set give it?')
+            with torch.set_grad_enabled(self._grad):  # whoever asks first, under no_grad or not
+                self._images[name] = self._recipes[name].make()
         return self._images[name]
 
     def labels(self, name: str = 'image') -> Tensor:
@@ -168,8 +170,9 @@ class Views:
             names = self._batch_of(name, network) if grad_wanted else [name]
             images = [self.image(member) for member in names]
             joined = images[0] if len(images) == 1 else torch.cat(images)
-            output = self._forward(joined, network, grad_wanted)
-            parts = (output,) if len(names) == 1 else output.split([len(x) for x in images])
+            with torch.set_grad_enabled(self._grad and grad_wanted):
+                output = self._forward(joined, network)
+                parts = [output] if len(names) == 1 else output.split([len(x) for x in images])
             for member, part in zip(names, parts):
                 self._outputs[member, network] = (part, grad_wanted)
         output, has_grad = self._outputs[key]

@@ -1,7 +1,8 @@
 """The one classifier that every method builds on."""
 
 from collections import OrderedDict
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,18 @@ from mmwsss.registry import MODELS
 
 from ..heads.base import CAMOutput
 from .views import Progress, Views
+
+
+@contextmanager
+def _evaluating(*parts: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for part in parts for module in part.modules()]
+    for part in parts:
+        part.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 class _Network(nn.Module):
@@ -60,8 +73,8 @@ class WSSSClassifier(_Network, BaseModel):
         cls_views: Views with the head's classification loss (the paired picture of KTSE has none).
         cls_weight: Factor of the classification loss.
         cam: How inference makes a CAM where the head does not (``dict(type='GradCAM')``).
-        test_cfg: Options of :func:`multi_scale_cam` for :meth:`predict`, and ``logits=True`` to also
-            predict image logits (one more forward pass, for classification metrics).
+        test_cfg: Options of :func:`multi_scale_cam` for :meth:`predict`, and ``logits=True`` to
+            predict image logits as well (one more forward pass, for classification metrics).
         data_preprocessor: Config of :class:`WSSSDataPreprocessor`.
     """
 
@@ -130,22 +143,15 @@ class WSSSClassifier(_Network, BaseModel):
                        f'{["student", "frozen", *self.networks]}'
                        f'{" and teacher" if self.teacher is not None else ""}')
 
-    def run_network(self, images: Tensor, network: str = 'student', grad: bool = True) -> CAMOutput:
-        """Forward ``images`` through a network; the teacher and ``frozen`` never give gradient."""
-        grad = grad and network not in ('teacher', 'frozen')
+    def run_network(self, images: Tensor, network: str = 'student') -> CAMOutput:
+        """Forward ``images`` through a network; ``teacher`` and ``frozen`` never give gradient."""
+        if network == 'teacher':
+            with torch.no_grad():
+                return self.network(network).extract(images)
         if network == 'frozen':
-            parts = [self.backbone, self.head]
-            modes = [(m, m.training) for part in parts for m in part.modules()]
-            for part in parts:
-                part.eval()
-            try:
-                with torch.no_grad():
-                    return self.extract(images)
-            finally:
-                for module, mode in modes:
-                    module.training = mode
-        with torch.set_grad_enabled(grad and torch.is_grad_enabled()):
-            return self.network(network).extract(images)
+            with torch.no_grad(), _evaluating(self.backbone, self.head):
+                return self.extract(images)
+        return self.network(network).extract(images)
 
     def trains(self, network: str = 'student') -> bool:
         """Whether this step optimizes the network (its phase is active)."""
@@ -262,7 +268,7 @@ class WSSSClassifier(_Network, BaseModel):
 
     # -- checkpoints -------------------------------------------------------------------------------
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
-        """Refuse a checkpoint of other shapes; mmengine would skip those weights with a log line."""
+        """Refuse a checkpoint of other shapes; mmengine would only skip those weights."""
         self.loaded_networks = {
             key[len(prefix):].split('.')[0] for key in state_dict if key.startswith(prefix)
         }
@@ -271,6 +277,7 @@ class WSSSClassifier(_Network, BaseModel):
             if loaded is not None and loaded.shape != value.shape:
                 raise ValueError(
                     f'the checkpoint\'s "{prefix + name}" has shape {tuple(loaded.shape)}, this '
-                    f'model ({self.num_classes} classes) needs {tuple(value.shape)}. It was trained '
-                    'with other classes or widths; adapt the config, or drop that key from the file')
+                    f'model ({self.num_classes} classes) needs {tuple(value.shape)}. It was '
+                    'trained with other classes or widths; adapt the config, or drop that key '
+                    'from the file')
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

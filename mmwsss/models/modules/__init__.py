@@ -1,3 +1,10 @@
+from .acol import ErasedClassification
+from .aeft import AdversarialErasingTriplet
 from .base import WSSSModule
+from .ktse import (MultiGranularityAlignment, SelfSupervisedRegularization,
+                   SimulatedInterImageErasing)
 
-__all__ = ['WSSSModule']
+__all__ = [
+    'AdversarialErasingTriplet', 'ErasedClassification', 'MultiGranularityAlignment',
+    'SelfSupervisedRegularization', 'SimulatedInterImageErasing', 'WSSSModule'
+]

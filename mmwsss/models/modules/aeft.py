@@ -1,0 +1,143 @@
+"""AEFT: Adversarial Erasing Framework via Triplet (Yoon et al., ECCV 2022, KAIST).
+
+The erased picture attracts and a picture of other classes repels, in the space of the gated pyramid
+pooling's map. Facts from the released code; the paper's text was not at hand.
+"""
+
+from typing import Dict, Tuple
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmwsss.registry import MODELS
+
+from ..classifiers.views import Views
+from ..utils.cam import normalize_cam
+from ..utils.erasing import foreground_response
+from ..utils.losses import masked_mean
+from .base import WSSSModule
+
+
+def attract_loss(anchor: Tensor, erased: Tensor, labels: Tensor) -> Tensor:
+    """``mean |GAP(relu(anchor)) y - GAP(relu(erased)) y|`` over pooled maps ``(N, C, h, w)``."""
+    def pooled(maps):
+        return F.relu(maps).mean((-2, -1)) * labels
+
+    return F.l1_loss(pooled(erased), pooled(anchor))
+
+
+def region_features(pooled: Tensor, cam: Tensor, labels: Tensor,
+                    threshold: float) -> Tensor:
+    """Mean of the max-normalised pooled map where the normalised CAM is below ``threshold``.
+
+    Args:
+        pooled: Pooled map ``(N, C, h, w)``.
+        cam: Raw CAM ``(N, C, h, w)``.
+        labels: ``(N, C)``.
+        threshold: In (0, 1].
+
+    Returns:
+        ``(N, C)``, 0 for absent classes.
+    """
+    feature = pooled / (pooled.abs().amax((-2, -1), keepdim=True) + 1e-5)
+    region = (normalize_cam(cam.detach(), mode='minmax') < threshold).to(feature)
+    mean = (feature * region).sum((-2, -1)) / (region.sum((-2, -1)) + 1e-5)
+    return mean * labels
+
+
+def disjoint_partners(labels: Tensor) -> Tuple[Tensor, Tensor]:
+    """First picture of the batch that shares no class, and whether there is one, both ``(N,)``.
+
+    The original drops the entries without a partner from its index list, which then no longer lines
+    up with the anchors; a fixed-length list with a validity mask does.
+    """
+    disjoint = (labels @ labels.T) == 0
+    return disjoint.float().argmax(1), disjoint.any(1)
+
+
+def repulse_loss(anchor: Tensor,
+                 negative: Tensor,
+                 valid: Tensor,
+                 margin: float = 0.5,
+                 min_pairs: int = 4) -> Tensor:
+    """``mean relu(margin - d)`` over the pairs with ``d = sum_c (a - n)^2 < margin``.
+
+    Args:
+        anchor: ``(N, C)``.
+        negative: ``(N, C)``.
+        valid: ``(N,)``, pairs to use.
+        margin: Distance from which on a pair is far enough.
+        min_pairs: Only with more than so many pairs; otherwise 0.
+
+    Returns:
+        A scalar.
+    """
+    distance = (anchor - negative).square().sum(1)
+    near = valid & (distance < margin)
+    return masked_mean(F.relu(margin - distance), near) * (near.sum() > min_pairs)
+
+
+@MODELS.register_module()
+class AdversarialErasingTriplet(WSSSModule):
+    """AEFT; with ``repulse_weight=0``, the row "soft GPP feature alignment" of KTSE's table 7.
+
+    Needs a :class:`GPPHead`. Makes the view ``erased_soft``: the picture times
+    ``[R < threshold] R``, R its foreground response, so that the background darkens as well and
+    gradient flows into the CAM.
+
+    Args:
+        threshold: Response from which on a pixel is erased.
+        attract_weight, repulse_weight: Weights of the two terms.
+        region_threshold: Part of the anchor's map that is compared (code .2).
+        margin: See :func:`repulse_loss`.
+        weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=18``.
+    """
+
+    prefix = 'aeft'
+
+    def __init__(self,
+                 threshold: float = 0.6,
+                 attract_weight: float = 0.2,
+                 repulse_weight: float = 0.15,
+                 region_threshold: float = 0.2,
+                 margin: float = 0.5,
+                 **kwargs):
+        super().__init__(**kwargs)
+        self.threshold = threshold
+        self.attract_weight = attract_weight
+        self.repulse_weight = repulse_weight
+        self.region_threshold = region_threshold
+        self.margin = margin
+
+    def add_views(self, views: Views) -> None:
+        def erase() -> Tensor:
+            image = views.image('image')
+            response = foreground_response(
+                views['image'].cam, views.labels('image'), image.shape[-2:])
+            return image * response * (response < self.threshold)
+
+        views.add('erased_soft', erase, after=('image', ), threshold=self.threshold)
+        views.expect('image', 'erased_soft')
+
+    @staticmethod
+    def pooled_map(output) -> Tensor:
+        if 'pooled_map' not in output.extra:
+            raise ValueError("AdversarialErasingTriplet needs head=dict(type='GPPHead', ...)")
+        return output.extra['pooled_map']
+
+    def loss(self, views: Views) -> Dict[str, Tensor]:
+        labels = views.labels('image')
+        pooled = self.pooled_map(views['image'])
+        losses = {}
+        if self.attract_weight:
+            erased = self.pooled_map(views['erased_soft'])
+            losses['loss_attract'] = self.attract_weight * attract_loss(pooled, erased, labels)
+        if self.repulse_weight:
+            cam = views['image'].cam
+            anchor = region_features(pooled, cam, labels, self.region_threshold)
+            # Every pixel but the very peak, since the threshold is 1.
+            whole = region_features(pooled, cam, labels, 1.)
+            partner, valid = disjoint_partners(labels)
+            losses['loss_repulse'] = self.repulse_weight * repulse_loss(
+                anchor, whole[partner], valid, self.margin)
+        return losses

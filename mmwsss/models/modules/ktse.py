@@ -1,0 +1,368 @@
+"""KTSE: Knowledge Transfer with Simulated Inter-Image Erasing (Chen et al., ECCV 2024).
+
+Three ideas on a CAM classifier: simulated inter-image erasing (SIE, sec. 3.2), self-supervised
+regularisation (SSR, sec. 3.3) and multi-granularity alignment (MGA, sec. 3.4). The defaults are
+those of the released code, which gave the published numbers; where the paper's equation differs, it
+is an option and the docstring says so.
+"""
+
+import math
+from typing import Dict, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from mmengine import dist
+from torch import Tensor
+
+from mmwsss.registry import MODELS
+
+from ..classifiers.views import Views
+from ..refiners import confident_labels
+from ..utils.erasing import foreground_response
+from ..utils.losses import masked_mean
+from .base import WSSSModule
+
+
+# -- equations -------------------------------------------------------------------------------------
+def knowledge_transfer_loss(target: Tensor,
+                            synthetic: Tensor,
+                            labels: Tensor,
+                            margin: float = 0.05) -> Tensor:
+    """L_kt: what the separate pictures activate, the concatenated picture must activate too.
+
+    ``mean(relu(target - synthetic - margin) * y)``; the paper has no margin (``margin=0``).
+
+    Args:
+        target: Raw CAM of the pictures on their own, put together, ``(N, C, h, w)``.
+        synthetic: Raw CAM of the concatenated picture, ``(N, C, h, w)``.
+        labels: Classes in either picture, ``(N, C)``.
+        margin: Difference that is tolerated.
+
+    Returns:
+        A scalar, the mean over all entries including those of absent classes.
+    """
+    return (F.relu(target - synthetic - margin) * labels[:, :, None, None]).mean()
+
+
+def inter_class_loss(scores: Tensor, mask: Tensor, detach: bool = True) -> Tensor:
+    """L_inter: the two best classes of a foreground pixel must lie apart.
+
+    ``sum((V_sec - V_max) M) / (sum M + 1e-5)`` with the best and second-best class score.
+
+    Args:
+        scores: Non-negative class scores ``(N, C, H, W)``, foreground only.
+        mask: Pixels to use, ``(N, H, W)`` or ``(N, 1, H, W)``.
+        detach: No gradient through the best score (code; the paper does not say so).
+
+    Returns:
+        A scalar of at most 0; 0 if the mask is empty.
+    """
+    if scores.shape[1] == 1:
+        best, second = scores[:, 0], torch.zeros_like(scores[:, 0])
+    else:
+        best, second = scores.topk(2, dim=1).values.unbind(1)
+    if detach:
+        best = best.detach()
+    return masked_mean(second - best, mask.reshape(best.shape))
+
+
+def confident_ce_loss(logits: Tensor,
+                      pseudo: Tensor,
+                      fg_weight: float = 0.0125,
+                      fg_images: Optional[Tensor] = None) -> Tensor:
+    """Cross entropy on confident pixels, background and foreground averaged apart.
+
+    ``mean_bg CE + fg_weight * mean_fg CE``; an empty set counts 0 (the original gives NaN).
+
+    Args:
+        logits: ``(N, C + 1, H, W)``, background first.
+        pseudo: Label map ``(N, H, W)``: 0 background, ``1..C``, 255 not confident.
+        fg_weight: Weight of the foreground term.
+        fg_images: Pictures ``(N,)`` whose foreground counts; None means all.
+
+    Returns:
+        A scalar.
+    """
+    pixel_loss = F.cross_entropy(logits, pseudo, ignore_index=255, reduction='none')
+    foreground = (pseudo > 0) & (pseudo != 255)
+    if fg_images is not None:
+        foreground = foreground & fg_images[:, None, None]
+    return (masked_mean(pixel_loss, pseudo == 0) +
+            fg_weight * masked_mean(pixel_loss, foreground))
+
+
+def global_alignment_loss(anchor: Tensor, erased: Tensor, labels: Tensor) -> Tensor:
+    """L_global: erasing must not change how much of a class there is (eq. 8).
+
+    ``mean |GAP(relu(erased)) y - GAP(relu(anchor)) y|``, over absent classes too, both sides with
+    gradient.
+
+    Args:
+        anchor: Raw CAM of the picture, ``(N, C, h, w)``.
+        erased: Raw CAM of the erased picture, ``(N, C, h, w)``.
+        labels: ``(N, C)``.
+
+    Returns:
+        A scalar.
+    """
+    def pooled(cam):
+        return F.relu(cam).mean((-2, -1)) * labels
+
+    return F.l1_loss(pooled(erased), pooled(anchor))
+
+
+def local_alignment_loss(anchor: Tensor,
+                         erased: Tensor,
+                         labels: Tensor,
+                         valid: Optional[Tensor] = None,
+                         margin: float = 0.05) -> Tensor:
+    """L_local: what shows up when the rest is erased, the anchor must activate too (eq. 9).
+
+    ``mean(relu((erased - anchor) * valid - margin) * y)``; the paper has neither ``valid`` nor the
+    margin.
+
+    Args:
+        anchor: Raw CAM of the picture, ``(N, C, h, w)``.
+        erased: Raw CAM of the erased picture, ``(N, C, h, w)``.
+        labels: ``(N, C)``.
+        valid: What was not erased, ``(N, 1, h, w)``; None means everything.
+        margin: Difference that is tolerated.
+
+    Returns:
+        A scalar, the mean over all entries including those of absent classes.
+    """
+    difference = erased - anchor
+    if valid is not None:
+        difference = difference * valid
+    return (F.relu(difference - margin) * labels[:, :, None, None]).mean()
+
+
+# -- modules ---------------------------------------------------------------------------------------
+@MODELS.register_module()
+class SimulatedInterImageErasing(WSSSModule):
+    """SIE (sec. 3.2): concatenating two pictures weakens the CAM of each, as erasing does; the CAM
+    of the separate pictures teaches that of the concatenated one.
+
+    Needs the views ``image`` and ``paired`` (:class:`PairedDataset`); makes ``concat``.
+
+    Args:
+        num_pairs: Pairs per step over all ranks, the first of the batch.
+        margin: Tolerated difference (code .05, paper 0).
+        target: ``'both'`` aligns both halves under the classes of either picture (code);
+            ``'anchor'`` only the anchor's half under its own (paper).
+        detach: No gradient into the separate pictures' CAM (neither code nor, it seems, paper).
+        weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=10``.
+    """
+
+    prefix = 'sie'
+    views = ('paired', )
+
+    def __init__(self,
+                 num_pairs: int = 4,
+                 margin: float = 0.05,
+                 target: str = 'both',
+                 detach: bool = False,
+                 **kwargs):
+        super().__init__(**kwargs)
+        if num_pairs < 1:
+            raise ValueError(f'SimulatedInterImageErasing: num_pairs={num_pairs} must be positive')
+        if target not in ('both', 'anchor'):
+            raise ValueError(
+                f"SimulatedInterImageErasing: target={target!r} must be 'both' or 'anchor'")
+        self.num_pairs = num_pairs
+        self.margin = margin
+        self.target = target
+        self.detach = detach
+
+    def pairs_of(self, views: Views) -> int:
+        """Pairs on this rank."""
+        return min(math.ceil(self.num_pairs / dist.get_world_size()), len(views.image()))
+
+    def add_views(self, views: Views) -> None:
+        n = self.pairs_of(views)
+
+        def concat() -> Tensor:  # along the height, as in the code
+            return torch.cat([views.image('image')[:n], views.image('paired')[:n]], dim=2)
+
+        either = torch.maximum(views.labels('image')[:n], views.labels('paired')[:n])
+        views.add('concat', concat, labels=either, num_pairs=n)
+        views.expect('image', 'paired', 'concat')
+
+    def loss(self, views: Views) -> Dict[str, Tensor]:
+        n = self.pairs_of(views)
+        halves = [views['image'].cam[:n], views['paired'].cam[:n]]
+        labels = views.labels('concat')
+        if self.target == 'anchor':
+            halves, labels = halves[:1], views.labels('image')[:n]
+        target = torch.cat(halves, dim=2)
+        synthetic = views['concat'].cam
+        height, width = halves[0].shape[-2:]
+        if synthetic.shape[-2:] != (2 * height, width):  # a crop that the stride does not divide
+            synthetic = F.interpolate(
+                synthetic, (2 * height, width), mode='bilinear', align_corners=False)
+        synthetic = synthetic[:, :, :target.shape[2]]
+        if self.detach:
+            target = target.detach()
+        return dict(loss_kt=knowledge_transfer_loss(target, synthetic, labels, self.margin))
+
+
+@MODELS.register_module()
+class SelfSupervisedRegularization(WSSSModule):
+    """SSR (sec. 3.3): the confident part of the refined CAM supervises the pixel scores
+    (intra-class) and the two best classes of a foreground pixel are driven apart (inter-class).
+
+    Needs a head with a background score. If :class:`SimulatedInterImageErasing` makes the view
+    ``concat``, that one is supervised as well, by the labels of its two pictures.
+
+    Args:
+        high: Background score above which a foreground pixel is confident (eq. 4).
+        low: Background score that no CAM reaches at a confident background pixel.
+        refiner: Config of the refinement of the scores; None: off.
+        fg_weight: Weight of the cross entropy on confident foreground (eq. 5); background has 1.
+        complex_fg: Use the foreground of pictures with more than one class (paper); the code does
+            only on ``concat``.
+        inter_weight: Weight of the inter-class loss (eq. 7), on pictures with more than one class.
+        inter_threshold: Foreground response from which on a pixel counts there.
+        inter_detach: No gradient through the best score (code).
+        relu_logits: ReLU before the softmax of the cross entropy (code).
+        weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=10``.
+    """
+
+    prefix = 'ssr'
+
+    def __init__(self,
+                 high: float = 0.30,
+                 low: float = 0.15,
+                 refiner: Optional[dict] = dict(type='PAR'),  # noqa: B006
+                 fg_weight: float = 0.0125,
+                 complex_fg: bool = False,
+                 inter_weight: float = 0.005,
+                 inter_threshold: float = 0.2,
+                 inter_detach: bool = True,
+                 relu_logits: bool = True,
+                 **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= low <= high <= 1:
+            raise ValueError(
+                f'SelfSupervisedRegularization: low={low} and high={high} must satisfy '
+                '0 <= low <= high <= 1')
+        self.high = high
+        self.low = low
+        self.refiner = None if refiner is None else MODELS.build(refiner)
+        self.fg_weight = fg_weight
+        self.complex_fg = complex_fg
+        self.inter_weight = inter_weight
+        self.inter_threshold = inter_threshold
+        self.inter_detach = inter_detach
+        self.relu_logits = relu_logits
+
+    def add_views(self, views: Views) -> None:
+        views.expect('image')
+
+    def pixel_logits(self, views: Views, name: str) -> Tensor:
+        """Scores of a view at the size of its picture, ``(N, C + 1, H, W)``, background first."""
+        logits = views[name].scores
+        if self.relu_logits:
+            logits = F.relu(logits)
+        return F.interpolate(
+            logits, views.image(name).shape[-2:], mode='bilinear', align_corners=False)
+
+    @torch.no_grad()
+    def pseudo_labels(self, views: Views) -> Tuple[Tensor, Optional[Tensor]]:
+        """Confident labels of ``image``, and of ``concat`` if there is such a view."""
+        cam, labels, image = views['image'].cam, views.labels('image'), views.image('image')
+        size = len(image)
+        n = len(views.labels('concat')) if 'concat' in views else 0
+        if n:
+            cam = torch.cat([cam, views['paired'].cam[:n]])
+            labels = torch.cat([labels, views.labels('paired')[:n]])
+            image = torch.cat([image, views.image('paired')[:n]])
+        pseudo = confident_labels(cam.detach(), labels, self.high, self.low, self.refiner, image)
+        if not n:
+            return pseudo, None
+        return pseudo[:size], torch.cat([pseudo[:n], pseudo[size:]], dim=1)
+
+    def loss(self, views: Views) -> Dict[str, Tensor]:
+        pseudo, pseudo_concat = self.pseudo_labels(views)
+        labels = views.labels('image')
+        logits = self.pixel_logits(views, 'image')
+        simple = labels.sum(1) == 1
+        losses = dict(
+            loss_intra=confident_ce_loss(logits, pseudo, self.fg_weight,
+                                         None if self.complex_fg else simple))
+        if self.inter_weight:
+            with torch.no_grad():
+                foreground = foreground_response(views['image'].cam, labels, logits.shape[-2:])
+                mask = (foreground > self.inter_threshold) & ~simple[:, None, None, None]
+            losses['loss_inter'] = self.inter_weight * inter_class_loss(
+                F.relu(logits[:, 1:]), mask, self.inter_detach)
+        if pseudo_concat is not None:
+            losses['loss_intra_concat'] = confident_ce_loss(
+                self.pixel_logits(views, 'concat'), pseudo_concat, self.fg_weight)
+        return losses
+
+
+@MODELS.register_module()
+class MultiGranularityAlignment(WSSSModule):
+    """MGA (sec. 3.4): the CAM of the picture and of its erased copy agree in how much of a class
+    they see (global) and the anchor activates what the erased copy finds (local).
+
+    Makes the view ``erased``.
+
+    Args:
+        threshold: Foreground response from which on a pixel is erased (eq. 1).
+        global_weight: Weight of eq. 8.
+        local_weight: Weight of eq. 9.
+        margin: Tolerated difference in eq. 9 (code .05, paper 0).
+        restrict: Compare only what was not erased (code; not in the paper).
+        weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=10``.
+    """
+
+    prefix = 'mga'
+
+    def __init__(self,
+                 threshold: float = 0.6,
+                 global_weight: float = 1.,
+                 local_weight: float = 1.,
+                 margin: float = 0.05,
+                 restrict: bool = True,
+                 **kwargs):
+        super().__init__(**kwargs)
+        self.threshold = threshold
+        self.global_weight = global_weight
+        self.local_weight = local_weight
+        self.margin = margin
+        self.restrict = restrict
+
+    def add_views(self, views: Views) -> None:
+        add_erased_view(views, self.threshold)
+
+    def loss(self, views: Views) -> Dict[str, Tensor]:
+        anchor, erased, labels = views['image'].cam, views['erased'].cam, views.labels('image')
+        losses = {}
+        if self.global_weight:
+            losses['loss_global'] = self.global_weight * global_alignment_loss(
+                anchor, erased, labels)
+        if self.local_weight:
+            valid = None
+            if self.restrict:
+                valid = (foreground_response(anchor.detach(), labels) < self.threshold).to(anchor)
+            losses['loss_local'] = self.local_weight * local_alignment_loss(
+                anchor, erased, labels, valid, self.margin)
+        return losses
+
+
+def add_erased_view(views: Views, threshold: float, name: str = 'erased') -> None:
+    """Add the picture whose most discriminative part is set to 0, the mean colour (eq. 1).
+
+    The mask is binary and gives no gradient.
+    """
+    def erase() -> Tensor:
+        image = views.image('image')
+        with torch.no_grad():
+            foreground = foreground_response(
+                views['image'].cam, views.labels('image'), image.shape[-2:])
+        return image * (foreground < threshold)
+
+    views.add(name, erase, after=('image', ), threshold=threshold)
+    views.expect('image', name)

@@ -1,0 +1,28 @@
+"""Erasing of the most discriminative part, found by the CAM."""
+
+from typing import Optional, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from .cam import normalize_cam
+
+
+def foreground_response(cam: Tensor,
+                        labels: Tensor,
+                        size: Optional[Sequence[int]] = None) -> Tensor:
+    """``max_c N(up(relu(cam)))_c y_c``, the strongest response of any present class.
+
+    Args:
+        cam: Raw CAM ``(N, C, h, w)``.
+        labels: ``(N, C)``.
+        size: ``(H, W)`` to enlarge the CAM to before normalising; None keeps its resolution.
+
+    Returns:
+        ``(N, 1, H, W)`` in [0, 1], with the gradient of ``cam``.
+    """
+    cam = F.relu(cam)
+    if size is not None:
+        cam = F.interpolate(cam, tuple(size), mode='bilinear', align_corners=False)
+    cam = normalize_cam(cam, mode='minmax') * labels[:, :, None, None]
+    return cam.amax(1, keepdim=True)

@@ -1,0 +1,35 @@
+"""Reductions shared by the losses."""
+
+import torch
+from mmengine import dist
+from torch import Tensor
+
+
+def rank_mean(value: Tensor) -> Tensor:
+    """Mean of a count over all ranks, without gradient; the count itself on a single process."""
+    value = value.detach().clone().float()
+    if dist.get_world_size() > 1:
+        dist.all_reduce(value, op='mean')
+    return value
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of ``values`` where ``mask`` is 1; 0, with zero gradient, where the mask is empty.
+
+    The count is averaged over all ranks, so that the mean over ranks of the results is the mean
+    over the whole batch: two processes give the loss of one with the doubled batch.
+
+    Args:
+        values: Any shape.
+        mask: Boolean or float weights, broadcastable to ``values``.
+
+    Returns:
+        A scalar.
+    """
+    mask = mask.to(values).expand_as(values)
+    count = rank_mean(mask.sum())
+    # `where` and not a product: a value that the mask leaves out may be infinite.
+    total = torch.where(mask > 0, values, 0.).mul(mask).sum()
+    return total / count.clamp(min=1e-6)
+
+
