@@ -1,0 +1,226 @@
+"""Confusion matrices of masks and everything that is read from them.
+
+A confusion matrix here is an integer array ``(..., C + 1, C + 1)`` over background and ``C``
+foreground classes: rows are the exact class, columns the predicted one. One more column may follow:
+the pixels whose prediction is 255 (no answer), which count as misses of their class.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Optional, Union
+
+import numpy as np
+from PIL import Image
+
+IGNORE = 255
+
+
+def confusion_matrix(pred: np.ndarray, gt: np.ndarray, num_classes: int) -> np.ndarray:
+    """Count how many pixels of each exact class were given each class.
+
+    Args:
+        pred: Integer mask ``(H, W)``, 0 background, ``1..C``, 255 no answer.
+        gt: Integer mask ``(H, W)``, 0 background, ``1..C``, 255 not scored.
+        num_classes: Number ``C`` of foreground classes.
+
+    Returns:
+        int64 ``(C + 1, C + 2)``; the last column counts the predictions 255.
+
+    Raises:
+        ValueError: The shapes differ, or an id is neither ``0..C`` nor 255.
+    """
+    if pred.shape != gt.shape:
+        raise ValueError(f'prediction of shape {pred.shape} for an exact mask of shape {gt.shape}')
+    _check_ids(pred, num_classes, 'prediction')
+    _check_ids(gt, num_classes, 'exact mask')
+    size = num_classes + 2
+    rows = np.minimum(gt, num_classes + 1).astype(np.int64)
+    columns = np.minimum(pred, num_classes + 1)
+    counts = np.bincount((rows * size + columns).ravel(), minlength=size * size)
+    return counts.reshape(size, size)[:-1]
+
+
+def _check_ids(mask: np.ndarray, num_classes: int, what: str) -> None:
+    if not np.issubdtype(mask.dtype, np.integer):
+        raise ValueError(f'{what} of type {mask.dtype}; class ids are integers')
+    wrong = mask[((mask > num_classes) & (mask != IGNORE)) | (mask < 0)]
+    if wrong.size:
+        raise ValueError(
+            f'{what} holds class id {np.unique(wrong)[0]}, but there are {num_classes} foreground '
+            f'classes (ids 0..{num_classes} and 255)')
+
+
+class Scores(NamedTuple):
+    """Scores per class, each ``(..., C + 1)`` as a fraction; nan where nothing is to be counted.
+
+    ``fpr`` and ``fnr`` are the false positives and false negatives over the *union*
+    ``TP + FP + FN`` of the class (as the evaluation code of SEAM and its successors prints them),
+    so that ``iou + fpr + fnr = 1``: what over-expansion and under-activation each take from it.
+    """
+
+    iou: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    fpr: np.ndarray
+    fnr: np.ndarray
+
+
+def scores_from_confusion(confusion: np.ndarray) -> Scores:
+    """IoU, precision, recall, FPR and FNR of every class.
+
+    Args:
+        confusion: ``(..., C + 1, C + 1)`` or ``(..., C + 1, C + 2)``, see the module.
+
+    Returns:
+        :class:`Scores` of arrays ``(..., C + 1)``, the background first.
+    """
+    confusion = np.asarray(confusion)
+    classes = confusion.shape[-2]
+    hit = np.diagonal(confusion[..., :classes], axis1=-2, axis2=-1).astype(np.float64)
+    exact = confusion.sum(-1)
+    called = confusion[..., :classes].sum(-2)
+    union = exact + called - hit
+    with np.errstate(invalid='ignore', divide='ignore'):
+        return Scores(hit / union, hit / called, hit / exact, (called - hit) / union,
+                      (exact - hit) / union)
+
+
+def iou_from_confusion(confusion: np.ndarray) -> np.ndarray:
+    """IoU of every class as a fraction ``(..., C + 1)``; nan for a class that appears nowhere."""
+    return scores_from_confusion(confusion).iou
+
+
+def mean_scores(confusion: np.ndarray) -> dict[str, float]:
+    """Means over the classes, in percent.
+
+    ``mIoU``, ``FPR`` and ``FNR`` are over all classes with the background (they sum to 100);
+    ``mPrecision`` and ``mRecall`` over the foreground only, as EADER reports them. A class without
+    any pixel to count is left out of the mean, as in mmseg.
+
+    Args:
+        confusion: One matrix ``(C + 1, C + 1)`` or ``(C + 1, C + 2)``.
+    """
+    scores = scores_from_confusion(confusion)
+
+    def mean(x: np.ndarray) -> float:
+        return 100 * float(np.nanmean(x)) if np.isfinite(x).any() else float('nan')
+
+    return dict(
+        mIoU=mean(scores.iou),
+        mPrecision=mean(scores.precision[1:]),
+        mRecall=mean(scores.recall[1:]),
+        FPR=mean(scores.fpr),
+        FNR=mean(scores.fnr))
+
+
+def class_confusions(
+    confusion: np.ndarray,
+    pairs: Optional[Iterable[tuple[int, int]]] = None,
+    names: Optional[Sequence[str]] = None,
+) -> list[dict]:
+    """How many pixels of one class were called another, for classes that come together.
+
+    Args:
+        confusion: One matrix ``(C + 1, C + 1)`` or ``(C + 1, C + 2)``.
+        pairs: Pairs ``(i, j)`` of mask ids (0 background): "pixels of i called j". Default: all
+            ordered pairs of different foreground classes.
+        names: Names of the ids ``0..C``, the background first.
+
+    Returns:
+        One record per pair, most confused first: ``exact`` and ``called`` (ids, or names),
+        ``pixels``, ``rate`` (share of the pixels of ``i``, 0 where it has none) and ``ratio``
+        (pixels of ``i`` called ``j`` over the pixels of ``j`` called ``j``; inf without any).
+    """
+    confusion = np.asarray(confusion)
+    ids = range(1, confusion.shape[0])
+    if pairs is None:
+        pairs = [(i, j) for i in ids for j in ids if i != j]
+    exact = confusion.sum(1)
+    records = []
+    for i, j in pairs:
+        pixels, right = int(confusion[i, j]), int(confusion[j, j])
+        records.append(dict(
+            exact=names[i] if names else i,
+            called=names[j] if names else j,
+            pixels=pixels,
+            rate=pixels / int(exact[i]) if exact[i] else 0.,
+            ratio=pixels / right if right else (float('inf') if pixels else 0.)))
+    return sorted(records, key=lambda record: -record['pixels'])
+
+
+def read_mask(path: Union[str, Path]) -> np.ndarray:
+    """Read a mask of class ids (palette or grey PNG) as uint8 ``(H, W)``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not a readable picture, or not one of a single channel.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'mask {path} does not exist')
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ('P', 'L', '1'):
+                raise ValueError(f'mode {image.mode}; a mask is a palette or grey PNG of ids')
+            return np.array(image, dtype=np.uint8)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f'mask {path} cannot be read: {error}') from error
+
+
+def mask_confusion(
+    pred_dir: Union[str, Path],
+    gt_dir: Union[str, Path],
+    names: Sequence[str],
+    num_classes: int,
+    gt_ids: Optional[np.ndarray] = None,
+) -> np.ndarray:
+    """Confusion matrix of a folder of masks ``<name>.png`` against the exact ones.
+
+    Args:
+        pred_dir, gt_dir: Folders with a mask for every name.
+        names: Image ids.
+        num_classes: Number ``C`` of foreground classes.
+        gt_ids: Table ``(256,)`` that turns the ids of the exact masks into ``0..C`` and 255, for
+            subsets of classes.
+
+    Returns:
+        int64 ``(C + 1, C + 2)``, see :func:`confusion_matrix`.
+
+    Raises:
+        ValueError: ``names`` is empty, or a mask is unreadable or has a wrong size or id.
+        FileNotFoundError: A mask is missing.
+    """
+    if not len(names):
+        raise ValueError('no names given: the image list is empty')
+    pred_dir, gt_dir = Path(pred_dir), Path(gt_dir)
+    missing = [name for name in names if not (pred_dir / f'{name}.png').is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(names)} predicted masks are missing, first '
+            f'{pred_dir / missing[0]}.png; generate the masks of this list first')
+    total = np.zeros((num_classes + 1, num_classes + 2), dtype=np.int64)
+    for name in names:
+        pred, gt = read_mask(pred_dir / f'{name}.png'), read_mask(gt_dir / f'{name}.png')
+        if gt_ids is not None:
+            gt = gt_ids[gt]
+        try:
+            total += confusion_matrix(pred, gt, num_classes)
+        except ValueError as error:
+            raise ValueError(f'mask {pred_dir / name}.png against {gt_dir}: {error}') from error
+    return total
+
+
+def mask_iou(
+    pred_dir: Union[str, Path],
+    gt_dir: Union[str, Path],
+    names: Sequence[str],
+    num_classes: int,
+    gt_ids: Optional[np.ndarray] = None,
+) -> dict:
+    """Score a folder of masks; arguments and errors of :func:`mask_confusion`.
+
+    Returns:
+        The means of :func:`mean_scores` in percent, and ``IoU``, a list of the ``C + 1`` classes'.
+    """
+    confusion = mask_confusion(pred_dir, gt_dir, names, num_classes, gt_ids)
+    return dict(mean_scores(confusion), IoU=(100 * iou_from_confusion(confusion)).tolist())

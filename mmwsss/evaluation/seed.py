@@ -1,0 +1,244 @@
+"""Seeds at every background threshold from one look at each CAM.
+
+The seed at threshold ``t`` is ``argmax([t, cam_1, ..., cam_C])``: the strongest class where it is
+*above* ``t``, else background (a tie goes to the background, and among classes to the first). So a
+pixel is decided at every threshold by two numbers: its strongest class, and how many thresholds
+lie below its score. The histogram of these two per exact class holds the confusion matrix of every
+threshold.
+
+CAMs and thresholds are compared as float32, as if each threshold were stacked upon a float32 CAM.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Union
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .confusion import IGNORE, iou_from_confusion, mean_scores, read_mask
+
+ArrayLike = Union[np.ndarray, Tensor]
+
+
+def threshold_range(start: float, stop: float, step: float) -> np.ndarray:
+    """Thresholds ``start, start + step, ...`` up to and including ``stop``, float32 ``(T,)``.
+
+    Raises:
+        ValueError: The range is empty or leaves [0, 1].
+    """
+    if step <= 0 or not 0 <= start <= stop <= 1:
+        raise ValueError(
+            f'thresholds=({start}, {stop}, {step}) must be (start, stop, step) with '
+            '0 <= start <= stop <= 1 and step > 0')
+    count = int(np.floor((stop - start) / step + 1e-6)) + 1
+    return (start + step * np.arange(count)).round(10).astype(np.float32)
+
+
+def seed_histogram(
+    cam: ArrayLike,
+    keys: Optional[ArrayLike],
+    gt: ArrayLike,
+    thresholds: ArrayLike,
+    num_classes: Optional[int] = None,
+) -> tuple[Tensor, Tensor]:
+    """Count the pixels of one picture by exact class, strongest class and thresholds passed.
+
+    Args:
+        cam: CAM in [0, 1]: ``(C, H, W)`` with absent classes zero, or ``(K, H, W)`` with ``keys``.
+        keys: Class indices ``0..C-1`` of the ``K`` maps, or None for a full CAM.
+        gt: Exact mask ``(H, W)``, 0 background, ``1..C``, 255 not scored.
+        thresholds: Increasing thresholds ``(T,)`` in [0, 1].
+        num_classes: Number ``C`` of foreground classes; needed with ``keys``.
+
+    Returns:
+        Cells and counts, int64 ``(M,)`` on the device of ``cam``: the non-empty cells of the
+        histogram ``(C + 1, C, T + 1)``, flattened.
+
+    Raises:
+        ValueError: A shape, class index, mask id or CAM value out of its range.
+    """
+    cam = torch.as_tensor(cam)
+    gt = torch.as_tensor(gt).to(cam.device)
+    thresholds = torch.as_tensor(thresholds, dtype=torch.float32).to(cam.device)
+    if cam.ndim != 3 or gt.ndim != 2 or cam.shape[1:] != gt.shape:
+        raise ValueError(
+            f'CAM of shape {tuple(cam.shape)} for a mask of shape {tuple(gt.shape)}; bring the CAM '
+            'to the size of the mask first')
+    if keys is None:
+        num_classes = num_classes or len(cam)
+        if num_classes != len(cam):
+            raise ValueError(f'a CAM of {len(cam)} maps without keys for {num_classes} classes')
+        # Pictures hold few classes: leave the maps that are zero everywhere out.
+        keys = torch.nonzero(cam.amax((1, 2))).flatten()
+        cam = cam if len(keys) == len(cam) else cam[keys]
+    else:
+        keys = torch.as_tensor(keys, dtype=torch.long).to(cam.device)
+        if num_classes is None or len(keys) != len(cam):
+            raise ValueError(f'{len(keys)} keys for {len(cam)} maps (num_classes={num_classes})')
+        if len(keys) and not 0 <= int(keys.min()) <= int(keys.max()) < num_classes:
+            raise ValueError(f'class indices {keys.tolist()} are not in 0..{num_classes - 1}')
+        order = keys.argsort()  # equal scores go to the first class, as in a full CAM
+        if not torch.equal(order, torch.arange(len(keys), device=order.device)):
+            keys, cam = keys[order], cam[order]
+    rows = torch.where(gt == IGNORE, num_classes + 1, gt.long())
+    wrong = rows[((gt > num_classes) & (gt != IGNORE)) | (gt < 0)]
+    if len(wrong):
+        raise ValueError(
+            f'the exact mask holds class id {int(wrong[0])}, but there are {num_classes} '
+            'foreground classes')
+
+    bins = len(thresholds) + 1
+    if len(keys):
+        score, best = cam.float().max(0)
+        low, high = score.aminmax()
+        if not (low >= 0 and high <= 1 + 1e-3):  # also catches nan
+            raise ValueError(
+                f'CAM values between {float(low):g} and {float(high):g}; normalise to [0, 1] first')
+        passed = torch.bucketize(score, thresholds)  # thresholds strictly below the score
+        cells = (rows * num_classes + keys[best]) * bins + passed
+    else:
+        cells = rows * num_classes * bins
+    size = (num_classes + 1) * num_classes * bins
+    counts = torch.bincount(cells.flatten(), minlength=size)[:size]
+    cells = torch.nonzero(counts).flatten()
+    return cells, counts[cells]
+
+
+def histogram_confusion(histogram: np.ndarray) -> np.ndarray:
+    """Turn a histogram ``(C + 1, C, T + 1)`` into confusion matrices ``(T, C + 1, C + 1)``."""
+    # A pixel is foreground at threshold j if it passed more than j thresholds.
+    foreground = histogram[..., ::-1].cumsum(-1)[..., -2::-1]
+    background = histogram.sum((1, 2))[:, None] - foreground.sum(1)
+    return np.concatenate([background[:, None], foreground], axis=1).transpose(2, 0, 1)
+
+
+def seed_confusion(
+    cam: ArrayLike,
+    keys: Optional[ArrayLike],
+    gt: ArrayLike,
+    thresholds: ArrayLike,
+    num_classes: Optional[int] = None,
+) -> np.ndarray:
+    """Confusion matrices of one picture's seed at every threshold.
+
+    Arguments and errors of :func:`seed_histogram`.
+
+    Returns:
+        int64 ``(T, C + 1, C + 1)``, rows exact, columns seed.
+    """
+    cells, counts = seed_histogram(cam, keys, gt, thresholds, num_classes)
+    num_classes = num_classes or len(cam)
+    return histogram_confusion(sum_histograms([(cells, counts)], num_classes, len(thresholds)))
+
+
+def sum_histograms(
+    histograms: Sequence[tuple], num_classes: int, num_thresholds: int) -> np.ndarray:
+    """Add the sparse histograms of :func:`seed_histogram` to one int64 ``(C + 1, C, T + 1)``."""
+    shape = (num_classes + 1, num_classes, num_thresholds + 1)
+    total = np.zeros(int(np.prod(shape)), dtype=np.int64)
+    for cells, counts in histograms:
+        total[np.asarray(cells.cpu())] += np.asarray(counts.cpu())
+    return total.reshape(shape)
+
+
+@dataclass
+class SeedCurve:
+    """Confusion matrices ``(T, C + 1, C + 1)`` of a set of pictures at thresholds ``(T,)``."""
+
+    thresholds: np.ndarray
+    confusion: np.ndarray
+
+    @property
+    def miou(self) -> np.ndarray:
+        """mIoU in percent at every threshold, ``(T,)``."""
+        return 100 * np.nanmean(iou_from_confusion(self.confusion), axis=-1)
+
+    @property
+    def best(self) -> float:
+        """The threshold of the highest mIoU, the lowest of several."""
+        return float(self.thresholds[int(np.argmax(self.miou))])
+
+    def at(self, threshold: float) -> np.ndarray:
+        """The confusion matrix at one of the thresholds.
+
+        Raises:
+            KeyError: The threshold is not one of ``thresholds``.
+        """
+        index = np.flatnonzero(np.isclose(self.thresholds, threshold, atol=1e-6, rtol=0))
+        if not len(index):
+            raise KeyError(f'threshold {threshold} is not among {self.thresholds.tolist()}')
+        return self.confusion[index[0]]
+
+    def scores(self, threshold: float) -> dict[str, float]:
+        """Mean scores (:func:`~mmwsss.evaluation.mean_scores`) at one of the thresholds."""
+        return mean_scores(self.at(threshold))
+
+
+def load_cam(path: Union[str, Path]) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """Read a CAM file: ``cam`` ``(K, h, w)``, ``keys`` ``(K,)`` and the picture's size ``(H, W)``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not a CAM file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'CAM file {path} does not exist; generate the CAMs of this list')
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file['cam'], file['keys'], tuple(int(x) for x in file['size'])
+    except (KeyError, OSError, ValueError, EOFError) as error:
+        raise ValueError(f'{path} is not a CAM file (cam, keys, size): {error}') from error
+
+
+def resize_cam(cam: ArrayLike, size: tuple[int, int]) -> Tensor:
+    """Bring a CAM ``(K, h, w)`` to ``size`` as float32, bilinear without aligned corners."""
+    cam = torch.as_tensor(cam).float()
+    if not len(cam) or tuple(cam.shape[1:]) == tuple(size):
+        return cam if len(cam) else cam.new_zeros((0, *size))
+    return F.interpolate(cam[None], size, mode='bilinear', align_corners=False)[0]
+
+
+def evaluate_cams(
+    cam_dir: Union[str, Path],
+    gt_dir: Union[str, Path],
+    names: Sequence[str],
+    num_classes: int,
+    thresholds: Sequence[float] = (0., 0.6, 0.01),
+    gt_ids: Optional[np.ndarray] = None,
+) -> SeedCurve:
+    """Score a folder of CAM files ``<name>.npz`` at every threshold.
+
+    Args:
+        cam_dir: Folder of CAM files.
+        gt_dir: Folder of exact masks ``<name>.png``.
+        names: Image ids.
+        num_classes: Number ``C`` of foreground classes.
+        thresholds: ``(start, stop, step)``, ``stop`` included.
+        gt_ids: Table ``(256,)`` applied to the ids of the exact masks, for subsets of classes.
+
+    Raises:
+        FileNotFoundError, ValueError: A file is missing or wrong; the message names it.
+    """
+    if not len(names):
+        raise ValueError('no names given: the image list is empty')
+    thresholds = threshold_range(*thresholds)
+    shape = (num_classes + 1, num_classes, len(thresholds) + 1)
+    total = np.zeros(int(np.prod(shape)), dtype=np.int64)
+    for name in names:
+        path = Path(cam_dir) / f'{name}.npz'
+        cam, keys, _ = load_cam(path)
+        gt = read_mask(Path(gt_dir) / f'{name}.png')
+        if gt_ids is not None:
+            gt = gt_ids[gt]
+        try:
+            cells, counts = seed_histogram(
+                resize_cam(cam, gt.shape), keys, gt, thresholds, num_classes)
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
+        total[cells.numpy()] += counts.numpy()
+    return SeedCurve(thresholds, histogram_confusion(total.reshape(shape)))
