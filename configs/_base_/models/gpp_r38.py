@@ -1,0 +1,15 @@
+# ResNet38d with a 256-channel embedding and gated pyramid pooling, as in AEFT and KTSE.
+model = dict(
+    type='WSSSClassifier',
+    data_preprocessor=dict(
+        type='WSSSDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True),
+    backbone=dict(
+        type='ResNet38d',
+        drop_rates=(0.2, 0.2),
+        init_cfg=dict(type='Pretrained', checkpoint='pretrain/resnet38d_imagenet.pth')),
+    # The background channel is KTSE's; it takes no part in the classification.
+    head=dict(type='GPPHead', num_classes=20, in_channels=4096, background=True),
+    modules=[])

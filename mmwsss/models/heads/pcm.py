@@ -1,0 +1,58 @@
+"""Pixel correlation module (SEAM, CVPR 2020)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class PixelCorrelationModule(nn.Module):
+    """Averages a CAM over the pixels of the picture that look alike.
+
+    Features and CAM are cut off from the graph: only the three convolutions in here learn from
+    what is done with the result.
+
+    Args:
+        in_channels: Channels of the two feature maps.
+        mid_channels: What each is reduced to.
+        out_channels: Channels in which pixels are compared, joined with the picture's 3.
+    """
+
+    def __init__(self,
+                 in_channels: Sequence[int] = (512, 1024),
+                 mid_channels: Sequence[int] = (64, 128),
+                 out_channels: int = 192):
+        super().__init__()
+        self.reduce = nn.ModuleList(
+            nn.Conv2d(i, m, 1, bias=False) for i, m in zip(in_channels, mid_channels))
+        self.join = nn.Conv2d(3 + sum(mid_channels), out_channels, 1, bias=False)
+        for conv in self.reduce:
+            nn.init.kaiming_normal_(conv.weight)
+        nn.init.xavier_uniform_(self.join.weight, gain=4)
+
+    def forward(self, image: Tensor, feats: Sequence[Tensor], cam: Tensor) -> Tensor:
+        """
+        Args:
+            image: Normalised picture ``(N, 3, H, W)``, of any size.
+            feats: The two feature maps ``(N, Ci, h, w)``.
+            cam: Normalised CAM ``(N, K, h', w')``, the background among its channels.
+
+        Returns:
+            Revised CAM ``(N, K, h, w)``: each pixel is a mean over all pixels, weighted by the
+            positive part of their cosine similarity.
+        """
+        size = feats[-1].shape[-2:]
+        parts = [_resize(image, size)]
+        parts += [F.relu(conv(x.detach())) for conv, x in zip(self.reduce, feats)]
+        f = self.join(torch.cat(parts, dim=1)).flatten(2)
+        f = f / (f.norm(dim=1, keepdim=True) + 1e-5)
+        affinity = F.relu(f.transpose(1, 2) @ f)
+        affinity = affinity / (affinity.sum(dim=1, keepdim=True) + 1e-5)
+        return (_resize(cam.detach(), size).flatten(2) @ affinity).unflatten(2, size)
+
+
+def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
+    if x.shape[-2:] == tuple(size):
+        return x
+    return F.interpolate(x, size, mode='bilinear', align_corners=True)
