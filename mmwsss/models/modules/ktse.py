@@ -16,8 +16,8 @@ from torch import Tensor
 
 from mmwsss.registry import MODELS
 
+from .. import refiners
 from ..classifiers.views import Views
-from ..refiners import confident_labels
 from ..utils.erasing import foreground_response
 from ..utils.losses import masked_mean
 from .base import WSSSModule
@@ -277,7 +277,7 @@ class SelfSupervisedRegularization(WSSSModule):
             cam = torch.cat([cam, views['paired'].cam[:n]])
             labels = torch.cat([labels, views.labels('paired')[:n]])
             image = torch.cat([image, views.image('paired')[:n]])
-        pseudo = confident_labels(cam.detach(), labels, self.high, self.low, self.refiner, image)
+        pseudo = refiners.confident_labels(cam.detach(), labels, self.high, self.low, self.refiner, image)
         if not n:
             return pseudo, None
         return pseudo[:size], torch.cat([pseudo[:n], pseudo[size:]], dim=1)

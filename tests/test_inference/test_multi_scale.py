@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mmwsss.inference import multi_scale_cam
+
+
+class Model(nn.Module):
+    """A CAM that is not symmetric under flips and depends on the scale."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.calls = 0
+
+    def predict_cam(self, images):
+        self.calls += 1
+        return self.conv(images)
+
+
+@pytest.mark.parametrize('norm', ['max', 'minmax'])
+@pytest.mark.parametrize('flip', [True, False])
+def test_equals_the_sum_over_single_passes(flip, norm):
+    model, scales = Model(), (0.5, 1.0, 1.5)
+    images = torch.randn(2, 3, 12, 17)
+    labels = torch.tensor([[1.0, 0, 1, 0], [0, 0, 1, 1]])
+    cams = multi_scale_cam(model, images, labels, scales, flip, norm=norm)
+    assert model.calls == len(scales)  # a picture and its mirror image go together
+    with torch.no_grad():
+        for image, label, cam in zip(images, labels, cams):
+            total = np.zeros((4, 12, 17))
+            for scale in scales:
+                size = [int(round(side * scale)) for side in image.shape[1:]]
+                scaled = F.interpolate(image[None], size, mode='bicubic', align_corners=False)
+                for mirrored in (False, True) if flip else (False,):
+                    one = model.conv(scaled.flip(-1) if mirrored else scaled)
+                    one = F.interpolate(one, (12, 17), mode='bilinear', align_corners=False)[0]
+                    total += (one.flip(-1) if mirrored else one).relu().numpy()
+            for c in range(4):
+                expected = total[c] * label[c].item()
+                if norm == 'minmax':
+                    expected = np.maximum(expected - expected.min() - 1e-5, 0)
+                expected = expected / (expected.max() + 1e-5)
+                np.testing.assert_allclose(cam[c].numpy(), expected, atol=1e-4)
+
+
+def test_relu_after_the_flip_sum():
+    class Signed(nn.Module):
+        def predict_cam(self, images):
+            return images[:, :1]
+
+    images = torch.tensor([[1.0, -3, 2, 0]]).expand(1, 3, 1, 4)
+    options = dict(scales=(1.0,), labels=torch.ones(1, 1))
+    each = multi_scale_cam(Signed(), images, relu='each', **options)
+    both = multi_scale_cam(Signed(), images, relu='flip', **options)
+    assert each[0, 0, 0].tolist() == pytest.approx([0.5, 0, 1, 0], abs=1e-4)
+    assert both.shape == each.shape
+    with pytest.raises(ValueError, match='relu='):
+        multi_scale_cam(Signed(), images, relu='never', **options)

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+import torch
+
+from mmwsss.models.data_preprocessor import WSSSDataPreprocessor
+from mmwsss.structures import WSSSDataSample
+
+
+def test_normalises_and_keeps_padding_at_zero():
+    preprocessor = WSSSDataPreprocessor(mean=(1.0, 2, 3), std=(2.0, 4, 8))
+    image = np.random.default_rng(0).integers(0, 255, (3, 5, 6), dtype=np.uint8)
+    sample = WSSSDataSample(gt_label=torch.ones(2), metainfo=dict(valid_box=(1, 0, 3, 4)))
+    batch = dict(
+        inputs=dict(image=[torch.tensor(image)], strong=[torch.tensor(image)]),
+        data_samples=dict(image=[sample]))
+    out = preprocessor(batch, training=True)
+    expected = (image[::-1].astype(np.float64) - np.array([1, 2, 3])[:, None, None]) / np.array(
+        [2, 4, 8])[:, None, None]
+    inside = np.zeros((5, 6), dtype=bool)
+    inside[1:4, :4] = True
+    for view in ('image', 'strong'):
+        result = out['inputs'][view][0].numpy()
+        np.testing.assert_allclose(result[:, inside], expected[:, inside], rtol=1e-5)
+        assert (result[:, ~inside] == 0).all()
+
+
+def test_pictures_of_different_size_are_refused():
+    batch = dict(inputs=dict(image=[torch.zeros(3, 4, 4), torch.zeros(3, 4, 5)]), data_samples={})
+    with pytest.raises(ValueError, match='view "image" differ in size'):
+        WSSSDataPreprocessor()(batch)
