@@ -1,0 +1,100 @@
+"""The decode heads of DeepLab that mmseg lacks."""
+
+from collections.abc import Sequence
+from typing import Optional
+
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS as MMSEG_MODELS
+from torch import Tensor, nn
+
+from mmwsss.registry import MODELS
+
+
+@MMSEG_MODELS.register_module()
+@MODELS.register_module()
+class DeepLabV2Head(BaseDecodeHead):
+    """DeepLabV2's ASPP: the sum of parallel dilated 3x3 convolutions, each a classifier.
+
+    (mmseg's ``ASPPHead`` is that of V3: concatenation, batch norm and a further classifier.)
+
+    Args:
+        in_channels: Channels of the feature map.
+        num_classes: Number of classes *with* the background, as everywhere in mmseg.
+        dilations: One branch per rate; with a bias each.
+        loss_decode, init_cfg and others: as in mmseg; weights start from N(0, 0.01), biases from 0.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        dilations: Sequence[int] = (6, 12, 18, 24),
+        loss_decode: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            channels=num_classes,
+            num_classes=num_classes,
+            dropout_ratio=0,
+            loss_decode=loss_decode or dict(type='mmseg.CrossEntropyLoss'),
+            init_cfg=init_cfg or dict(type='Normal', layer='Conv2d', std=0.01),
+            **kwargs)
+        del self.conv_seg  # every branch classifies by itself
+        self.branches = nn.ModuleList(
+            nn.Conv2d(in_channels, self.out_channels, 3, padding=rate, dilation=rate)
+            for rate in dilations)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Feature maps -> logits ``(N, num_classes, h, w)`` at their size."""
+        x = self._transform_inputs(inputs)
+        return sum(branch(x) for branch in self.branches)
+
+
+@MMSEG_MODELS.register_module()
+@MODELS.register_module()
+class DeepLabV1Head(BaseDecodeHead):
+    """DeepLabV1's large field of view on a residual network, as in the wseg code base.
+
+    3x3 convolution of rate 12, BN, ReLU, 1x1 convolution, BN, ReLU, dropout, 1x1 classifier. (On
+    VGG16, whose fc6 and fc7 are the large field of view, ``mmseg.FCNHead`` with ``num_convs=0`` is
+    the head.)
+
+    Args:
+        in_channels: Channels of the feature map.
+        num_classes: Number of classes *with* the background.
+        channels: Width of the two hidden layers.
+        dilation: Rate of the 3x3 convolution.
+        dropout_ratio: Before the classifier.
+        norm_cfg, loss_decode and others: as in mmseg.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        channels: int = 512,
+        dilation: int = 12,
+        dropout_ratio: float = 0.5,
+        norm_cfg: Optional[dict] = None,
+        loss_decode: Optional[dict] = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            channels=channels,
+            num_classes=num_classes,
+            dropout_ratio=dropout_ratio,
+            norm_cfg=norm_cfg or dict(type='BN'),
+            loss_decode=loss_decode or dict(type='mmseg.CrossEntropyLoss'),
+            **kwargs)
+        common = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
+        self.convs = nn.Sequential(
+            ConvModule(in_channels, channels, 3, padding=dilation, dilation=dilation, **common),
+            ConvModule(channels, channels, 1, **common))
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Feature maps -> logits ``(N, num_classes, h, w)`` at their size."""
+        return self.cls_seg(self.convs(self._transform_inputs(inputs)))
