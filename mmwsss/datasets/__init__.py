@@ -1,0 +1,10 @@
+from . import transforms
+from .image_labels import ImageLabelDataset
+from .label_tables import read_label_table
+from .palette import save_mask, voc_palette
+from .samplers import EpochIndex, EpochSampler, sample_rng
+
+__all__ = [
+    'EpochIndex', 'EpochSampler', 'ImageLabelDataset', 'read_label_table', 'sample_rng', 'save_mask',
+    'transforms', 'voc_palette'
+]

@@ -1,0 +1,391 @@
+"""Pictures with image-level labels."""
+
+import os
+from pathlib import PurePosixPath
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+from mmengine import list_from_file
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+
+from mmwsss.registry import DATASETS, TRANSFORMS
+
+from .label_tables import Classes, Table, read_label_table
+from .palette import voc_palette
+from .samplers import sample_rng
+
+IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+                     for suffix in (lower, lower.upper()))
+
+
+class _Files:
+    """Existence checks that list each folder once."""
+
+    def __init__(self):
+        self.listings: Dict[str, set] = {}
+
+    def __contains__(self, path: str) -> bool:
+        folder, name = os.path.split(path)
+        if folder not in self.listings:
+            self.listings[folder] = set(os.listdir(folder or '.')) if os.path.isdir(
+                folder or '.') else set()
+        return name in self.listings[folder]
+
+
+@DATASETS.register_module()
+class ImageLabelDataset(BaseDataset):
+    """Any folder of pictures and a table of their classes; masks and further maps are optional.
+
+    All relative paths are relative to ``data_root``. The list, the labels and the existence of all
+    files that the pipeline reads are checked when the data set is built; a damaged picture is an
+    error when it is read, never silently replaced.
+
+    A sample is prepared under random numbers derived from ``(seed, epoch, index)``, so it depends
+    neither on workers, nor on the number of processes, nor on what was drawn before.
+
+    Args:
+        data_root: Folder of the data set.
+        ann_file: The list: one picture id per line, with or without the ending of the file. Without
+            it, all pictures of the label table.
+        label_file: The label table, see :func:`read_label_table`. May be left out in ``test_mode``:
+            then samples have no ``gt_label``.
+        pipeline: Transforms, as configs or callables.
+        metainfo: ``classes`` (foreground names) picks and orders classes, as in mmseg: the others
+            leave the labels and become 255 in masks. Where the data set does not know its classes
+            (this class; not VOC or COCO), ``classes`` are all classes, and to take a subset one
+            gives all of them, in the order of indices and mask ids, as ``all_classes``. Without any,
+            the sorted names of the table. ``palette``: RGB of background and each class.
+        img_dir: Folder of the pictures.
+        img_suffix: Their ending; None looks for the usual ones.
+        seg_dir: Folder of the masks, with ids ``1..`` in the order of all classes; ``seg_suffix``
+            their ending.
+        saliency_dir: Folder of saliency maps (grey pictures, 255 salient).
+        prior_dir: Folder of prior masks (ids ``1..C`` of ``classes``).
+        indices: The first n pictures (the last, if negative), or which.
+        seed: Seed of the augmentation.
+        drop_empty: Leave pictures without any of the classes out; else they are an error.
+        check_files: Check the existence of all files when the data set is built.
+        test_mode: No labels needed.
+        lazy_init: Read nothing until used.
+
+    Raises:
+        FileNotFoundError: The list, the table, a picture or a map that the pipeline reads is missing.
+        ValueError: The list is empty or has an id twice; a picture has no label, no class, or a class
+            that is not known. The text names the file and what to do.
+    """
+
+    METAINFO: dict = {}
+
+    def __init__(self,
+                 data_root: str = '',
+                 ann_file: str = '',
+                 label_file: Optional[str] = None,
+                 pipeline: Sequence[Union[dict, Callable]] = (),
+                 metainfo: Optional[dict] = None,
+                 img_dir: str = '',
+                 img_suffix: Optional[str] = None,
+                 seg_dir: Optional[str] = None,
+                 seg_suffix: str = '.png',
+                 saliency_dir: Optional[str] = None,
+                 saliency_suffix: str = '.png',
+                 prior_dir: Optional[str] = None,
+                 prior_suffix: str = '.png',
+                 indices: Optional[Union[int, Sequence[int]]] = None,
+                 seed: int = 0,
+                 drop_empty: bool = False,
+                 check_files: bool = True,
+                 test_mode: bool = False,
+                 lazy_init: bool = False):
+        self.data_root = str(data_root or '')
+        self.label_file = label_file and self._path(label_file)
+        self.img_dir = self._path(img_dir)
+        self.img_suffix = img_suffix
+        # field of the record -> (option, folder, ending)
+        self.map_dirs = {
+            field: (option, self._path(folder), suffix)
+            for field, option, folder, suffix in (
+                ('seg_map_path', 'seg_dir', seg_dir, seg_suffix),
+                ('saliency_path', 'saliency_dir', saliency_dir, saliency_suffix),
+                ('prior_path', 'prior_dir', prior_dir, prior_suffix),
+            ) if folder is not None
+        }
+        self.subset = indices
+        self.seed = seed
+        self.drop_empty = drop_empty
+        self.check_files = check_files
+        self.test_mode = test_mode
+        self._table: Optional[Table] = None
+        metainfo = self._full_metainfo(metainfo)
+        classes, all_classes = metainfo['classes'], metainfo.pop('all_classes')
+        self.all_classes = all_classes
+        # Of each class of the files, its index among the chosen classes, or None.
+        self._chosen = [classes.index(c) if c in classes else None for c in all_classes]
+        # Id in a mask file -> id in a mask; -1 is out of range.
+        self.mask_lut = np.full(256, -1, np.int16)
+        self.mask_lut[[0, 255]] = 0, 255
+        for file_id, index in enumerate(self._chosen[:254], 1):
+            self.mask_lut[file_id] = 255 if index is None else index + 1
+        super().__init__(
+            ann_file=str(ann_file or ''),
+            metainfo=metainfo,
+            data_root=self.data_root,
+            data_prefix={},
+            pipeline=[TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline],
+            test_mode=test_mode,
+            lazy_init=lazy_init)
+
+    # -- hooks for children ------------------------------------------------------------------------
+    def key_to_name(self, key: int) -> str:
+        """Id of an integer key of a label table; VOC's ``2007000032`` is ``2007_000032``."""
+        key = str(key)
+        return f'{key[:4]}_{key[4:]}' if len(key) == 10 and key[:2] == '20' else key
+
+    def parse_line(self, line: str) -> str:
+        """Picture id in a line of the list."""
+        return line.strip()
+
+    def read_labels(self, names: Optional[List[str]]) -> Optional[Dict[str, Classes]]:
+        """The label table by picture id.
+
+        Args:
+            names: The pictures asked for; None for all.
+
+        Returns:
+            ``{name: class names, indices, or multi-hot vector}``; None if there are no labels.
+        """
+        if self.label_file is None:
+            return None
+        if self._table is None:
+            table = {}
+            for key, classes in read_label_table(self.label_file).items():
+                name = self._split(self.key_to_name(key) if isinstance(key, int) else key)[0]
+                if name in table:
+                    raise ValueError(
+                        f'label table "{self.label_file}" has "{name}" twice (with and without the '
+                        'ending of the file); keep one entry')
+                table[name] = classes
+            self._table = table
+        return self._table
+
+    # -- classes -----------------------------------------------------------------------------------
+    def _path(self, path: str) -> str:
+        return os.path.join(self.data_root, path)
+
+    def _full_metainfo(self, metainfo: Optional[dict]) -> dict:
+        """``metainfo`` with ``classes``, ``all_classes`` and ``palette``, all checked."""
+        metainfo = {**self.METAINFO, **(metainfo or {})}
+        for key in ('classes', 'all_classes'):
+            if isinstance(metainfo.get(key), str):
+                metainfo[key] = list_from_file(metainfo[key])
+        all_classes = self.METAINFO.get('classes') or metainfo.get('all_classes') or metainfo.get(
+            'classes') or self._classes_of_table()
+        classes = metainfo.get('classes') or all_classes
+        all_classes, classes = tuple(all_classes), tuple(classes)
+        unknown = [c for c in classes if c not in all_classes]
+        if unknown:
+            raise ValueError(f'metainfo.classes: {unknown} are not classes of '
+                             f'{type(self).__name__}; it has {list(all_classes)}')
+        if len(set(classes)) < len(classes) or len(set(all_classes)) < len(all_classes):
+            raise ValueError(f'metainfo: a class is named twice in {list(classes)}')
+        palette = metainfo.get('palette') or voc_palette(len(all_classes) + 1)
+        if len(palette) == len(all_classes) + 1 != len(classes) + 1:
+            palette = [palette[0], *(palette[all_classes.index(c) + 1] for c in classes)]
+        if len(palette) != len(classes) + 1:
+            raise ValueError(f'metainfo.palette has {len(palette)} colours; background and '
+                             f'{len(classes)} classes need {len(classes) + 1}')
+        return {**metainfo, 'classes': classes, 'all_classes': all_classes,
+                'palette': [list(color) for color in palette]}
+
+    def _classes_of_table(self) -> List[str]:
+        names = set()
+        for classes in (self.read_labels(None) or {}).values():
+            if isinstance(classes, np.ndarray) or any(isinstance(c, int) for c in classes):
+                names = set()
+                break
+            names.update(classes)
+        if not names:
+            raise ValueError(
+                f'{type(self).__name__} does not know its classes: "{self.label_file}" does not name '
+                'them; give metainfo=dict(classes=(...)) in the order of the indices')
+        return sorted(names)
+
+    def _class_indices(self, name: str, classes: Classes) -> List[int]:
+        """Entry of the label table to sorted indices into ``all_classes``."""
+        count = len(self.all_classes)
+        if isinstance(classes, np.ndarray):
+            if classes.shape != (count, ) or not np.isin(classes, (0, 1)).all():
+                raise ValueError(
+                    f'label of "{name}" in "{self.label_file}" must be {count} zeros and ones (the '
+                    f'classes of {type(self).__name__}), it has shape {classes.shape}; check '
+                    'metainfo.classes')
+            return np.flatnonzero(classes).tolist()
+        indices = set()
+        for item in classes:
+            if item in self._index_of:
+                item = self._index_of[item]
+            elif isinstance(item, str) and item.isdigit():
+                item = int(item)
+            if isinstance(item, str) or not 0 <= item < count:
+                shown = self.all_classes[:30]
+                raise ValueError(
+                    f'unknown class "{item}" of "{name}" in "{self.label_file}"; '
+                    f'{type(self).__name__} knows {list(shown)}{"..." * (count > 30)}. Mend the table '
+                    'or metainfo (all_classes lists all, classes those wanted)')
+            indices.add(int(item))
+        return sorted(indices)
+
+    # -- list --------------------------------------------------------------------------------------
+    @staticmethod
+    def _split(name: str) -> Tuple[str, str]:
+        """Id and ending, if it is one of a picture."""
+        path = PurePosixPath(name)
+        if path.is_absolute() or '..' in path.parts or not path.parts:
+            raise ValueError(f'"{name}" is no picture id: it must be a path below img_dir')
+        if path.suffix in IMG_SUFFIXES:
+            return name[:-len(path.suffix)], path.suffix
+        return name, ''
+
+    def _listed(self) -> Optional[List[str]]:
+        """Names in ``ann_file``."""
+        if not self.ann_file:
+            return None
+        if not os.path.isfile(self.ann_file):
+            raise FileNotFoundError(f'no list "{self.ann_file}"; ann_file is relative to data_root '
+                                    'unless absolute')
+        with open(self.ann_file, encoding='utf-8-sig') as file:
+            return [self.parse_line(line) for line in file if line.strip()]
+
+    def _pictures(self) -> List[str]:
+        if not os.path.isdir(self.img_dir):
+            raise FileNotFoundError(f'no folder of pictures "{self.img_dir}"; check data_root and '
+                                    'img_dir')
+        suffixes = (self.img_suffix, ) if self.img_suffix else IMG_SUFFIXES
+        return sorted(name for name in os.listdir(self.img_dir) if name.endswith(suffixes))
+
+    def load_data_list(self) -> List[dict]:
+        """Records ``name, img_path, labels`` (indices into ``classes``) and the paths of maps."""
+        source = self.ann_file or self.label_file or self.img_dir
+        lines = self._listed()
+        names = None if lines is None else [self._split(line)[0] for line in lines]
+        labels = self.read_labels(names)
+        self._table = None
+        if labels is None and not self.test_mode:
+            raise ValueError(f'{type(self).__name__} needs labels; give label_file (.json, .csv, .txt '
+                             'or .npy), or test_mode=True for pictures without labels')
+        if lines is None:
+            lines = sorted(labels) if labels is not None else self._pictures()
+        records = {}
+        for line in lines:
+            name, suffix = self._split(line)
+            if name in records:
+                raise ValueError(f'"{source}" has "{name}" twice; keep one line of it')
+            records[name] = dict(name=name, suffix=suffix)
+        if not records:
+            raise ValueError(f'"{source}" is empty: it names no picture')
+        records = list(records.values())
+        if labels is not None:
+            records = self._add_labels(records, labels)
+        if isinstance(self.subset, int):
+            records = records[:self.subset] if self.subset >= 0 else records[self.subset:]
+        elif self.subset is not None:
+            records = [records[i] for i in self.subset]
+        if not records:
+            raise ValueError(f'"{source}" is empty after indices={self.subset} and drop_empty')
+        self._add_paths(records, source)
+        return records
+
+    def _add_labels(self, records: List[dict], labels: Dict[str, Classes]) -> List[dict]:
+        missing = [record['name'] for record in records if record['name'] not in labels]
+        if missing:
+            raise ValueError(
+                f'{len(missing)} pictures of "{self.ann_file}" have no label in '
+                f'"{self.label_file}", e.g. "{missing[0]}"; add them to the table or take them off '
+                'the list')
+        self._index_of = {name: index for index, name in enumerate(self.all_classes)}
+        kept, empty = [], []
+        for record in records:
+            indices = self._class_indices(record['name'], labels[record['name']])
+            chosen = [self._chosen[i] for i in indices]
+            record['labels'] = sorted(i for i in chosen if i is not None)
+            (kept if record['labels'] or self.test_mode else empty).append(record)
+        if empty and not self.drop_empty:
+            raise ValueError(
+                f'{len(empty)} pictures of "{self.ann_file or self.label_file}" have none of the '
+                f'classes {list(self.metainfo["classes"])}, e.g. "{empty[0]["name"]}"; add their '
+                'labels, or set drop_empty=True to leave them out')
+        if empty:
+            print_log(f'{type(self).__name__}: {len(empty)} of {len(records)} pictures dropped, they '
+                      'have none of the classes', logger='current')
+        return kept
+
+    def _add_paths(self, records: List[dict], source: str) -> None:
+        files = _Files()
+        suffixes = (self.img_suffix, ) if self.img_suffix else IMG_SUFFIXES
+        needed = {t.path_field for t in self.pipeline.transforms if hasattr(t, 'path_field')}
+        options = dict(seg_map_path='seg_dir', saliency_path='saliency_dir', prior_path='prior_dir')
+        for field in needed - set(self.map_dirs):
+            raise ValueError(f'the pipeline reads {field}, but {type(self).__name__} was not told '
+                             f'where: set {options.get(field, field)}=...')
+        missing: Dict[str, List[str]] = {}
+        for record in records:
+            stem, suffix = os.path.join(self.img_dir, record['name']), record.pop('suffix')
+            candidates = [stem + s for s in ((suffix, ) if suffix else suffixes)]
+            if len(candidates) > 1:
+                record['img_path'] = next((p for p in candidates if p in files), candidates[0])
+            else:
+                record['img_path'] = candidates[0]
+            if self.check_files and record['img_path'] not in files:
+                missing.setdefault('img_dir', []).append(record['img_path'])
+            for field, (option, folder, ending) in self.map_dirs.items():
+                record[field] = os.path.join(folder, record['name'] + ending)
+                if self.check_files and field in needed and record[field] not in files:
+                    missing.setdefault(option, []).append(record[field])
+        for option, paths in missing.items():
+            raise FileNotFoundError(
+                f'{len(paths)} of {len(records)} files named by "{source}" are missing, e.g. '
+                f'"{paths[0]}"; check data_root="{self.data_root}", {option} and the ending, or take '
+                'them off the list')
+
+    # -- samples -----------------------------------------------------------------------------------
+    def label_matrix(self) -> np.ndarray:
+        """Multi-hot labels ``(len, C)`` float32 of all pictures."""
+        matrix = np.zeros((len(self), len(self.metainfo['classes'])), np.float32)
+        for index in range(len(self)):
+            matrix[index, self.get_data_info(index).get('labels', [])] = 1
+        return matrix
+
+    def get_cat_ids(self, idx: int) -> List[int]:
+        """Class indices of a picture (for mmengine's ``ClassBalancedDataset``)."""
+        return self.get_data_info(idx)['labels']
+
+    def get_data_info(self, idx: int) -> dict:
+        """Record of a picture, with ``gt_label`` and what :class:`LoadMask` needs to check ids."""
+        info = super().get_data_info(int(idx))
+        num_classes = len(self._chosen) - self._chosen.count(None)
+        if 'labels' in info:
+            info['gt_label'] = np.zeros(num_classes, np.float32)
+            info['gt_label'][info['labels']] = 1
+        info['mask_lut'] = self.mask_lut
+        info['num_classes'] = num_classes
+        return info
+
+    def load(self, idx: int, *key: int) -> dict:
+        """Run the pipeline on picture ``idx`` under random numbers derived from ``(seed, *key)``."""
+        with sample_rng(self.seed, *key):
+            sample = self.pipeline(self.get_data_info(idx))
+        if sample is None:
+            raise ValueError(f'the pipeline gave nothing for "{self.get_data_info(idx)["name"]}"; a '
+                             'transform must return the results')
+        return sample
+
+    def prepare_data(self, idx: int) -> dict:
+        """The sample of ``idx``, an :class:`EpochIndex` (or an int: epoch 0)."""
+        return self.load(idx, getattr(idx, 'epoch', 0), int(idx) % len(self))
+
+    def __getitem__(self, idx: int) -> dict:
+        if not self._fully_initialized:
+            self.full_init()
+        if not -len(self) <= idx < len(self):
+            raise IndexError(f'sample {idx} of {len(self)}')
+        return self.prepare_data(idx)

@@ -1,0 +1,102 @@
+"""Order and randomness as functions of (seed, epoch, index), so that a run can be cut and resumed."""
+
+import math
+import random
+from contextlib import contextmanager
+from typing import Iterator, Optional, Sized
+
+import numpy as np
+import torch
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+from mmwsss.registry import DATA_SAMPLERS
+
+
+class EpochIndex(int):
+    """The index of a sample that knows the epoch it is drawn in; an ordinary int otherwise."""
+
+    def __new__(cls, index: int, epoch: int = 0):
+        self = super().__new__(cls, index)
+        self.epoch = epoch
+        return self
+
+    def __reduce__(self):
+        return EpochIndex, (int(self), self.epoch)
+
+
+@contextmanager
+def sample_rng(seed: int, *key: int) -> Iterator[None]:
+    """Seed ``random``, ``np.random`` and torch's CPU generator from ``(seed, *key)``, and put their
+    states back afterwards.
+
+    Args:
+        seed: Seed of the data set.
+        key: Non-negative numbers, by convention ``epoch, index`` and, where one sample needs
+            several independent draws, the number of the draw (0 is the same as none).
+    """
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    words = np.random.SeedSequence([seed, *key]).generate_state(3)
+    random.seed(int(words[0]))
+    np.random.seed(int(words[1]))
+    # Not torch.manual_seed, which would also seed the devices.
+    torch.default_generator.manual_seed(int(words[2]))
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+@DATA_SAMPLERS.register_module()
+class EpochSampler(Sampler):
+    """A permutation per epoch, sharded over ranks, that yields :class:`EpochIndex`.
+
+    Args:
+        dataset: Anything with a length.
+        shuffle: A new permutation each epoch, from ``seed + epoch``; else the order of the list.
+        seed: Must be the same on all ranks; None agrees on one.
+        round_up: Repeat the first samples so that all ranks get equally many.
+    """
+
+    def __init__(self,
+                 dataset: Sized,
+                 shuffle: bool = True,
+                 seed: Optional[int] = None,
+                 round_up: bool = True):
+        self.rank, self.world_size = get_dist_info()
+        self.dataset = dataset
+        self.shuffle = shuffle
+        self.seed = sync_random_seed() if seed is None else seed
+        self.round_up = round_up
+        self.epoch = 0
+        self._start = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch of the next iteration."""
+        self.epoch = epoch
+
+    def set_start(self, start: int) -> None:
+        """Skip this rank's first ``start`` samples in the next iteration only."""
+        self._start = start
+
+    def __len__(self) -> int:
+        """Samples of this rank in a whole epoch."""
+        if self.round_up:
+            return math.ceil(len(self.dataset) / self.world_size)
+        return math.ceil((len(self.dataset) - self.rank) / self.world_size)
+
+    def __iter__(self) -> Iterator[EpochIndex]:
+        size = len(self.dataset)
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(self.seed + self.epoch)
+            indices = torch.randperm(size, generator=generator).tolist()
+        else:
+            indices = list(range(size))
+        if self.round_up:
+            total = len(self) * self.world_size
+            indices = (indices * math.ceil(total / max(size, 1)))[:total]
+        indices = indices[self.rank::self.world_size]
+        start, self._start = self._start, 0
+        return (EpochIndex(index, self.epoch) for index in indices[start:])

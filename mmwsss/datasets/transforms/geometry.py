@@ -1,0 +1,186 @@
+"""Transforms that move pixels: the picture, its views and all of its maps alike."""
+
+import math
+from typing import Callable, Dict, Sequence, Tuple, Union
+
+import cv2
+import mmcv
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmwsss.registry import TRANSFORMS
+
+# Maps that follow the picture, by nearest neighbour, and what they are padded with.
+MAP_FILL: Dict[str, int] = dict(gt_seg_map=255, prior_mask=255, saliency=0)
+
+
+def apply_geometry(results: dict, on_image: Callable, on_map: Callable) -> dict:
+    """Move the picture and its views by ``on_image(array)``, the maps by ``on_map(array, fill)``."""
+    results['img'] = on_image(results['img'])
+    if 'views' in results:
+        results['views'] = {name: on_image(view) for name, view in results['views'].items()}
+    for key, fill in MAP_FILL.items():
+        if key in results:
+            results[key] = on_map(results[key], fill)
+    results['img_shape'] = results['img'].shape[:2]
+    return results
+
+
+def _resize(results: dict, height: int, width: int, interpolation: str) -> dict:
+    size = (width, height)
+    return apply_geometry(
+        results, lambda image: mmcv.imresize(image, size, interpolation=interpolation),
+        lambda array, _: cv2.resize(array, size, interpolation=cv2.INTER_NEAREST_EXACT))
+
+
+def _rescale(results: dict, ratio: float, interpolation: str) -> dict:
+    height, width = results['img'].shape[:2]
+    return _resize(results, max(round(height * ratio), 1), max(round(width * ratio), 1),
+                   interpolation)
+
+
+@TRANSFORMS.register_module()
+class ResizeLong(BaseTransform):
+    """Resize so that the long side is drawn uniformly from the integers of a range.
+
+    Args:
+        long: ``(low, high)``, both included, or one length.
+        interpolation: Of the picture, as in :func:`mmcv.imresize`.
+    """
+
+    def __init__(self, long: Union[int, Sequence[int]] = (256, 512),
+                 interpolation: str = 'bicubic'):
+        self.long = (long, long) if isinstance(long, int) else tuple(long)
+        self.interpolation = interpolation
+
+    def transform(self, results: dict) -> dict:
+        long = np.random.randint(self.long[0], self.long[1] + 1)
+        return _rescale(results, long / max(results['img'].shape[:2]), self.interpolation)
+
+
+@TRANSFORMS.register_module()
+class ResizeShort(BaseTransform):
+    """Resize so that the short side has a length (CSD: 256)."""
+
+    def __init__(self, short: int = 256, interpolation: str = 'bicubic'):
+        self.short = short
+        self.interpolation = interpolation
+
+    def transform(self, results: dict) -> dict:
+        return _rescale(results, self.short / min(results['img'].shape[:2]), self.interpolation)
+
+
+@TRANSFORMS.register_module()
+class RandomScale(BaseTransform):
+    """Resize by a factor drawn uniformly from a range (RCM: 0.5 to 1.3)."""
+
+    def __init__(self, ratio: Sequence[float] = (0.5, 1.3), interpolation: str = 'bicubic'):
+        self.ratio = tuple(ratio)
+        self.interpolation = interpolation
+
+    def transform(self, results: dict) -> dict:
+        return _rescale(results, np.random.uniform(*self.ratio), self.interpolation)
+
+
+@TRANSFORMS.register_module()
+class RandomResizedCrop(BaseTransform):
+    """Cut a window of random area and shape, and resize it (as torchvision's; EADER, MCTformer).
+
+    Args:
+        size: Side of the result.
+        scale: Range of the window's part of the picture's area.
+        ratio: Range of its width over height, drawn uniformly in the logarithm.
+        interpolation: Of the picture.
+    """
+
+    def __init__(self,
+                 size: int,
+                 scale: Sequence[float] = (0.08, 1.),
+                 ratio: Sequence[float] = (3 / 4, 4 / 3),
+                 interpolation: str = 'bilinear'):
+        self.size = size
+        self.scale = tuple(scale)
+        self.ratio = tuple(ratio)
+        self.interpolation = interpolation
+
+    def window(self, height: int, width: int) -> Tuple[int, int, int, int]:
+        """``top, left, height, width``."""
+        for _ in range(10):
+            area = height * width * np.random.uniform(*self.scale)
+            aspect = math.exp(np.random.uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
+            w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+            if 0 < w <= width and 0 < h <= height:
+                return (np.random.randint(height - h + 1), np.random.randint(width - w + 1), h, w)
+        # The picture is too long for the ratios: the largest window in the middle.
+        w = min(width, round(height * self.ratio[1]))
+        h = min(height, round(width / self.ratio[0]))
+        return (height - h) // 2, (width - w) // 2, h, w
+
+    def transform(self, results: dict) -> dict:
+        top, left, height, width = self.window(*results['img'].shape[:2])
+
+        def cut(array: np.ndarray, _=None) -> np.ndarray:
+            return array[top:top + height, left:left + width]
+
+        apply_geometry(results, cut, cut)
+        return _resize(results, self.size, self.size, self.interpolation)
+
+
+@TRANSFORMS.register_module()
+class RandomPadCrop(BaseTransform):
+    """Cut a random window; along a side where the picture is smaller, put it at a random place.
+
+    Where the crop shows no picture, ``valid_box`` says so (the data preprocessor makes it 0 after
+    normalisation); maps get their ignored value there.
+
+    Args:
+        size: Side of the crop, or ``(height, width)``.
+    """
+
+    def __init__(self, size: Union[int, Sequence[int]]):
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+
+    def transform(self, results: dict) -> dict:
+        sources, targets = [], []
+        for have, want in zip(results['img'].shape[:2], self.size):
+            length = min(have, want)
+            sources.append(slice(start := np.random.randint(have - length + 1), start + length))
+            targets.append(slice(start := np.random.randint(want - length + 1), start + length))
+        sources, targets = tuple(sources), tuple(targets)
+
+        def crop(array: np.ndarray, fill: int = 0) -> np.ndarray:
+            out = np.full(self.size + array.shape[2:], fill, array.dtype)
+            out[targets] = array[sources]
+            return out
+
+        apply_geometry(results, crop, crop)
+        box = tuple(s.start for s in targets) + tuple(s.stop - s.start for s in targets)
+        if box[2:] != self.size:
+            results['valid_box'] = box
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomFlip(BaseTransform):
+    """Mirror left and right.
+
+    Args:
+        prob: How often.
+    """
+
+    def __init__(self, prob: float = 0.5):
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        results['flip'] = bool(np.random.random() < self.prob)
+        if results['flip']:
+
+            def mirror(array: np.ndarray, _=None) -> np.ndarray:
+                return np.ascontiguousarray(array[:, ::-1])
+
+            apply_geometry(results, mirror, mirror)
+            if 'valid_box' in results:
+                top, left, height, width = results['valid_box']
+                left = results['img'].shape[1] - left - width
+                results['valid_box'] = (top, left, height, width)
+        return results

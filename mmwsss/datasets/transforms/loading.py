@@ -1,0 +1,128 @@
+"""From files to arrays, with an error that names the file."""
+
+import io
+from typing import Optional
+
+import mmcv
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine import fileio
+from PIL import Image
+
+from mmwsss.registry import TRANSFORMS
+
+
+def _read(path: str, what: str) -> bytes:
+    try:
+        data = fileio.get(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f'no {what} "{path}"; check data_root and the folders of the data '
+                                'set') from None
+    if not data:
+        raise ValueError(f'{what} "{path}" is an empty file; restore it or take it off the list')
+    return data
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether the file ends as its format does; OpenCV fills a truncated picture with grey."""
+    if data[:2] == b'\xff\xd8':
+        return data.endswith(b'\xff\xd9')
+    if data[:4] == b'\x89PNG':
+        return data.endswith(b'IEND\xaeB`\x82')
+    return True
+
+
+@TRANSFORMS.register_module()
+class LoadImage(BaseTransform):
+    """Read the picture at ``img_path``.
+
+    Adds ``img`` (uint8 BGR ``(H, W, 3)``), ``ori_shape`` and ``img_shape``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is truncated or no picture.
+    """
+
+    def transform(self, results: dict) -> dict:
+        path = results['img_path']
+        if 'img' not in results:
+            data = _read(path, 'picture')
+            try:
+                if not _is_whole(data):  # or only followed by something: let PIL decide
+                    Image.open(io.BytesIO(data)).load()
+                results['img'] = mmcv.imfrombytes(data, flag='color')
+                if results['img'] is None:
+                    raise ValueError('not a picture')
+            except Exception as error:
+                raise ValueError(f'picture "{path}" is truncated or cannot be decoded ({error}); '
+                                 'restore it or take it off the list') from None
+        results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadMask(BaseTransform):
+    """Read a map of the picture's size: a mask, a prior mask, or a saliency map. After
+    :class:`LoadImage`.
+
+    Args:
+        key: ``gt_seg_map`` (ids of the file become those of the chosen classes, all others 255),
+            ``prior_mask`` (ids ``1..C``), or ``saliency`` (0 to 255).
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It cannot be decoded, is not of the picture's size, or has an id out of range.
+    """
+
+    PATHS = dict(gt_seg_map='seg_map_path', prior_mask='prior_path', saliency='saliency_path')
+
+    def __init__(self, key: str = 'gt_seg_map'):
+        if key not in self.PATHS:
+            raise ValueError(f'LoadMask: key="{key}" must be one of {list(self.PATHS)}')
+        self.key = key
+        self.path_field = self.PATHS[key]
+
+    def transform(self, results: dict) -> dict:
+        path = results[self.path_field]
+        mask = self.read(path) if self.key not in results else results[self.key]
+        if mask.shape != results['img'].shape[:2]:
+            raise ValueError(
+                f'"{path}" has height and width {mask.shape}, but its picture '
+                f'"{results["img_path"]}" {results["img"].shape[:2]}; make them one size')
+        if self.key == 'gt_seg_map':
+            mask = self.translate(mask, results['mask_lut'], path)
+        elif self.key == 'prior_mask':
+            lut = np.full(256, -1, np.int16)
+            ids = [*range(min(results['num_classes'], 254) + 1), 255]
+            lut[ids] = ids
+            mask = self.translate(mask, lut, path)
+        results[self.key] = mask
+        return results
+
+    def read(self, path: str) -> np.ndarray:
+        """uint8 ``(H, W)``."""
+        data = _read(path, 'mask')
+        try:
+            image = Image.open(io.BytesIO(data))
+            if self.key == 'saliency':
+                image = image.convert('L')
+            mask = np.array(image)
+        except Exception as error:
+            raise ValueError(f'"{path}" is truncated or cannot be decoded ({error}); restore it or '
+                             'take it off the list') from None
+        if mask.ndim != 2 or mask.dtype != np.uint8:
+            raise ValueError(f'"{path}" is a {image.mode} picture; a mask must be PNG with a palette '
+                             'or grey (8 bit), one class id per pixel')
+        return mask
+
+    @staticmethod
+    def translate(mask: np.ndarray, lut: np.ndarray, path: Optional[str]) -> np.ndarray:
+        """Map the ids of a file by a table of 256, in which -1 is out of range."""
+        used = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+        wrong = used[lut[used] < 0]
+        if wrong.size:
+            raise ValueError(
+                f'mask "{path}" has the class id {wrong[0]}, out of range: ids are 0 (background) to '
+                f'{np.flatnonzero(lut >= 0)[-2]} and 255 (ignored); check the classes of the data '
+                'set, or mend the mask')
+        return lut.astype(np.uint8)[mask]
