@@ -153,7 +153,8 @@ def load_pretrained(module: nn.Module,
                     path: str,
                     prefix: str = '',
                     strict: bool = True,
-                    ignore: Sequence[str] = ()) -> None:
+                    ignore: Sequence[str] = (),
+                    new: Sequence[str] = ()) -> None:
     """Load weights into a module, or say in one error why they do not fit.
 
     Args:
@@ -163,6 +164,7 @@ def load_pretrained(module: nn.Module,
         strict: Every parameter must be in the file and every key of the file be used. If False,
             what is missing or unused is left; at least one key must fit.
         ignore: Regular expressions of keys of the file that may be unused.
+        new: Regular expressions of parameters that may be missing in the file.
 
     Raises:
         FileNotFoundError: No such file; says how to get it.
@@ -192,7 +194,8 @@ def load_pretrained(module: nn.Module,
                 f'checkpoint "{path}": "{prefix}{key}" has shape {tuple(state[key].shape)}, '
                 f'{type(module).__name__} needs {tuple(own[key].shape)}. It was trained with other '
                 'classes or widths: adapt the config, or take a checkpoint that fits')
-    missing = [key for key in own if key not in state and not key.endswith('num_batches_tracked')]
+    missing = [key for key in own if key not in state
+               and not any(re.match(pattern, key) for pattern in (*new, '.*num_batches_tracked'))]
     unused = [key for key in state
               if key not in own and not any(re.match(pattern, key) for pattern in ignore)]
     if strict and (missing or unused):
@@ -204,9 +207,9 @@ def load_pretrained(module: nn.Module,
     module.load_state_dict({key: state[key] for key in used}, strict=False)
 
 
-def init_from_pretrained(module: nn.Module, ignore: Sequence[str] = ()) -> bool:
+def init_from_pretrained(module: nn.Module, **options) -> bool:
     """Do what ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix=...)`` of a module asks, by
-    :func:`load_pretrained`, for use in its ``init_weights``.
+    :func:`load_pretrained` with ``options``, for use in its ``init_weights``.
 
     mmengine's initialiser only logs keys that do not fit and leaves those weights random.
 
@@ -216,7 +219,7 @@ def init_from_pretrained(module: nn.Module, ignore: Sequence[str] = ()) -> bool:
     cfg = module.init_cfg
     if not _is_pretrained(cfg):
         return False
-    load_pretrained(module, cfg['checkpoint'], cfg.get('prefix') or '', ignore=ignore)
+    load_pretrained(module, cfg['checkpoint'], cfg.get('prefix') or '', **options)
     module.is_init = True
     return True
 

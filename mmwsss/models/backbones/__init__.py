@@ -1,3 +1,5 @@
+from .mct_deit import MCTDeiT
 from .resnet38d import ResNet38d
+from .vgg16_largefov import VGG16LargeFOV
 
-__all__ = ['ResNet38d']
+__all__ = ['MCTDeiT', 'ResNet38d', 'VGG16LargeFOV']

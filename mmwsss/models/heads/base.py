@@ -1,7 +1,7 @@
 """What every CAM head gives back."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Optional, Tuple
+from typing import Optional
 
 import torch
 from torch import Tensor
@@ -23,8 +23,8 @@ class CAMOutput:
     cam: Tensor
     logits: Tensor
     bg: Optional[Tensor] = None
-    feats: Tuple[Tensor, ...] = ()
-    extra: Dict[str, Tensor] = field(default_factory=dict)
+    feats: tuple[Tensor, ...] = ()
+    extra: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def scores(self) -> Tensor:
@@ -46,7 +46,7 @@ class CAMOutput:
             tuple(feat.detach() for feat in self.feats),
             {name: tensor.detach() for name, tensor in self.extra.items()})
 
-    def split(self, sizes) -> Tuple['CAMOutput', ...]:
+    def split(self, sizes) -> tuple['CAMOutput', ...]:
         """Cut a batched pass into the passes of the views it was made of."""
         def cut(x):
             return [None] * len(sizes) if x is None else x.split(sizes)

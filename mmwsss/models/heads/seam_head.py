@@ -1,0 +1,91 @@
+"""The head of SEAM (CVPR 2020), also the base of PPC."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmwsss.registry import MODELS
+
+from ..utils.cam import background_score
+from .base import CAMOutput
+from .gap_head import GAPHead
+from .pcm import PixelCorrelationModule
+
+
+def compete(cam: Tensor, eps: float = 1e-5) -> Tensor:
+    """What SEAM feeds to its pixel correlation: normalised maps of which the best keeps a pixel.
+
+    Args:
+        cam: Raw CAM ``(N, C, h, w)``.
+        eps: Subtracted from the positive part and added to its maximum.
+
+    Returns:
+        ``(N, C + 1, h, w)``: background ``1 - max_c``, then the maps, zero where another is higher.
+    """
+    cam = F.relu(cam)
+    cam = F.relu(cam - eps) / (cam.amax(dim=(2, 3), keepdim=True) + eps)
+    best = cam.amax(dim=1, keepdim=True)
+    return torch.cat([background_score(cam), cam.masked_fill(cam < best, 0)], dim=1)
+
+
+def mean_after_resize(cam: Tensor, size: Sequence[int]) -> Tensor:
+    """Mean of each map as if resized bilinearly (``align_corners=True``), without resizing it.
+
+    Args:
+        cam: ``(N, C, h, w)``.
+        size: ``(H, W)``.
+
+    Returns:
+        ``(N, C)``.
+    """
+    rows, columns = (
+        F.interpolate(torch.eye(n, dtype=cam.dtype, device=cam.device)[None], m, mode='linear',
+                      align_corners=True)[0].mean(dim=1) for n, m in zip(cam.shape[-2:], size))
+    return torch.einsum('nchw,h,w->nc', cam, rows, columns)
+
+
+@MODELS.register_module()
+class SEAMHead(GAPHead):
+    """C + 1 score maps and their revision by pixel correlation.
+
+    ``extra['cam_rv']`` is the revised normalised CAM ``(N, C + 1, h, w)``, background first;
+    inference uses its class maps. The background score gets no gradient from the classification.
+    As in the original, the logits average the CAM resized to the size of the picture.
+
+    Args:
+        num_classes: Foreground classes C.
+        in_channels: Channels of the three feature maps (conv4, conv5, conv6 of ResNet38d).
+        drop: Channel dropout before the classifier.
+        mid_channels: See :class:`PixelCorrelationModule`.
+        pcm_channels: Its ``out_channels``.
+    """
+
+    needs_image = True
+
+    def __init__(self,
+                 num_classes: int,
+                 in_channels: Sequence[int] = (512, 1024, 4096),
+                 drop: float = 0.5,
+                 mid_channels: Sequence[int] = (64, 128),
+                 pcm_channels: int = 192,
+                 **kwargs):
+        *low, last = in_channels
+        super().__init__(num_classes, last, drop, background=True, **kwargs)
+        self.pcm = PixelCorrelationModule(low, mid_channels, pcm_channels)
+
+    def forward(self, feats: Sequence[Tensor], image: Tensor) -> CAMOutput:
+        """
+        Args:
+            feats: Three feature maps of one size.
+            image: The normalised picture ``(N, 3, H, W)`` they come from.
+        """
+        output = super().forward(feats)
+        output.logits = mean_after_resize(output.cam, image.shape[-2:])
+        output.extra['cam_rv'] = self.pcm(image, feats[:2], compete(output.cam.detach()))
+        return output
+
+    def infer_cam(self, output: CAMOutput) -> Tensor:
+        """The revised class maps ``(N, C, h, w)``."""
+        return output.extra['cam_rv'][:, 1:]
