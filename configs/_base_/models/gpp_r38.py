@@ -10,6 +10,5 @@ model = dict(
         type='ResNet38d',
         drop_rates=(0.2, 0.2),
         init_cfg=dict(type='Pretrained', checkpoint='pretrain/resnet38d_imagenet.pth')),
-    # The background channel is KTSE's; it takes no part in the classification.
-    head=dict(type='GPPHead', num_classes=20, in_channels=4096, background=True),
+    head=dict(type='GPPHead', num_classes=20, in_channels=4096),
     modules=[])

@@ -35,7 +35,15 @@ class _Network(nn.Module):
 
     def extract(self, images: Tensor) -> CAMOutput:
         """Normalised images ``(N, 3, H, W)`` to features, CAM and logits."""
-        feats = self.backbone(images)
+        feats = tuple(self.backbone(images))
+        if torch.is_grad_enabled() and not feats[-1].requires_grad:
+            # A network whose weights are fixed in this phase: the backbone keeps no graph, but the
+            # logits can still be differentiated by the features (Grad-CAM).
+            feats = (*feats[:-1], feats[-1].detach().requires_grad_())
+        return self.classify(feats, images)
+
+    def classify(self, feats: Sequence[Tensor], images: Tensor) -> CAMOutput:
+        """The head on the backbone's feature maps of ``images``."""
         if getattr(self.head, 'needs_image', False):
             return self.head(feats, image=images)
         return self.head(feats)
@@ -90,9 +98,9 @@ class WSSSClassifier(_Network, BaseModel):
                  test_cfg: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None):
+        # Built here, since mmengine would look the type up in its own registry.
         super().__init__(
-            data_preprocessor=data_preprocessor or dict(type='WSSSDataPreprocessor'),
-            init_cfg=init_cfg)
+            MODELS.build(data_preprocessor or dict(type='WSSSDataPreprocessor')), init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build(head)
         self.num_classes = self.head.num_classes
@@ -168,6 +176,14 @@ class WSSSClassifier(_Network, BaseModel):
             if isinstance(m, _NormBase))
 
     # -- training ----------------------------------------------------------------------------------
+    def train(self, mode: bool = True) -> 'WSSSClassifier':
+        """As usual, but the teacher stays in evaluation mode: its targets are free of dropout and
+        its batch statistics are the student's."""
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
     def set_progress(self, progress: Progress) -> None:
         """Called by the loop before every step."""
         self.progress = progress
@@ -183,7 +199,7 @@ class WSSSClassifier(_Network, BaseModel):
         active: List[Tuple[nn.Module, float]] = []
         for idea in self.ideas:
             weight = idea.current_weight(self.progress)
-            if weight:
+            if weight and any(self.trains(network) for network in idea.trains):
                 self._check_views(idea, views)
                 idea.add_views(views)
                 active.append((idea, weight))

@@ -1,0 +1,80 @@
+"""Grad-CAM without hooks, differentiable through the features."""
+
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmwsss.registry import MODELS
+
+from ..heads.base import CAMOutput
+
+
+@MODELS.register_module()
+class GradCAM(nn.Module):
+    """Grad-CAM (Selvaraju et al.): ``relu(sum_d w_cd f_d)`` over the channels of the last feature
+    map, ``w_cd`` being the spatial mean of the gradient of logit c by channel d.
+
+    The weights are constants; a loss on the map reaches the network through the features only, and
+    no second derivative is taken. The gradient is that of the features alone
+    (``torch.autograd.grad``): no parameter's ``grad`` is touched and there are no hooks to leak.
+
+    Args:
+        relu: Drop negative evidence.
+    """
+
+    def __init__(self, relu: bool = True):
+        super().__init__()
+        self.relu = relu
+
+    def attend(self, output: CAMOutput, labels: Optional[Tensor] = None) -> Tensor:
+        """Maps of a pass that was made with gradient.
+
+        One backward pass per label that the picture with the most has, for the batch as a whole.
+
+        Args:
+            output: Of a network; the pictures must not interact in its head.
+            labels: Classes to explain, multi-hot ``(N, C)``; None means all.
+
+        Returns:
+            ``(N, C, h, w)``, 0 for other classes, with gradient through the features.
+
+        Raises:
+            ValueError: The pass was made without gradient.
+        """
+        whole, start = output.origin or (output, 0)
+        feats, logits = whole.feats[-1], output.logits
+        if not (feats.requires_grad and logits.requires_grad):
+            raise ValueError(
+                'Grad-CAM needs a pass made with gradient; ask for it by views(..., grad=True)')
+        if labels is None:
+            labels = torch.ones_like(logits)
+        rank = labels.cumsum(1) * labels  # 1 for the first label of a picture, 2 for the second, ...
+        feat = output.feats[-1].float()
+        cam = 0
+        for k in range(int(labels.sum(1).max())):
+            chosen = (rank == k + 1).to(logits)
+            grad, = torch.autograd.grad((logits * chosen).sum(), feats, retain_graph=True)
+            weight = grad[start:start + len(logits)].float().mean((-2, -1))
+            single = torch.einsum('nd,ndhw->nhw', weight, feat)
+            cam = cam + chosen[:, :, None, None] * single[:, None]
+        if not isinstance(cam, Tensor):  # no picture has a label
+            cam = feat.new_zeros(*logits.shape, *feat.shape[-2:])
+        return F.relu(cam) if self.relu else cam
+
+    def forward(self, model: nn.Module, images: Tensor) -> Tensor:
+        """Maps of all classes for inference, whatever the gradient mode and the frozen weights.
+
+        Args:
+            model: A :class:`WSSSClassifier` or :class:`CAMNetwork`.
+            images: Normalised, ``(N, 3, H, W)``.
+
+        Returns:
+            ``(N, C, h, w)`` without gradient.
+        """
+        with torch.no_grad():
+            feats = tuple(model.backbone(images))
+        with torch.inference_mode(False), torch.enable_grad():
+            feats = tuple(feat.detach().clone().requires_grad_() for feat in feats)
+            return self.attend(model.classify(feats, images)).detach()
