@@ -53,9 +53,9 @@ class ImageLabelDataset(BaseDataset):
         pipeline: Transforms, as configs or callables.
         metainfo: ``classes`` (foreground names) picks and orders classes, as in mmseg: the others
             leave the labels and become 255 in masks. Where the data set does not know its classes
-            (this class; not VOC or COCO), ``classes`` are all classes, and to take a subset one
-            gives all of them, in the order of indices and mask ids, as ``all_classes``. Without any,
-            the sorted names of the table. ``palette``: RGB of background and each class.
+            (this class; not VOC or COCO), ``classes`` are all of them, and to take a subset one
+            gives all, in the order of indices and mask ids, as ``all_classes``. Without any, they
+            are the sorted names of the table. ``palette``: RGB of background and each class.
         img_dir: Folder of the pictures.
         img_suffix: Their ending; None looks for the usual ones.
         seg_dir: Folder of the masks, with ids ``1..`` in the order of all classes; ``seg_suffix``
@@ -70,9 +70,10 @@ class ImageLabelDataset(BaseDataset):
         lazy_init: Read nothing until used.
 
     Raises:
-        FileNotFoundError: The list, the table, a picture or a map that the pipeline reads is missing.
-        ValueError: The list is empty or has an id twice; a picture has no label, no class, or a class
-            that is not known. The text names the file and what to do.
+        FileNotFoundError: The list, the table, a picture, or a map that the pipeline reads is
+            missing.
+        ValueError: The list is empty or has an id twice; a picture has no label, no class, or a
+            class that is not known. The text names the file and what to do.
     """
 
     METAINFO: dict = {}
@@ -206,8 +207,8 @@ class ImageLabelDataset(BaseDataset):
             names.update(classes)
         if not names:
             raise ValueError(
-                f'{type(self).__name__} does not know its classes: "{self.label_file}" does not name '
-                'them; give metainfo=dict(classes=(...)) in the order of the indices')
+                f'{type(self).__name__} does not know its classes: "{self.label_file}" does not '
+                'name them; give metainfo=dict(classes=(...)) in the order of the indices')
         return sorted(names)
 
     def _class_indices(self, name: str, classes: Classes) -> List[int]:
@@ -230,8 +231,8 @@ class ImageLabelDataset(BaseDataset):
                 shown = self.all_classes[:30]
                 raise ValueError(
                     f'unknown class "{item}" of "{name}" in "{self.label_file}"; '
-                    f'{type(self).__name__} knows {list(shown)}{"..." * (count > 30)}. Mend the table '
-                    'or metainfo (all_classes lists all, classes those wanted)')
+                    f'{type(self).__name__} knows {list(shown)}{"..." * (count > 30)}. Mend the '
+                    'table or metainfo (all_classes lists all, classes those wanted)')
             indices.add(int(item))
         return sorted(indices)
 
@@ -271,8 +272,8 @@ class ImageLabelDataset(BaseDataset):
         labels = self.read_labels(names)
         self._table = None
         if labels is None and not self.test_mode:
-            raise ValueError(f'{type(self).__name__} needs labels; give label_file (.json, .csv, .txt '
-                             'or .npy), or test_mode=True for pictures without labels')
+            raise ValueError(f'{type(self).__name__} needs labels; give label_file (.json, .csv, '
+                             '.txt or .npy), or test_mode=True for pictures without labels')
         if lines is None:
             lines = sorted(labels) if labels is not None else self._pictures()
         records = {}
@@ -315,8 +316,8 @@ class ImageLabelDataset(BaseDataset):
                 f'classes {list(self.metainfo["classes"])}, e.g. "{empty[0]["name"]}"; add their '
                 'labels, or set drop_empty=True to leave them out')
         if empty:
-            print_log(f'{type(self).__name__}: {len(empty)} of {len(records)} pictures dropped, they '
-                      'have none of the classes', logger='current')
+            print_log(f'{type(self).__name__}: {len(empty)} of {len(records)} pictures dropped, '
+                      'they have none of the classes', logger='current')
         return kept
 
     def _add_paths(self, records: List[dict], source: str) -> None:
@@ -344,8 +345,8 @@ class ImageLabelDataset(BaseDataset):
         for option, paths in missing.items():
             raise FileNotFoundError(
                 f'{len(paths)} of {len(records)} files named by "{source}" are missing, e.g. '
-                f'"{paths[0]}"; check data_root="{self.data_root}", {option} and the ending, or take '
-                'them off the list')
+                f'"{paths[0]}"; check data_root="{self.data_root}", {option} and the ending, or '
+                'take them off the list')
 
     # -- samples -----------------------------------------------------------------------------------
     def label_matrix(self) -> np.ndarray:
@@ -371,12 +372,13 @@ class ImageLabelDataset(BaseDataset):
         return info
 
     def load(self, idx: int, *key: int) -> dict:
-        """Run the pipeline on picture ``idx`` under random numbers derived from ``(seed, *key)``."""
+        """Run the pipeline on picture ``idx`` under random numbers made of ``(seed, *key)``."""
         with sample_rng(self.seed, *key):
             sample = self.pipeline(self.get_data_info(idx))
         if sample is None:
-            raise ValueError(f'the pipeline gave nothing for "{self.get_data_info(idx)["name"]}"; a '
-                             'transform must return the results')
+            name = self.get_data_info(idx)['name']
+            raise ValueError(f'the pipeline gave nothing for "{name}"; every transform must return '
+                             'the results')
         return sample
 
     def prepare_data(self, idx: int) -> dict:

@@ -89,8 +89,8 @@ def _read_csv(path: Path) -> Table:
     return _no_duplicates(((row[0], row[1:]) for row in rows), path)
 
 
-# -- cls_labels.npy: a pickle, and so a program. It is read without running any of it: what it may name
-# -- are the stand-ins below, which only store, and nothing of numpy is called by the pickle.
+# cls_labels.npy is a pickle, and so a program. It is read without running anything of it: all that
+# it may name are the stand-ins below, which only store.
 
 
 class _DType:

@@ -1,4 +1,4 @@
-"""Order and randomness as functions of (seed, epoch, index), so that a run can be cut and resumed."""
+"""Order and randomness as functions of (seed, epoch, index): a run can be cut and resumed."""
 
 import math
 import random

@@ -1,5 +1,11 @@
-from .geometry import (RandomFlip, RandomPadCrop, RandomResizedCrop, RandomScale, ResizeLong,
-                       ResizeShort)
+from .geometry import (
+    RandomFlip,
+    RandomPadCrop,
+    RandomResizedCrop,
+    RandomScale,
+    ResizeLong,
+    ResizeShort,
+)
 from .loading import LoadImage, LoadMask
 from .packing import PackWSSSInputs
 

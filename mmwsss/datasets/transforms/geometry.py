@@ -15,7 +15,7 @@ MAP_FILL: Dict[str, int] = dict(gt_seg_map=255, prior_mask=255, saliency=0)
 
 
 def apply_geometry(results: dict, on_image: Callable, on_map: Callable) -> dict:
-    """Move the picture and its views by ``on_image(array)``, the maps by ``on_map(array, fill)``."""
+    """Move picture and views by ``on_image(array)``, the maps by ``on_map(array, fill)``."""
     results['img'] = on_image(results['img'])
     if 'views' in results:
         results['views'] = {name: on_image(view) for name, view in results['views'].items()}
@@ -142,7 +142,8 @@ class RandomPadCrop(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         sources, targets = [], []
-        for have, want in zip(results['img'].shape[:2], self.size):
+        for axis, want in enumerate(self.size):
+            have = results['img'].shape[axis]
             length = min(have, want)
             sources.append(slice(start := np.random.randint(have - length + 1), start + length))
             targets.append(slice(start := np.random.randint(want - length + 1), start + length))

@@ -111,8 +111,8 @@ class LoadMask(BaseTransform):
             raise ValueError(f'"{path}" is truncated or cannot be decoded ({error}); restore it or '
                              'take it off the list') from None
         if mask.ndim != 2 or mask.dtype != np.uint8:
-            raise ValueError(f'"{path}" is a {image.mode} picture; a mask must be PNG with a palette '
-                             'or grey (8 bit), one class id per pixel')
+            raise ValueError(f'"{path}" is a {image.mode} picture; a mask must be PNG with a '
+                             'palette or grey (8 bit), one class id per pixel')
         return mask
 
     @staticmethod
@@ -122,7 +122,7 @@ class LoadMask(BaseTransform):
         wrong = used[lut[used] < 0]
         if wrong.size:
             raise ValueError(
-                f'mask "{path}" has the class id {wrong[0]}, out of range: ids are 0 (background) to '
-                f'{np.flatnonzero(lut >= 0)[-2]} and 255 (ignored); check the classes of the data '
-                'set, or mend the mask')
+                f'mask "{path}" has the class id {wrong[0]}, out of range: ids are 0 (background) '
+                f'to {np.flatnonzero(lut >= 0)[-2]} and 255 (ignored); check the classes of the '
+                'data set, or mend the mask')
         return lut.astype(np.uint8)[mask]
