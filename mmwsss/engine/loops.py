@@ -225,10 +225,27 @@ class WSSSTrainLoop(BaseLoop):
                 raise ValueError(f'optimizer "{name}" has no phase in train_cfg.phases')
         self._parameters: Dict[str, List[nn.Parameter]] = {}
         for name in names:
+            # Optimizers hold frozen parameters too; those stay frozen in every phase.
             groups = wrapper[name].param_groups
-            self._parameters[name] = [p for group in groups for p in group['params']]
+            self._parameters[name] = [
+                p for group in groups for p in group['params'] if p.requires_grad]
             if not self._parameters[name]:
-                raise ValueError(f'phase "{name}": its optimizer has no parameters')
+                raise ValueError(f'phase "{name}": its optimizer has no parameters to train')
+        if names and not getattr(self.runner.model, 'find_unused_parameters', True):
+            raise ValueError(
+                'train_cfg.phases on several processes: set find_unused_parameters=True in the '
+                'config, since each phase leaves the parameters of the others without gradient')
+        self._count_steps(wrapper, names)
+
+    def _count_steps(self, wrapper, names: Sequence[str]) -> None:
+        """Tell each optimizer which of its own steps this is, for gradient accumulation; mmengine
+        does it only for a single one."""
+        if not names:
+            return
+        order = [self.phase_at(iteration) for iteration in range(self._max_iters)]
+        for name in names:
+            wrapper[name].initialize_count_status(
+                self._model, order[:self._iter].count(name), order.count(name))
 
     def phase_at(self, iteration: int) -> Optional[str]:
         """Name of the optimizer that steps at an iteration; None with a single optimizer."""
@@ -331,10 +348,15 @@ class WSSSTrainLoop(BaseLoop):
                 Progress(self._epoch, self._iter, index / len(self.dataloader), phase))
         wrapper = runner.optim_wrapper if phase is None else runner.optim_wrapper[phase]
         outputs = runner.model.train_step(batch, optim_wrapper=wrapper)
-        if self.ema is not None and wrapper.should_update():
+        if self.ema is not None and wrapper.should_update() and self._student_moves():
             self.ema.update(model, self._iter)
         runner.call_hook('after_train_iter', batch_idx=index, data_batch=batch, outputs=outputs)
         self._iter += 1
+
+    def _student_moves(self) -> bool:
+        """Whether the phase optimizes the student; the average is over its steps, no others'."""
+        parts = self._model.backbone, self._model.head
+        return any(p.requires_grad for part in parts for p in part.parameters())
 
     def _validate(self, now: int) -> None:
         runner = self.runner

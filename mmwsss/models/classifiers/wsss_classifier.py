@@ -126,6 +126,8 @@ class WSSSClassifier(_Network, BaseModel):
             if prefixes.count(prefix) > 1:
                 raise ValueError(
                     f'two modules log as "{prefix}"; give one of them another name=...')
+        for idea in self.ideas:
+            idea.check(self)
         known = {'student', 'frozen', *self.networks}
         if self.teacher is not None:
             known.add('teacher')
@@ -199,8 +201,8 @@ class WSSSClassifier(_Network, BaseModel):
         active: List[Tuple[nn.Module, float]] = []
         for idea in self.ideas:
             weight = idea.current_weight(self.progress)
+            self._check_views(idea, views)  # also of an idea that begins later
             if weight and any(self.trains(network) for network in idea.trains):
-                self._check_views(idea, views)
                 idea.add_views(views)
                 active.append((idea, weight))
         losses = {}
@@ -215,6 +217,11 @@ class WSSSClassifier(_Network, BaseModel):
             for name, term in idea.loss(views).items():
                 is_loss = 'loss' in name
                 losses[f'{idea.prefix}.{name}'] = term * weight if is_loss else term
+        if not losses:
+            raise ValueError(
+                f'nothing to learn in phase "{self.progress.phase}" of epoch {self.progress.epoch}: '
+                'no module acts on the networks that it optimizes; see their begin= and '
+                'train_cfg.phases')
         return losses
 
     @staticmethod
@@ -225,6 +232,13 @@ class WSSSClassifier(_Network, BaseModel):
                     f'{type(idea).__name__} needs the view "{name}", which the data does not give; '
                     'wrap the data set (PairedDataset, CrossDomainDataset) or add the transform '
                     'that makes it (StrongView)')
+        for key in idea.fields:
+            for sample in views.samples['image']:
+                if key not in sample:
+                    raise KeyError(
+                        f'{type(idea).__name__} needs the field "{key}", which picture '
+                        f'"{sample.get("name")}" does not have; the data set must provide it '
+                        f'({key}_dir=...) and the pipeline must load and pack it')
 
     def parse_losses(self, losses: Dict[str, Tensor]) -> Tuple[Tensor, Dict[str, Tensor]]:
         """Sum of the losses, and the log values averaged over all ranks."""

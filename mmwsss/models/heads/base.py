@@ -18,6 +18,9 @@ class CAMOutput:
         feats: Feature maps of the backbone, low to high level.
         extra: Tensors that only some heads make, by name (``pooled_map``, ``embedding``, ...);
             their first dimension is the batch.
+        origin: The pass of several views that this is a part of, and the place of its first picture
+            there. The logits were computed from the features of the whole, so that is where
+            :class:`GradCAM` differentiates.
     """
 
     cam: Tensor
@@ -25,6 +28,7 @@ class CAMOutput:
     bg: Optional[Tensor] = None
     feats: tuple[Tensor, ...] = ()
     extra: dict[str, Tensor] = field(default_factory=dict)
+    origin: Optional[tuple['CAMOutput', int]] = None
 
     @property
     def scores(self) -> Tensor:
@@ -56,6 +60,7 @@ class CAMOutput:
         for name, tensor in self.extra.items():
             for extra, part in zip(extras, cut(tensor)):
                 extra[name] = part
+        origins = [(self, sum(sizes[:i])) for i in range(len(sizes))]
         return tuple(
             CAMOutput(*parts) for parts in zip(
-                cut(self.cam), cut(self.logits), cut(self.bg), map(tuple, feats), extras))
+                cut(self.cam), cut(self.logits), cut(self.bg), map(tuple, feats), extras, origins))

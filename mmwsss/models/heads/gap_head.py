@@ -23,6 +23,7 @@ class GAPHead(BaseModule):
         embed_channels: Width D of an embedding between features and CAM (1x1 to D, ReLU, 1x1 to C;
             256 in AEFT, KTSE and RCM), or None for a CAM straight from the features.
         background: Also give a background score, channel 0 of the last convolution.
+        bias: The last convolution has one (EADER's networks).
         init_cfg: By default both convolutions start from Xavier's uniform distribution.
     """
 
@@ -32,6 +33,7 @@ class GAPHead(BaseModule):
                  drop: float = 0.,
                  embed_channels: Optional[int] = None,
                  background: bool = False,
+                 bias: bool = False,
                  init_cfg: Optional[dict] = None):
         super().__init__(init_cfg)
         self.num_classes = num_classes
@@ -43,8 +45,10 @@ class GAPHead(BaseModule):
             self.embed = nn.Conv2d(in_channels, embed_channels, 1, bias=False)
             nn.init.xavier_uniform_(self.embed.weight)
         self.classifier = nn.Conv2d(
-            embed_channels or in_channels, num_classes + int(background), 1, bias=False)
+            embed_channels or in_channels, num_classes + int(background), 1, bias=bias)
         nn.init.xavier_uniform_(self.classifier.weight)
+        if bias:
+            nn.init.zeros_(self.classifier.bias)
 
     def forward(self, feats: Sequence[Tensor]) -> CAMOutput:
         """

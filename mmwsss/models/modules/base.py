@@ -3,7 +3,7 @@
 from typing import Dict, Optional, Sequence
 
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..classifiers.views import Progress, Views
 
@@ -25,8 +25,12 @@ class WSSSModule(BaseModule):
     prefix = 'module'
     networks: Sequence[str] = ()
     """Networks beside the student that it asks for; the classifier checks that they exist."""
+    trains: Sequence[str] = ('student', )
+    """Networks that its losses teach; it rests in a phase of the loop that trains none of them."""
     views: Sequence[str] = ()
     """Views that the data must provide; checked at the first step."""
+    fields: Sequence[str] = ()
+    """Fields that every data sample must have; checked at the first step."""
 
     def __init__(self,
                  weight: float = 1.,
@@ -54,6 +58,9 @@ class WSSSModule(BaseModule):
             return self.weight
         done = now - self.begin + (progress.fraction if self.by_epoch else 0)
         return self.weight * min(done / self.ramp, 1.)
+
+    def check(self, model: nn.Module) -> None:
+        """Raise ValueError if the classifier lacks what this idea needs; called when it is built."""
 
     def add_views(self, views: Views) -> None:
         """Make and announce views before any network runs."""
