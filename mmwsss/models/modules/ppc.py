@@ -1,0 +1,257 @@
+"""PPC: Pixel-to-Prototype Contrast (Du et al., CVPR 2022).
+
+Pixels of two views are pulled to the prototypes of their classes, which the confident pixels of the
+whole batch make: prototypes of the other view, labels of the other view, and, within a view, against
+semi-hard negatives. Facts from the released code (SEAM: branch master; EPS: branch esp).
+"""
+
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from mmengine import dist
+from torch import Tensor, nn
+
+from mmwsss.registry import MODELS
+
+from ..classifiers.views import Views
+from ..utils.cam import normalize_cam
+from ..utils.losses import rank_mean
+from .base import WSSSModule
+from .seam import add_resized_view, check_one_size, check_revised
+
+
+# -- equations -------------------------------------------------------------------------------------
+def pixel_pseudo_labels(revised: Tensor, labels: Tensor,
+                        bg_score: float) -> tuple[Tensor, Tensor]:
+    """Normalised scores of a view and the class of each of its pixels.
+
+    Args:
+        revised: Revised CAM ``(N, C + 1, h, w)``, background first; its background is not used.
+        labels: Multi-hot ``(N, C)``.
+        bg_score: Constant that stands for the background.
+
+    Returns:
+        Scores ``(N, C + 1, h, w)`` in [0, 1], of absent classes too, and labels ``(N, h, w)`` with 0
+        the background.
+    """
+    scores = normalize_cam(revised[:, 1:].float(), mode='minmax')
+    scores = torch.cat([torch.full_like(scores[:, :1], bg_score), scores], dim=1)
+    present = F.pad(labels, (1, 0), value=1.)[:, :, None, None]
+    return scores, (scores * present).argmax(dim=1)
+
+
+def batch_prototypes(features: Tensor, scores: Tensor, top: int) -> Tensor:
+    """Prototype of each class: mean of its ``top`` best pixels of the batch, weighted by the score.
+
+    All background scores are equal and the original takes any ``top`` pixels; here those with the
+    least foreground go first. A class takes part whether or not a picture has its label.
+
+    Args:
+        features: ``(M, D)``, the pixels of the whole batch.
+        scores: ``(M, C + 1)`` in [0, 1], background first.
+        top: Pixels per class.
+
+    Returns:
+        L2-normalised ``(C + 1, D)``, without gradient; zero for a class without any response.
+    """
+    features, scores = features.detach(), scores.detach()
+    order = torch.cat([1 - scores[:, 1:].amax(dim=1, keepdim=True), scores[:, 1:]], dim=1)
+    index = order.topk(min(top, len(order)), dim=0).indices.T  # (C + 1, top)
+    weights = scores.T.gather(1, index)
+    total = weights.sum(dim=1, keepdim=True).clamp(min=1e-5)
+    return F.normalize(torch.einsum('kt,ktd->kd', weights / total, features[index]), dim=1)
+
+
+def prototype_contrast_loss(features: Tensor,
+                            prototypes: Tensor,
+                            labels: Tensor,
+                            temperature: float = 0.1) -> Tensor:
+    """InfoNCE of pixels against prototypes, ``mean -log softmax(f P^T / T)[label]``.
+
+    Args:
+        features: L2-normalised ``(M, D)``.
+        prototypes: L2-normalised ``(K, D)``.
+        labels: ``(M,)``.
+    """
+    return F.cross_entropy(features @ prototypes.T / temperature, labels)
+
+
+def intra_view_loss(features: Tensor,
+                    prototypes: Tensor,
+                    labels: Tensor,
+                    temperature: float = 0.1,
+                    negatives: tuple[int, int] = (3, 13),
+                    chance: Optional[Tensor] = None) -> Tensor:
+    """Contrast within a view, with semi-hard prototypes and semi-hard pixels.
+
+    A pixel's negatives are the prototypes at ranks ``negatives`` of its similarities (from 0, the
+    last not included). Of the pixels of a class, a random half counts, and the least similar from
+    the 10th to the 60th percent; one in both counts twice. Mean per class, then over the classes
+    that some pixel has.
+
+    Args:
+        features: L2-normalised ``(M, D)``.
+        prototypes: L2-normalised ``(K, D)``.
+        labels: ``(M,)`` in ``0..K-1``.
+        temperature: T.
+        negatives: Ranks; with fewer than 13 classes, what there is of them, and the last at least.
+        chance: Random numbers ``(M,)`` that choose the random half; drawn if not given.
+
+    Returns:
+        A scalar.
+    """
+    count = len(prototypes)
+    similarity = features @ prototypes.T
+    positive = similarity.gather(1, labels[:, None])[:, 0]
+    ranked = similarity.sort(dim=1, descending=True).values / temperature
+    first = min(negatives[0], count - 1)
+    others = ranked[:, first:max(negatives[1], first + 1)]
+    positive_logit = positive[:, None] / temperature
+    pixel_loss = torch.cat([positive_logit, others], dim=1).logsumexp(dim=1) - positive_logit[:, 0]
+
+    size = labels.bincount(minlength=count)
+    chance = torch.rand_like(positive) if chance is None else chance
+    of_pixel = size[labels]
+    weight = (rank_in_class(chance, labels, size) < of_pixel // 2).to(pixel_loss)
+    hard = rank_in_class(positive.detach(), labels, size)
+    weight += (hard >= (of_pixel * 0.1).long()) & (hard < (of_pixel * 0.6).long())
+
+    def per_class(values):
+        return values.new_zeros(count).index_add(0, labels, values)
+
+    # Counts are means over the ranks, so that these add up to the mean over the whole batch.
+    weights = rank_mean(per_class(weight))
+    means = per_class(weight * pixel_loss) / weights.clamp(min=1e-6)
+    return means.sum() / (weights > 0).sum().clamp(min=1)
+
+
+def rank_in_class(values: Tensor, labels: Tensor, size: Tensor) -> Tensor:
+    """Rank of each value, ascending from 0, among those of equal label.
+
+    Args:
+        values: ``(M,)``.
+        labels: ``(M,)``.
+        size: Number of each label, ``(K,)``.
+    """
+    order = values.argsort(stable=True)
+    order = order[labels[order].argsort(stable=True)]
+    start = size.cumsum(0) - size
+    rank = torch.empty_like(labels)
+    rank[order] = torch.arange(len(labels), device=labels.device) - start[labels[order]]
+    return rank
+
+
+# -- module ----------------------------------------------------------------------------------------
+@MODELS.register_module()
+class PixelToPrototypeContrast(WSSSModule):
+    """PPC on SEAM's head: three contrast terms between a picture and its reduced copy.
+
+    Args:
+        in_channels: Channels of the last feature map.
+        proj_channels: Channels of the projection in which pixels are compared.
+        bg_score: Background score of the pseudo labels (.10 with EPS, .20 with SEAM).
+        top_fraction: Pixels of a picture's map whose number makes a prototype (1/16 with EPS,
+            1/8 with SEAM; of 16x16 that is 16 and 32 of the whole batch).
+        temperature: T.
+        cross_prototype, cross_label, intra: Weights of the three terms.
+        negatives: See :func:`intra_view_loss`.
+        scale, size: The reduced view, see :func:`add_resized_view`; PPC ``size=128``.
+        weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`.
+
+    Raises:
+        ValueError: Not exactly one of ``scale`` and ``size``, or the head is no ``SEAMHead``.
+    """
+
+    prefix = 'ppc'
+
+    def __init__(self,
+                 in_channels: int = 4096,
+                 proj_channels: int = 128,
+                 bg_score: float = 0.1,
+                 top_fraction: float = 1 / 16,
+                 temperature: float = 0.1,
+                 cross_prototype: float = 0.1,
+                 cross_label: float = 0.1,
+                 intra: float = 0.1,
+                 negatives: tuple[int, int] = (3, 13),
+                 scale: Optional[float] = None,
+                 size: Optional[int] = None,
+                 **kwargs):
+        super().__init__(**kwargs)
+        check_one_size(self, scale, size)
+        if not 0 < top_fraction <= 1:
+            raise ValueError(
+                f'PixelToPrototypeContrast: top_fraction={top_fraction} must be in (0, 1]')
+        self.projection = nn.Conv2d(in_channels, proj_channels, 1, bias=False)
+        nn.init.xavier_uniform_(self.projection.weight)
+        self.bg_score = bg_score
+        self.top_fraction = top_fraction
+        self.temperature = temperature
+        self.cross_prototype = cross_prototype
+        self.cross_label = cross_label
+        self.intra = intra
+        self.negatives = tuple(negatives)
+        self.scale = scale
+        self.size = size
+
+    def check(self, model: nn.Module) -> None:
+        check_revised(self, model)
+        if model.head.in_channels != self.projection.in_channels:
+            raise ValueError(
+                f'PixelToPrototypeContrast: in_channels={self.projection.in_channels}, but the last '
+                f'feature map has {model.head.in_channels} channels')
+
+    def add_views(self, views: Views) -> None:
+        views.expect('image', add_resized_view(views, self.scale, self.size))
+
+    def loss(self, views: Views) -> dict[str, Tensor]:
+        labels = views.labels('image')
+        outputs = [views['image'], views[add_resized_view(views, self.scale, self.size)]]
+        size = outputs[1].cam.shape[-2:]
+        features, pseudo, prototypes = [], [], []
+        for output in outputs:
+            projected = F.relu(self.projection(output.feats[-1]))
+            pixels = _pixels(_resize(projected.float(), size))
+            scores, classes = pixel_pseudo_labels(
+                _resize(output.extra['cam_rv'].detach(), size), labels, self.bg_score)
+            top = max(int(size[0] * size[1] * self.top_fraction), 1)
+            prototypes.append(
+                batch_prototypes(_all_ranks(pixels), _all_ranks(_pixels(scores)), top))
+            features.append(F.normalize(pixels, dim=1))
+            pseudo.append(classes.flatten())
+
+        def contrast(of_prototypes, of_labels):
+            terms = [
+                prototype_contrast_loss(features[i], prototypes[of_prototypes[i]],
+                                        pseudo[of_labels[i]], self.temperature) for i in (0, 1)
+            ]
+            return torch.stack(terms).mean()
+
+        intra = [
+            intra_view_loss(features[i], prototypes[i], pseudo[i], self.temperature,
+                            self.negatives) for i in (0, 1)
+        ]
+        return dict(
+            loss_cross_prototype=self.cross_prototype * contrast((1, 0), (0, 1)),
+            loss_cross_label=self.cross_label * contrast((0, 1), (1, 0)),
+            loss_intra=self.intra * torch.stack(intra).mean())
+
+
+def _resize(maps: Tensor, size: tuple) -> Tensor:
+    if maps.shape[-2:] == tuple(size):
+        return maps
+    return F.interpolate(maps, tuple(size), mode='bilinear', align_corners=True)
+
+
+def _pixels(maps: Tensor) -> Tensor:
+    """``(N, D, h, w)`` to ``(N h w, D)``."""
+    return maps.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _all_ranks(values: Tensor) -> Tensor:
+    """The rows of all ranks, without gradient, so that prototypes are those of the whole batch."""
+    values = values.detach()
+    if dist.get_world_size() == 1:
+        return values
+    return torch.cat(dist.all_gather(values.contiguous()))

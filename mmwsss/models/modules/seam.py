@@ -1,0 +1,183 @@
+"""SEAM: Self-supervised Equivariant Attention (Wang et al., CVPR 2020).
+
+A picture and its reduced copy must have the same CAM, directly (ER) and each through the pixel
+correlation of the other (ECR). Facts from the released code.
+"""
+
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmwsss.inference.multi_scale import scaled_size
+from mmwsss.registry import MODELS
+
+from ..classifiers.views import Views
+from ..utils.cam import background_score, normalize_cam
+from .base import WSSSModule
+
+
+# -- equations -------------------------------------------------------------------------------------
+def equivariance_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
+    """ER: ``mean |first y - second y|`` over all classes and pixels.
+
+    Args:
+        first: Normalised CAM of the picture at the size of ``second``, ``(N, C, h, w)``.
+        second: Normalised CAM of the reduced picture.
+        labels: ``(N, C)``.
+    """
+    return ((first - second) * labels[:, :, None, None]).abs().mean()
+
+
+def keep_best(cam: Tensor) -> Tensor:
+    """Normalised CAM ``(N, C, h, w)`` to ``(N, C + 1, h, w)``: the background ``1 - max_c`` first,
+    and of the classes only the best of each pixel."""
+    best = cam.amax(dim=1, keepdim=True)
+    return torch.cat([background_score(cam), cam.masked_fill(cam < best, 0)], dim=1)
+
+
+def cross_equivariance_loss(cam: Tensor,
+                            revised: Tensor,
+                            labels: Tensor,
+                            fraction: float = 0.2) -> Tensor:
+    """ECR in one direction: the CAM of one view teaches the revised CAM of the other.
+
+    Args:
+        cam: Normalised CAM ``(N, C, h, w)`` of the one; it gets no gradient.
+        revised: Normalised revised CAM ``(N, C + 1, h, w)`` of the other, background first.
+        labels: ``(N, C)``.
+        fraction: Only the largest differences of each picture count, over pixels and channels.
+
+    Returns:
+        A scalar, their mean.
+    """
+    labels = labels[:, :, None, None]
+    target = keep_best(cam.detach() * labels)
+    present = torch.cat([torch.ones_like(labels[:, :1]), labels], dim=1)
+    difference = (target - revised * present).abs().flatten(1)
+    return difference.topk(max(int(difference.shape[1] * fraction), 1), dim=1).values.mean()
+
+
+def min_pooling_loss(revised: Tensor, labels: Tensor, fraction: float = 0.25) -> Tensor:
+    """Mean of the smallest foreground: the least active part of a picture should be background.
+
+    The authors note that it moves the best background threshold and not the best result.
+
+    Args:
+        revised: Revised class maps ``(N, C, h, w)``.
+        labels: ``(N, C)``.
+        fraction: Part of the pixels of each picture that counts.
+
+    Returns:
+        A scalar.
+    """
+    foreground = (revised * labels[:, :, None, None]).amax(dim=1).flatten(1)
+    count = max(int(foreground.shape[1] * fraction), 1)
+    return F.relu(foreground.topk(count, dim=1, largest=False).values).mean()
+
+
+def add_resized_view(views: Views,
+                     scale: Optional[float] = None,
+                     size: Optional[int] = None) -> str:
+    """Add the picture reduced by ``scale`` (view ``x0.3``) or to ``size`` x ``size`` (``s128``).
+
+    Modules that ask for the same one share it.
+
+    Returns:
+        Name of the view.
+    """
+    name = f'x{scale:g}' if size is None else f's{size}'
+
+    def resize() -> Tensor:
+        image = views.image('image')
+        to = scaled_size(image.shape[-2:], scale) if size is None else (size, size)
+        return F.interpolate(image, to, mode='bilinear', align_corners=True)
+
+    views.add(name, resize, align_corners=True)
+    return name
+
+
+def check_one_size(module: nn.Module, scale: Optional[float], size: Optional[int]) -> None:
+    """A second view needs either a scale or a size."""
+    if (scale is None) == (size is None):
+        raise ValueError(f'{type(module).__name__}: give either scale or size, '
+                         f'not scale={scale} and size={size}')
+
+
+def check_revised(module: nn.Module, model: nn.Module) -> None:
+    """The head must revise its CAM by pixel correlation."""
+    if not hasattr(model.head, 'pcm'):
+        raise ValueError(
+            f"{type(module).__name__} needs head=dict(type='SEAMHead', ...), whose pixel "
+            f'correlation revises the CAM; {type(model.head).__name__} has none')
+
+
+# -- module ----------------------------------------------------------------------------------------
+@MODELS.register_module()
+class SelfSupervisedEquivariantAttention(WSSSModule):
+    """SEAM. Needs a :class:`SEAMHead`; makes a reduced view.
+
+    The classification loss of the reduced view is the classifier's affair: SEAM's mean over both
+    is ``cls_views=('image', 'x0.3'), cls_weight=0.5`` in the model.
+
+    Args:
+        scale: Factor of the reduced view; or
+        size: its side (PPC 128).
+        er_weight, ecr_weight, min_weight: Weights of the three terms.
+        fraction: Part of the differences that ECR mines.
+        weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`.
+
+    Raises:
+        ValueError: Not exactly one of ``scale`` and ``size``, or the head is no ``SEAMHead``.
+    """
+
+    prefix = 'seam'
+
+    def __init__(self,
+                 scale: Optional[float] = None,
+                 size: Optional[int] = None,
+                 er_weight: float = 1.,
+                 ecr_weight: float = 1.,
+                 min_weight: float = 1.,
+                 fraction: float = 0.2,
+                 **kwargs):
+        super().__init__(**kwargs)
+        check_one_size(self, scale, size)
+        self.scale = scale
+        self.size = size
+        self.er_weight = er_weight
+        self.ecr_weight = ecr_weight
+        self.min_weight = min_weight
+        self.fraction = fraction
+
+    def check(self, model: nn.Module) -> None:
+        check_revised(self, model)
+
+    def add_views(self, views: Views) -> None:
+        views.expect('image', add_resized_view(views, self.scale, self.size))
+
+    def loss(self, views: Views) -> dict[str, Tensor]:
+        labels = views.labels('image')
+        second = add_resized_view(views, self.scale, self.size)
+        outputs = [views['image'], views[second]]
+        # Both are compared at the size of the reduced picture, as in the original, which gets there
+        # by way of the full size.
+        size = views.image(second).shape[-2:]
+        cam1, cam2 = (normalized(output.cam, size) for output in outputs)
+        revised = [output.extra['cam_rv'] for output in outputs]
+        rv1, rv2 = (normalized(maps, size) for maps in revised)
+        return dict(
+            loss_er=self.er_weight * equivariance_loss(cam1, cam2, labels),
+            loss_ecr=self.ecr_weight * (
+                cross_equivariance_loss(cam2, rv1, labels, self.fraction)
+                + cross_equivariance_loss(cam1, rv2, labels, self.fraction)),
+            loss_min=self.min_weight * torch.stack(
+                [min_pooling_loss(maps[:, 1:], labels) for maps in revised]).mean())
+
+
+def normalized(maps: Tensor, size: tuple) -> Tensor:
+    """Maps resized to ``size`` and normalised by SEAM's N()."""
+    return normalize_cam(
+        F.interpolate(maps.float(), tuple(size), mode='bilinear', align_corners=True),
+        mode='minmax')
