@@ -76,7 +76,12 @@ def _load(file: Any, name: PathLike, map_location: Any) -> Any:
             f'({reason or type(error).__name__}); get or make it again') from error
 
 
-def _load_url(url: str, map_location: Any = None) -> Any:
+# mmengine logs the rest of a loader's name after 10 letters, here "disk", "url", ...
+def load_from_disk(path: str, map_location: Any = None) -> Any:
+    return load_checkpoint_safely(path, map_location)
+
+
+def load_from_url(url: str, map_location: Any = None) -> Any:
     """Download a file once (rank 0) into torch's hub folder and read it safely."""
     path = os.path.join(torch.hub.get_dir(), 'checkpoints', os.path.basename(url.split('?')[0]))
     error = None
@@ -94,26 +99,26 @@ def _load_url(url: str, map_location: Any = None) -> Any:
     return load_checkpoint_safely(path, map_location)
 
 
-def _load_torchvision(name: str, map_location: Any = None) -> Any:
+def load_from_torchvision(name: str, map_location: Any = None) -> Any:
     """``torchvision://resnet50``: the first (V1) ImageNet weights, the ones the papers used."""
     from torchvision.models import get_model_weights
     weights = get_model_weights(name.split('://')[1]).IMAGENET1K_V1
-    return _load_url(weights.url, map_location)
+    return load_from_url(weights.url, map_location)
 
 
-def _load_zoo(name: str, map_location: Any = None) -> Any:
+def load_from_zoo(name: str, map_location: Any = None) -> Any:
     """``open-mmlab://NAME`` and ``mmcls://NAME`` by mmengine's tables."""
     scheme, key = name.split('://')
     if scheme == 'mmcls':
-        checkpoint = _load_url(mmengine_checkpoint.get_mmcls_models()[key], map_location)
+        checkpoint = load_from_url(mmengine_checkpoint.get_mmcls_models()[key], map_location)
         start = 'backbone.'
         return dict(state_dict={key[len(start):]: value
                                 for key, value in state_dict_of(checkpoint).items()
                                 if key.startswith(start)})
-    return _load_url(mmengine_checkpoint.get_external_models()[key], map_location)
+    return load_from_url(mmengine_checkpoint.get_external_models()[key], map_location)
 
 
-def _load_store(name: str, map_location: Any = None) -> Any:
+def load_from_store(name: str, map_location: Any = None) -> Any:
     """``s3://`` and ``petrel://`` through mmengine's file backend."""
     from mmengine.fileio import get
     return _load(io.BytesIO(get(name)), name, map_location)
@@ -125,11 +130,11 @@ def register_safe_loader() -> None:
     mmengine's own loaders fall back to an unrestricted unpickler.
     """
     register = mmengine_checkpoint.CheckpointLoader.register_scheme
-    register('', load_checkpoint_safely, force=True)
-    register(['http://', 'https://'], _load_url, force=True)
-    register(['torchvision://', 'modelzoo://'], _load_torchvision, force=True)
-    register(['open-mmlab://', 'openmmlab://', 'mmcls://'], _load_zoo, force=True)
-    register([r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://'], _load_store, force=True)
+    register('', load_from_disk, force=True)
+    register(['http://', 'https://'], load_from_url, force=True)
+    register(['torchvision://', 'modelzoo://'], load_from_torchvision, force=True)
+    register(['open-mmlab://', 'openmmlab://', 'mmcls://'], load_from_zoo, force=True)
+    register([r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://'], load_from_store, force=True)
 
 
 def state_dict_of(checkpoint: Any, name: PathLike = 'checkpoint') -> dict[str, Tensor]:

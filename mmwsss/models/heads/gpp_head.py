@@ -69,7 +69,9 @@ class GatedPyramidPooling(nn.Module):
         pooled = levels[0]
         for gate, level in zip(self.gates, levels[1:]):
             pooled = gate(pooled, level)
-        logits = F.relu(cam) * F.relu(pooled) - F.relu(-cam) * F.relu(-pooled)
+        # In single precision, since a product of two half-precision maps may overflow.
+        cam, grid = cam.float(), pooled.float()
+        logits = F.relu(cam) * F.relu(grid) - F.relu(-cam) * F.relu(-grid)
         return logits.mean(dim=(2, 3)), pooled
 
 

@@ -41,9 +41,9 @@ def mean_after_resize(cam: Tensor, size: Sequence[int]) -> Tensor:
         ``(N, C)``.
     """
     rows, columns = (
-        F.interpolate(torch.eye(n, dtype=cam.dtype, device=cam.device)[None], m, mode='linear',
+        F.interpolate(torch.eye(n, device=cam.device)[None], m, mode='linear',
                       align_corners=True)[0].mean(dim=1) for n, m in zip(cam.shape[-2:], size))
-    return torch.einsum('nchw,h,w->nc', cam, rows, columns)
+    return torch.einsum('nchw,h,w->nc', cam.float(), rows, columns)
 
 
 @MODELS.register_module()
