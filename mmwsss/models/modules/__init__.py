@@ -1,6 +1,7 @@
 from .acol import ErasedClassification
 from .aeft import AdversarialErasingTriplet
 from .base import WSSSModule
+from .csd import CrossDomainDecoupling
 from .eader import AdversarialErasing
 from .eps import ExplicitPseudoPixelSupervision
 from .fsae import FeatureSpatialActivationExpansion
@@ -12,9 +13,10 @@ from .seam import SelfSupervisedEquivariantAttention
 from .sipe import ImageSpecificPrototypes
 
 __all__ = [
-    'AdversarialErasing', 'AdversarialErasingTriplet', 'ErasedClassification',
-    'ExplicitPseudoPixelSupervision', 'FeatureSpatialActivationExpansion',
-    'ImageSpecificPrototypes', 'MultiGranularityAlignment', 'MultiScaleAttention',
-    'PixelToPrototypeContrast', 'RegionalContrast', 'SelfSupervisedEquivariantAttention',
-    'SelfSupervisedRegularization', 'SimulatedInterImageErasing', 'WSSSModule'
+    'AdversarialErasing', 'AdversarialErasingTriplet', 'CrossDomainDecoupling',
+    'ErasedClassification', 'ExplicitPseudoPixelSupervision',
+    'FeatureSpatialActivationExpansion', 'ImageSpecificPrototypes', 'MultiGranularityAlignment',
+    'MultiScaleAttention', 'PixelToPrototypeContrast', 'RegionalContrast',
+    'SelfSupervisedEquivariantAttention', 'SelfSupervisedRegularization',
+    'SimulatedInterImageErasing', 'WSSSModule'
 ]
