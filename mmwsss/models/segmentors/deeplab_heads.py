@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from mmwsss.registry import MODELS
 
+# The mean over the pixels that count; mmseg's default divides by the ignored ones too, which would
+# weaken the loss of pictures whose pseudo mask leaves much open.
+CROSS_ENTROPY = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
+
 
 @MMSEG_MODELS.register_module()
 @MODELS.register_module()
@@ -22,7 +26,8 @@ class DeepLabV2Head(BaseDecodeHead):
         in_channels: Channels of the feature map.
         num_classes: Number of classes *with* the background, as everywhere in mmseg.
         dilations: One branch per rate; with a bias each.
-        loss_decode, init_cfg and others: as in mmseg; weights start from N(0, 0.01), biases from 0.
+        loss_decode: Default: cross-entropy, mean over the pixels that are not ignored.
+        init_cfg and others: as in mmseg; weights start from N(0, 0.01), biases from 0.
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class DeepLabV2Head(BaseDecodeHead):
             channels=num_classes,
             num_classes=num_classes,
             dropout_ratio=0,
-            loss_decode=loss_decode or dict(type='mmseg.CrossEntropyLoss'),
+            loss_decode=loss_decode or CROSS_ENTROPY,
             init_cfg=init_cfg or dict(type='Normal', layer='Conv2d', std=0.01),
             **kwargs)
         del self.conv_seg  # every branch classifies by itself
@@ -68,7 +73,8 @@ class DeepLabV1Head(BaseDecodeHead):
         channels: Width of the two hidden layers.
         dilation: Rate of the 3x3 convolution.
         dropout_ratio: Before the classifier.
-        norm_cfg, loss_decode and others: as in mmseg.
+        loss_decode: Default: cross-entropy, mean over the pixels that are not ignored.
+        norm_cfg and others: as in mmseg.
     """
 
     def __init__(
@@ -88,7 +94,7 @@ class DeepLabV1Head(BaseDecodeHead):
             num_classes=num_classes,
             dropout_ratio=dropout_ratio,
             norm_cfg=norm_cfg or dict(type='BN'),
-            loss_decode=loss_decode or dict(type='mmseg.CrossEntropyLoss'),
+            loss_decode=loss_decode or CROSS_ENTROPY,
             **kwargs)
         common = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         self.convs = nn.Sequential(

@@ -1,0 +1,25 @@
+# DeepLabV1 on ResNet-101, VOC 2012, after the wseg code base: 20,000 steps of batch 10, crop 448,
+# colour jitter.
+_base_ = [
+    '../_base_/segmentors/deeplabv1_r101.py',
+    '../_base_/datasets/voc12_masks.py',
+    '../_base_/schedules/deeplab_20k.py',
+    '../_base_/segmentation_runtime.py',
+]
+
+crop_size = (448, 448)
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadPseudoMask'),
+    dict(
+        type='RandomChoice',
+        transforms=[[dict(type='mmseg.Resize', scale_factor=scale, keep_ratio=True)]
+                    for scale in (0.5, 0.75, 1.0, 1.25, 1.5)]),
+    dict(type='mmseg.RandomCrop', crop_size=crop_size),
+    dict(type='mmseg.RandomFlip', prob=0.5),
+    dict(
+        type='mmseg.PhotoMetricDistortion', brightness_delta=10, contrast_range=(0.9, 1.1),
+        saturation_range=(0.9, 1.1), hue_delta=10),
+    dict(type='mmseg.PackSegInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,0 +1,24 @@
+# DeepLabV2 on Shapes, from scratch, about a minute on two CPU cores.
+_base_ = [
+    '../_base_/segmentors/deeplabv2_r18_cpu.py',
+    '../_base_/datasets/shapes_masks.py',
+    '../_base_/segmentation_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(size=(112, 112)),
+    decode_head=dict(num_classes=7))
+
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=250, val_interval=250)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=0, end=20, by_epoch=False),
+    dict(type='PolyLR', eta_min=0., power=0.9, begin=20, end=250, by_epoch=False),
+]
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=25, log_metric_by_epoch=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=250, max_keep_ckpts=1),
+    sampler_seed=dict(type='DistSamplerSeedHook'))
