@@ -14,6 +14,13 @@ from .gap_head import GAPHead
 from .pcm import PixelCorrelationModule
 
 
+def keep_best(cam: Tensor) -> Tensor:
+    """Normalised CAM ``(N, C, h, w)`` to ``(N, C + 1, h, w)``: the background ``1 - max_c`` first,
+    and of the classes only the best of each pixel."""
+    best = cam.amax(dim=1, keepdim=True)
+    return torch.cat([background_score(cam), cam.masked_fill(cam < best, 0)], dim=1)
+
+
 def compete(cam: Tensor, eps: float = 1e-5) -> Tensor:
     """What SEAM feeds to its pixel correlation: normalised maps of which the best keeps a pixel.
 
@@ -22,12 +29,10 @@ def compete(cam: Tensor, eps: float = 1e-5) -> Tensor:
         eps: Subtracted from the positive part and added to its maximum.
 
     Returns:
-        ``(N, C + 1, h, w)``: background ``1 - max_c``, then the maps, zero where another is higher.
+        ``(N, C + 1, h, w)``, background first.
     """
     cam = F.relu(cam)
-    cam = F.relu(cam - eps) / (cam.amax(dim=(2, 3), keepdim=True) + eps)
-    best = cam.amax(dim=1, keepdim=True)
-    return torch.cat([background_score(cam), cam.masked_fill(cam < best, 0)], dim=1)
+    return keep_best(F.relu(cam - eps) / (cam.amax(dim=(2, 3), keepdim=True) + eps))
 
 
 def mean_after_resize(cam: Tensor, size: Sequence[int]) -> Tensor:

@@ -14,7 +14,8 @@ from mmwsss.inference.multi_scale import scaled_size
 from mmwsss.registry import MODELS
 
 from ..classifiers.views import Views
-from ..utils.cam import background_score, normalize_cam
+from ..heads.seam_head import keep_best
+from ..utils.cam import normalize_cam
 from .base import WSSSModule
 
 
@@ -28,13 +29,6 @@ def equivariance_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
         labels: ``(N, C)``.
     """
     return ((first - second) * labels[:, :, None, None]).abs().mean()
-
-
-def keep_best(cam: Tensor) -> Tensor:
-    """Normalised CAM ``(N, C, h, w)`` to ``(N, C + 1, h, w)``: the background ``1 - max_c`` first,
-    and of the classes only the best of each pixel."""
-    best = cam.amax(dim=1, keepdim=True)
-    return torch.cat([background_score(cam), cam.masked_fill(cam < best, 0)], dim=1)
 
 
 def cross_equivariance_loss(cam: Tensor,
