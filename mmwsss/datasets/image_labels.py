@@ -169,6 +169,11 @@ class ImageLabelDataset(BaseDataset):
             self._table = table
         return self._table
 
+    @property
+    def label_source(self) -> Optional[str]:
+        """Where the labels are from, for messages."""
+        return self.label_file
+
     # -- classes -----------------------------------------------------------------------------------
     def _path(self, path: str) -> str:
         return os.path.join(self.data_root, path)
@@ -207,7 +212,7 @@ class ImageLabelDataset(BaseDataset):
             names.update(classes)
         if not names:
             raise ValueError(
-                f'{type(self).__name__} does not know its classes: "{self.label_file}" does not '
+                f'{type(self).__name__} does not know its classes: "{self.label_source}" does not '
                 'name them; give metainfo=dict(classes=(...)) in the order of the indices')
         return sorted(names)
 
@@ -217,8 +222,8 @@ class ImageLabelDataset(BaseDataset):
         if isinstance(classes, np.ndarray):
             if classes.shape != (count, ) or not np.isin(classes, (0, 1)).all():
                 raise ValueError(
-                    f'label of "{name}" in "{self.label_file}" must be {count} zeros and ones (the '
-                    f'classes of {type(self).__name__}), it has shape {classes.shape}; check '
+                    f'label of "{name}" in "{self.label_source}" must be {count} zeros and ones '
+                    f'(the classes of {type(self).__name__}), it has shape {classes.shape}; check '
                     'metainfo.classes')
             return np.flatnonzero(classes).tolist()
         indices = set()
@@ -230,7 +235,7 @@ class ImageLabelDataset(BaseDataset):
             if isinstance(item, str) or not 0 <= item < count:
                 shown = self.all_classes[:30]
                 raise ValueError(
-                    f'unknown class "{item}" of "{name}" in "{self.label_file}"; '
+                    f'unknown class "{item}" of "{name}" in "{self.label_source}"; '
                     f'{type(self).__name__} knows {list(shown)}{"..." * (count > 30)}. Mend the '
                     'table or metainfo (all_classes lists all, classes those wanted)')
             indices.add(int(item))
@@ -266,7 +271,7 @@ class ImageLabelDataset(BaseDataset):
 
     def load_data_list(self) -> List[dict]:
         """Records ``name, img_path, labels`` (indices into ``classes``) and the paths of maps."""
-        source = self.ann_file or self.label_file or self.img_dir
+        source = self.ann_file or self.label_source or self.img_dir
         lines = self._listed()
         names = None if lines is None else [self._split(line)[0] for line in lines]
         labels = self.read_labels(names)
@@ -301,8 +306,8 @@ class ImageLabelDataset(BaseDataset):
         if missing:
             raise ValueError(
                 f'{len(missing)} pictures of "{self.ann_file}" have no label in '
-                f'"{self.label_file}", e.g. "{missing[0]}"; add them to the table or take them off '
-                'the list')
+                f'"{self.label_source}", e.g. "{missing[0]}"; add them to the table or take them '
+                'off the list')
         self._index_of = {name: index for index, name in enumerate(self.all_classes)}
         kept, empty = [], []
         for record in records:
@@ -312,7 +317,7 @@ class ImageLabelDataset(BaseDataset):
             (kept if record['labels'] or self.test_mode else empty).append(record)
         if empty and not self.drop_empty:
             raise ValueError(
-                f'{len(empty)} pictures of "{self.ann_file or self.label_file}" have none of the '
+                f'{len(empty)} pictures of "{self.ann_file or self.label_source}" have none of the '
                 f'classes {list(self.metainfo["classes"])}, e.g. "{empty[0]["name"]}"; add their '
                 'labels, or set drop_empty=True to leave them out')
         if empty:

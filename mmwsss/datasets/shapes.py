@@ -14,7 +14,7 @@ from .image_labels import ImageLabelDataset
 from .palette import save_mask, voc_palette
 
 CLASSES = ('stripes', 'dots', 'checks', 'rings', 'waves', 'crosses')
-# Classes that mostly come together, those whose bodies look alike, and the usual background of each.
+# Which classes mostly come together; the body and the usual background of each.
 PARTNER = {0: 1, 1: 0, 2: 3, 3: 2}
 BODY = (0, 1, 0, 1, 0, 1)
 SCENE = (0, 0, 1, 1, 2, 2)
@@ -112,7 +112,7 @@ class _Painter:
         return ((np.abs(u) < 0.28) | (np.abs(v) < 0.28)).astype(np.float32)  # crosses
 
     def thing(self, label: int, center: np.ndarray, scale: float) -> None:
-        """A large plain body, whose look is shared, and a small head, whose texture is the class."""
+        """A large plain body, whose look is shared, and a small head with the class's texture."""
         rng, size = self.rng, self.size
         body = BODIES[BODY[label]]
         half = scale * size
@@ -290,7 +290,7 @@ class ShapesDataset(ImageLabelDataset):
         """Write a data set in VOC layout, for any program that reads VOC (mmseg).
 
         ``JPEGImages/<name>.jpg``, ``SegmentationClassAug/<name>.png``,
-        ``ImageSets/Segmentation/<split>.txt`` and ``labels.json``. What is there is not drawn again.
+        ``ImageSets/Segmentation/<split>.txt`` and ``labels.json``. What is there is kept.
 
         Args:
             root: Folder.

@@ -1,3 +1,4 @@
+from .colour import ColorJitter, StrongView
 from .geometry import (
     RandomFlip,
     RandomPadCrop,
@@ -10,6 +11,6 @@ from .loading import LoadImage, LoadMask
 from .packing import PackWSSSInputs
 
 __all__ = [
-    'LoadImage', 'LoadMask', 'PackWSSSInputs', 'RandomFlip', 'RandomPadCrop', 'RandomResizedCrop',
-    'RandomScale', 'ResizeLong', 'ResizeShort'
+    'ColorJitter', 'LoadImage', 'LoadMask', 'PackWSSSInputs', 'RandomFlip', 'RandomPadCrop',
+    'RandomResizedCrop', 'RandomScale', 'ResizeLong', 'ResizeShort', 'StrongView'
 ]

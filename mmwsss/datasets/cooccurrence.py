@@ -1,0 +1,50 @@
+"""Which classes come together, and how CSD draws a partner by it (BMVC 2023, Eq. 1)."""
+
+import torch
+from torch import Tensor
+
+
+def cooccurrence_matrix(labels: Tensor, variant: str = 'paper') -> Tensor:
+    """Count the pictures in which two classes come together.
+
+    Args:
+        labels: Multi-hot ``(N, C)``.
+        variant: ``paper``: ``N_ij`` pictures have both i and j, ``N_ii`` have i. ``prototype``
+            (the first author's code): all counts from 1, and ``N_ii`` pictures have i alone.
+
+    Returns:
+        ``N`` float ``(C, C)``, symmetric.
+    """
+    labels = (labels > 0).float()
+    counts = labels.T @ labels
+    if variant == 'paper':
+        return counts
+    if variant != 'prototype':
+        raise ValueError(f"variant={variant!r} must be 'paper' or 'prototype'")
+    alone = labels[labels.sum(1) == 1].sum(0)
+    counts = counts - torch.diag(counts.diag()) + torch.diag(alone)
+    return counts + 1
+
+
+def pairing_distribution(matrix: Tensor, labels: Tensor, variant: str = 'paper') -> Tensor:
+    """Probability of each class as the source for a target picture.
+
+    ``P_ij = N_ij / sum_k N_ik`` (``prototype``: ``softmax_j(0.1 N_ij)``), summed over the classes
+    of the target and normalised.
+
+    Args:
+        matrix: ``N`` of :func:`cooccurrence_matrix`, ``(C, C)``.
+        labels: Multi-hot label of the target, ``(C,)`` or ``(N, C)``.
+
+    Returns:
+        Probabilities of the shape of ``labels``; zeros where no class has a count.
+    """
+    matrix = matrix.float()
+    if variant == 'paper':
+        rows = matrix / matrix.sum(1, keepdim=True).clamp(min=1e-12)
+    elif variant == 'prototype':
+        rows = torch.softmax(0.1 * matrix, 1)
+    else:
+        raise ValueError(f"variant={variant!r} must be 'paper' or 'prototype'")
+    scores = labels.float() @ rows
+    return scores / scores.sum(-1, keepdim=True).clamp(min=1e-12)
