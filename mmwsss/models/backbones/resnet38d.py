@@ -83,7 +83,8 @@ class ResNet38d(BaseModule):
             AEFT and KTSE.
         frozen_stages: The stem (1) and stages up to this one are not trained; -1 freezes nothing.
         norm_eval: Batch norms stay in eval mode and their affine parameters frozen.
-        with_cp: Recompute block activations in the backward pass to save memory.
+        with_cp: Recompute block activations in the backward pass to save memory. Without
+            ``norm_eval`` the running statistics then see each batch twice.
         init_cfg: ``dict(type='Pretrained', checkpoint=FILE)`` with a file that
             ``tools/model_converters/resnet38d_to_mmwsss.py`` made, or None.
 
