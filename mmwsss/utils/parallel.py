@@ -1,0 +1,51 @@
+"""Work spread over processes, in order and with bounded memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Optional
+
+from torch.utils.data import DataLoader, Dataset
+
+
+class _Work(Dataset):
+
+    def __init__(self, function: Callable[[Any], Any], items: Sequence[Any]):
+        self.function = function
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[Any, Optional[str]]:
+        try:
+            return self.function(self.items[index]), None
+        except Exception as error:
+            return None, f'{type(error).__name__}: {error}'
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def ordered_map(function: Callable[[Any], Any],
+                items: Sequence[Any],
+                num_workers: int = 0) -> Iterator[tuple[Any, Any, Optional[str]]]:
+    """Apply a function to each item in a pool of single-threaded processes.
+
+    A failed item does not stop the others, and at most two results per process are waiting.
+
+    Args:
+        function: Called in the workers; it must not use CUDA if there are any.
+        items: What to call it with.
+        num_workers: Processes; 0 works in this one.
+
+    Yields:
+        ``(item, result, error)`` in the order of ``items``; ``error`` is None or the message, and
+        then ``result`` is None.
+
+    Raises:
+        RuntimeError: A worker was killed (e.g. out of memory).
+    """
+    loader = DataLoader(
+        _Work(function, items), batch_size=None, num_workers=num_workers, collate_fn=_same)
+    for item, (result, error) in zip(items, loader):
+        yield item, result, error

@@ -1,0 +1,76 @@
+"""CRF of many pictures: one after the other with all 21 labels, against ours, in one run.
+
+    python tools/benchmarks/crf.py [--pictures 8] [--workers 2] [--torch]
+
+Ours takes the background and the classes of the picture, in a pool of processes.
+"""
+
+import argparse
+import os
+import time
+
+import cv2
+import numpy as np
+
+from mmwsss.models.refiners import TorchCRF, crf_map, make_crf
+
+
+class Pictures:
+    """Drawn on access: textured regions and a CAM-like score of the classes present."""
+
+    def __init__(self, count: int, size: tuple, labels: int):
+        self.count, self.size, self.labels = count, size, labels
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int):
+        if index >= self.count:
+            raise IndexError(index)
+        rng = np.random.default_rng(index)
+        coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        img = cv2.resize(coarse, self.size[::-1], interpolation=cv2.INTER_CUBIC).astype(np.int16)
+        img = (img + rng.integers(-20, 21, img.shape)).clip(0, 255).astype(np.uint8)
+        cam = np.stack([cv2.resize(rng.random((5, 7), np.float32), self.size[::-1])
+                        for _ in range(1 + index % 2)])
+        prob = np.concatenate([(1 - cam.max(0, keepdims=True))**4, cam])
+        if self.labels > len(prob):
+            rest = np.zeros((self.labels - len(prob), *self.size), np.float32)
+            prob = np.concatenate([prob, rest])
+        return img, prob
+
+
+def measure(crf, pictures, workers: int) -> tuple[float, list]:
+    begin = time.perf_counter()
+    masks = [prob.argmax(0) for prob in crf_map(crf, pictures, workers)]
+    return (time.perf_counter() - begin) / len(pictures), masks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--pictures', type=int, default=8)
+    parser.add_argument('--size', type=int, nargs=2, default=(375, 500), metavar=('H', 'W'))
+    parser.add_argument('--preset', default='psa')
+    parser.add_argument('--workers', type=int, default=min(os.cpu_count() or 1, 16))
+    parser.add_argument('--torch', action='store_true', help='also the pure PyTorch version')
+    args = parser.parse_args()
+    crf = make_crf(args.preset)
+    print(crf, f'{args.pictures} pictures of {args.size}, {args.workers} processes')
+    every = Pictures(args.pictures, tuple(args.size), 21)
+    present = Pictures(args.pictures, tuple(args.size), 0)
+    naive, expected = measure(crf, every, 0)
+    alone, masks = measure(crf, present, 0)
+    pool, _ = measure(crf, present, args.workers)
+    same = np.mean([np.mean(a == b) for a, b in zip(expected, masks)])
+    print(f'all 21 labels, one process  {naive:7.3f} s per picture')
+    print(f'classes present only        {alone:7.3f} s  {naive / alone:5.1f}x')
+    print(f'the same in the pool        {pool:7.3f} s  {naive / pool:5.1f}x')
+    print(f'pixels of equal label       {100 * same:7.2f} %')
+    if args.torch:
+        options = {key: value for key, value in vars(crf).items() if key != 'device'}
+        torch_time, _ = measure(TorchCRF(**options), present, 0)
+        print(f'TorchCRF, classes present   {torch_time:7.3f} s')
+
+
+if __name__ == '__main__':
+    main()
