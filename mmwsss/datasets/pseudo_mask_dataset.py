@@ -114,7 +114,8 @@ class PseudoMaskDataset(BaseSegDataset):
     the dataset is built, before any training.
 
     Args:
-        ann_file: List of image ids, one per line (a line's first word counts).
+        ann_file: List of image ids, one per line (a line's first word counts); empty: every mask in
+            ``mask_dir``.
         data_root: Folder that the other paths are relative to, unless they are absolute.
         img_dir, mask_dir: Folders of ``<id><img_suffix>`` and ``<id><mask_suffix>``.
         metainfo: ``classes`` (foreground names) and optionally ``palette`` (RGB, background
@@ -137,7 +138,7 @@ class PseudoMaskDataset(BaseSegDataset):
 
     def __init__(
         self,
-        ann_file: str,
+        ann_file: str = '',
         data_root: Optional[str] = None,
         img_dir: str = 'JPEGImages',
         mask_dir: str = 'SegmentationClassAug',
@@ -188,14 +189,25 @@ class PseudoMaskDataset(BaseSegDataset):
             max_refetch=max_refetch,
             **kwargs)
 
+    def _names(self) -> list:
+        if not self.ann_file:
+            folder = Path(self.data_prefix['seg_map_path'])
+            if not folder.is_dir():
+                raise FileNotFoundError(f'mask folder {folder} does not exist; check mask_dir')
+            return sorted(path.name[:-len(self.seg_map_suffix)]
+                          for path in folder.glob(f'*{self.seg_map_suffix}'))
+        if not Path(self.ann_file).is_file():
+            raise FileNotFoundError(f'image list {self.ann_file} does not exist; ann_file is '
+                                    'relative to data_root unless absolute')
+        lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
+        return [line.split()[0] for line in lines if line.strip()]
+
     def load_data_list(self) -> list:
         """The listed pictures, each checked to have its files."""
-        if not Path(self.ann_file).is_file():
-            raise FileNotFoundError(f'image list {self.ann_file} does not exist')
-        lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
-        names = [line.split()[0] for line in lines if line.strip()]
+        source = self.ann_file or self.data_prefix['seg_map_path']
+        names = self._names()
         if not names:
-            raise ValueError(f'image list {self.ann_file} is empty')
+            raise ValueError(f'{source} is empty: it names no picture')
 
         def file(folder: str, name: str, suffix: str) -> str:
             return os.path.join(folder, name + suffix)
@@ -219,7 +231,7 @@ class PseudoMaskDataset(BaseSegDataset):
             missing = [x[key] for x in records if key in x and not os.path.isfile(x[key])]
             if missing:
                 raise FileNotFoundError(
-                    f'{len(missing)} of the {len(records)} {what} of {self.ann_file} are missing, '
+                    f'{len(missing)} of the {len(records)} {what} of {source} are missing, '
                     f'first {missing[0]}; generate or copy them, or take the ids off the list')
         if self.verify:
             # Decoding releases the GIL: VOC's 10,582 masks are read in seconds.

@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+from mmengine.registry import init_default_scope
+from PIL import Image
+
+from mmwsss.datasets import LoadPseudoMask, PseudoMaskDataset
+from mmwsss.datasets.pseudo_mask_dataset import class_id_table
+
+PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadPseudoMask')]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Three pictures of 6x8 whose masks hold 0..3 and 255."""
+    init_default_scope('mmwsss')
+    rng = np.random.default_rng(0)
+    for folder in ('img', 'mask', 'confidence'):
+        (tmp_path / folder).mkdir()
+    for name in 'abc':
+        Image.fromarray(rng.integers(0, 255, (6, 8, 3)).astype(np.uint8)).save(
+            tmp_path / 'img' / f'{name}.jpg')
+        mask = rng.choice([0, 1, 2, 3, 255], (6, 8)).astype(np.uint8)
+        Image.fromarray(mask).save(tmp_path / 'mask' / f'{name}.png')
+        Image.fromarray(rng.integers(0, 256, (6, 8)).astype(np.uint8)).save(
+            tmp_path / 'confidence' / f'{name}.png')
+    (tmp_path / 'list.txt').write_text('b\n\na cat dog\n')
+    return tmp_path
+
+
+def build(root, **options):
+    kwargs = dict(
+        ann_file='list.txt', data_root=str(root), img_dir='img', mask_dir='mask',
+        metainfo=dict(classes=('cat', 'cow', 'dog')), pipeline=PIPELINE)
+    kwargs.update(options)
+    return PseudoMaskDataset(**kwargs)
+
+
+def mask_of(root, name, folder='mask'):
+    return np.array(Image.open(root / folder / f'{name}.png'))
+
+
+def test_pictures_and_masks_of_the_list(root):
+    dataset = build(root)
+    assert dataset.metainfo['classes'] == ('background', 'cat', 'cow', 'dog')
+    assert [record['name'] for record in dataset] == ['b', 'a']
+    assert np.array_equal(dataset[0]['gt_seg_map'], mask_of(root, 'b'))
+    assert [record['name'] for record in build(root, ann_file='')] == ['a', 'b', 'c']
+
+
+def test_a_subset_of_the_classes_of_the_masks(root):
+    dataset = build(
+        root, mask_classes=('cat', 'cow', 'dog'),
+        metainfo=dict(classes=('dog', 'cat'), palette=[[0, 0, 0], [1, 1, 1], [2, 2, 2]]))
+    expected = np.array([{0: 0, 1: 2, 2: 255, 3: 1, 255: 255}[i] for i in mask_of(root, 'b').flat])
+    assert np.array_equal(dataset[0]['gt_seg_map'].ravel(), expected)
+    assert dataset.metainfo['classes'] == ('background', 'dog', 'cat')
+
+
+def test_classes_of_a_registered_dataset(root):
+    dataset = build(root, mask_classes='ShapesDataset', metainfo=None)
+    from mmwsss.datasets import ShapesDataset
+    assert dataset.metainfo['classes'] == ('background', *ShapesDataset.METAINFO['classes'])
+    assert dataset.metainfo['palette'] == ShapesDataset.METAINFO['palette']
+    last = ShapesDataset.METAINFO['classes'][-1]
+    subset = build(root, mask_classes='ShapesDataset', metainfo=dict(classes=(last,)))
+    assert subset.metainfo['palette'][1] == ShapesDataset.METAINFO['palette'][-1]
+
+
+def test_unreliable_pixels_are_ignored(root):
+    dataset = build(root, confidence_dir='confidence', confidence_threshold=0.4)
+    expected = mask_of(root, 'b')
+    expected[mask_of(root, 'b', 'confidence') < 0.4 * 255] = 255
+    assert np.array_equal(dataset[0]['gt_seg_map'], expected)
+    with pytest.raises(FileNotFoundError, match='confidence masks'):
+        build(root, confidence_dir='nowhere')
+
+
+def test_the_mask_follows_the_picture_as_in_mmseg(root):
+    dataset = build(root, pipeline=[
+        *PIPELINE, dict(type='mmseg.Resize', scale=(16, 12)), dict(type='mmseg.PackSegInputs')])
+    sample = dataset[0]['data_samples']
+    assert sample.gt_sem_seg.data.shape == (1, 12, 16)
+    assert np.array_equal(sample.gt_sem_seg.data[0, ::2, ::2], mask_of(root, 'b'))
+
+
+def replace(root, name, array):
+    Image.fromarray(array).save(root / 'mask' / f'{name}.png')
+
+
+@pytest.mark.parametrize('spoil, error, message', [
+    (lambda root: (root / 'mask' / 'a.png').unlink(), FileNotFoundError, 'mask/a.png'),
+    (lambda root: (root / 'img' / 'a.jpg').unlink(), FileNotFoundError, 'img/a.jpg'),
+    (lambda root: (root / 'img' / 'a.jpg').write_bytes(b'x'), ValueError, 'img/a.jpg'),
+    (lambda root: (root / 'mask' / 'a.png').write_bytes(b'x'), ValueError, 'mask/a.png'),
+    (lambda root: replace(root, 'a', np.zeros((8, 6), np.uint8)), ValueError, 'a.png is 6x8'),
+    (lambda root: replace(root, 'a', np.full((6, 8), 4, 'u1')), ValueError, 'a.png.*class id 4'),
+    (lambda root: replace(root, 'a', np.zeros((6, 8, 3), np.uint8)), ValueError, 'a.png.*RGB'),
+    (lambda root: (root / 'list.txt').write_text('\n'), ValueError, 'list.txt is empty'),
+    (lambda root: (root / 'list.txt').unlink(), FileNotFoundError, 'list.txt does not exist'),
+])
+def test_bad_files_are_named_before_training(root, spoil, error, message):
+    spoil(root)
+    with pytest.raises(error, match=message):
+        build(root)
+
+
+def test_without_verification_the_mask_is_checked_when_read(root):
+    replace(root, 'b', np.full((6, 8), 9, np.uint8))
+    dataset = build(root, verify=False)
+    with pytest.raises(ValueError, match='b.png.*class id 9'):
+        dataset[0]
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(metainfo=None), 'classes'),
+    (dict(metainfo=dict(classes=('background', 'cat'))), 'background'),
+    (dict(mask_classes=('cat', 'dog')), "'cow'"),
+    (dict(mask_classes='NoSuchDataset'), 'NoSuchDataset'),
+    (dict(confidence_threshold=3), 'confidence_threshold'),
+])
+def test_bad_options(root, options, message):
+    with pytest.raises(ValueError, match=message):
+        build(root, **options)
+
+
+def test_confidence_mask_of_another_size(root):
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save(root / 'confidence' / 'b.png')
+    dataset = build(root, confidence_dir='confidence')
+    with pytest.raises(ValueError, match='confidence/b.png'):
+        dataset[0]
+
+
+def test_class_id_table():
+    table = class_id_table(('x', 'y', 'z'), ('z', 'x'))
+    assert table[[0, 1, 2, 3, 255]].tolist() == [0, 2, 255, 1, 255]
+
+
+def test_registered_for_mmseg():
+    from mmseg.registry import DATASETS, TRANSFORMS
+    assert DATASETS.get('PseudoMaskDataset') is PseudoMaskDataset
+    assert TRANSFORMS.get('LoadPseudoMask') is LoadPseudoMask
