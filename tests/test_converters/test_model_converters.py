@@ -242,7 +242,8 @@ def sipe_convs():
 
 @pytest.mark.parametrize('name, config, make', [
     ('ktse', 'ktse/ktse_r38_voc', lambda: originals.ktse_state(ResNet38d.WIDTHS, 20, 256)),
-    ('ktse', '_base_/models/gpp_r38', lambda: originals.ktse_state(ResNet38d.WIDTHS, 20, 256, False)),
+    ('ktse', '_base_/models/gpp_r38',
+     lambda: originals.ktse_state(ResNet38d.WIDTHS, 20, 256, False)),
     ('seam', '_base_/models/seam_r38',
      lambda: originals.seam_state(ResNet38d.WIDTHS, 20, (64, 128), 192)),
     ('irn', '_base_/models/irn_r50', lambda: originals.aliased(
