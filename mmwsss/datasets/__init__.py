@@ -5,7 +5,6 @@ from .cross_domain import CrossDomainDataset, copy_paste
 from .image_labels import ImageLabelDataset
 from .label_tables import read_label_table
 from .paired import PairedDataset
-from .palette import save_mask, voc_palette
 from .pseudo_mask_dataset import LoadPseudoMask, PseudoMaskDataset
 from .samplers import EpochIndex, EpochSampler, sample_rng
 from .shapes import ShapesDataset, draw_shapes
@@ -15,6 +14,5 @@ __all__ = [
     'COCOImageLabelDataset', 'CrossDomainDataset', 'EpochIndex', 'EpochSampler',
     'ImageLabelDataset', 'LoadPseudoMask', 'PairedDataset', 'PseudoMaskDataset', 'ShapesDataset',
     'VOCImageLabelDataset', 'cooccurrence_matrix', 'copy_paste', 'draw_shapes',
-    'pairing_distribution', 'read_label_table', 'sample_rng', 'save_mask', 'transforms',
-    'voc_palette'
+    'pairing_distribution', 'read_label_table', 'sample_rng', 'transforms'
 ]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 from mmwsss.registry import DATASETS
+from mmwsss.utils.masks import voc_palette
 
 from .image_labels import ImageLabelDataset
 from .label_tables import Classes
-from .palette import voc_palette
 
 # The annotations number 80 classes from 1 to 90, with gaps; ours are 0..79 in the same order.
 _GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)

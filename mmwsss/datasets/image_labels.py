@@ -10,9 +10,9 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmwsss.registry import DATASETS, TRANSFORMS
+from mmwsss.utils.masks import voc_palette
 
 from .label_tables import Classes, Table, read_label_table
-from .palette import voc_palette
 from .samplers import sample_rng
 
 IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')

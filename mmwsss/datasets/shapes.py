@@ -9,9 +9,9 @@ import numpy as np
 
 from mmwsss.registry import DATASETS
 from mmwsss.utils import atomic_write
+from mmwsss.utils.masks import voc_palette, write_mask
 
 from .image_labels import ImageLabelDataset
-from .palette import save_mask, voc_palette
 
 CLASSES = ('stripes', 'dots', 'checks', 'rings', 'waves', 'crosses')
 # Which classes mostly come together; the body and the usual background of each.
@@ -221,7 +221,7 @@ def _write_split(root: Path, split: str, num_images: int, drawing: dict) -> None
                                       drawing['difficulty'])
             with atomic_write(root / 'JPEGImages' / f'{name}.jpg', 'wb') as file:
                 file.write(cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
-            save_mask(root / 'SegmentationClassAug' / f'{name}.png', mask)
+            write_mask(root / 'SegmentationClassAug' / f'{name}.png', mask)
             labels[name] = [CLASSES[i - 1] for i in np.unique(mask) if i]
         with atomic_write(root / 'ImageSets' / 'Segmentation' / f'{split}.txt') as file:
             file.write('\n'.join(labels) + '\n')

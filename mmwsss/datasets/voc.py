@@ -6,10 +6,10 @@ from typing import Dict, List, Optional
 from xml.etree import ElementTree
 
 from mmwsss.registry import DATASETS
+from mmwsss.utils.masks import voc_palette
 
 from .image_labels import ImageLabelDataset
 from .label_tables import Classes
-from .palette import voc_palette
 
 
 @DATASETS.register_module()

@@ -1,7 +1,6 @@
 """From files to arrays, with an error that names the file."""
 
 import io
-from typing import Optional
 
 import mmcv
 import numpy as np
@@ -10,6 +9,7 @@ from mmengine import fileio
 from PIL import Image
 
 from mmwsss.registry import TRANSFORMS
+from mmwsss.utils.masks import read_mask
 
 
 def _read(path: str, what: str) -> bytes:
@@ -45,17 +45,16 @@ class LoadImage(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         path = results['img_path']
-        if 'img' not in results:
-            data = _read(path, 'picture')
-            try:
-                if not _is_whole(data):  # or only followed by something: let PIL decide
-                    Image.open(io.BytesIO(data)).load()
-                results['img'] = mmcv.imfrombytes(data, flag='color')
-                if results['img'] is None:
-                    raise ValueError('not a picture')
-            except Exception as error:
-                raise ValueError(f'picture "{path}" is truncated or cannot be decoded ({error}); '
-                                 'restore it or take it off the list') from None
+        data = _read(path, 'picture')
+        try:
+            if not _is_whole(data):  # or only followed by something: let PIL decide
+                Image.open(io.BytesIO(data)).load()
+            results['img'] = mmcv.imfrombytes(data, flag='color')
+            if results['img'] is None:
+                raise ValueError('not a picture')
+        except Exception as error:
+            raise ValueError(f'picture "{path}" is truncated or cannot be decoded ({error}); '
+                             'restore it or take it off the list') from None
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         return results
 
@@ -84,7 +83,7 @@ class LoadMask(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         path = results[self.path_field]
-        mask = self.read(path) if self.key not in results else results[self.key]
+        mask = self.read(path)
         if mask.shape != results['img'].shape[:2]:
             raise ValueError(
                 f'"{path}" has height and width {mask.shape}, but its picture '
@@ -101,22 +100,16 @@ class LoadMask(BaseTransform):
 
     def read(self, path: str) -> np.ndarray:
         """uint8 ``(H, W)``."""
-        data = _read(path, 'mask')
-        try:
-            image = Image.open(io.BytesIO(data))
-            if self.key == 'saliency':
-                image = image.convert('L')
-            mask = np.array(image)
-        except Exception as error:
-            raise ValueError(f'"{path}" is truncated or cannot be decoded ({error}); restore it or '
-                             'take it off the list') from None
-        if mask.ndim != 2 or mask.dtype != np.uint8:
-            raise ValueError(f'"{path}" is a {image.mode} picture; a mask must be PNG with a '
-                             'palette or grey (8 bit), one class id per pixel')
-        return mask
+        if self.key != 'saliency':
+            return read_mask(path)
+        grey = mmcv.imfrombytes(_read(path, 'saliency map'), flag='grayscale')
+        if grey is None:
+            raise ValueError(f'saliency map "{path}" cannot be decoded; restore it or take it off '
+                             'the list')
+        return grey
 
     @staticmethod
-    def translate(mask: np.ndarray, lut: np.ndarray, path: Optional[str]) -> np.ndarray:
+    def translate(mask: np.ndarray, lut: np.ndarray, path: str) -> np.ndarray:
         """Map the ids of a file by a table of 256, in which -1 is out of range."""
         used = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
         wrong = used[lut[used] < 0]
