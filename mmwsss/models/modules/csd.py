@@ -54,7 +54,8 @@ def foreground_consistency_loss(source: Tensor,
 
     ``paper``: ``sum_p w_p KL(softmax M_s || softmax M_mix)`` over all classes, the raw CAM in the
     softmax. ``prototype``: both CAMs are first scaled to [0, 1] over the classes of each pixel, the
-    source's is multiplied by ``temperature``, and only the term of the object's class is kept.
+    source's is multiplied by ``temperature``, and only the term of the object's class is kept, which
+    may be negative.
 
     Args:
         source: CAM of the source picture ``(N, C, h, w)``; it gets no gradient.

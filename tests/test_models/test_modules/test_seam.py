@@ -1,0 +1,100 @@
+"""SEAM: its terms against plain loops, one pass per view."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmwsss.models import WSSSClassifier
+from mmwsss.models.modules.seam import (cross_equivariance_loss, equivariance_loss,
+                                        min_pooling_loss)
+from mmwsss.structures import WSSSDataSample
+
+LABELS = np.array([[1, 0, 1], [0, 1, 0.]])
+
+
+def maps(channels, seed=0, shape=(5, 4)):
+    return np.random.default_rng(seed).random((2, channels, *shape))
+
+
+def test_er_equals_a_plain_loop():
+    first, second = maps(3, 0), maps(3, 1)
+    expected = np.mean([
+        abs(first[n, c, y, x] - second[n, c, y, x]) * LABELS[n, c]
+        for n, c, y, x in np.ndindex(*first.shape)
+    ])
+    result = equivariance_loss(*map(torch.tensor, (first, second, LABELS)))
+    assert result.item() == pytest.approx(expected)
+
+
+def test_ecr_equals_a_plain_loop():
+    cam, revised = maps(3, 2), maps(4, 3)
+    total = 0.
+    for n in range(2):
+        differences = []
+        for y, x in np.ndindex(5, 4):
+            scores = cam[n, :, y, x] * LABELS[n]
+            best = scores.argmax()
+            target = [1 - scores.max()] + [scores[c] if c == best else 0. for c in range(3)]
+            present = np.concatenate([[1], LABELS[n]])
+            differences += list(abs(np.array(target) - revised[n, :, y, x] * present))
+        count = int(len(differences) * 0.2)
+        total += np.mean(sorted(differences, reverse=True)[:count])
+    tensors = [torch.tensor(x) for x in (cam, revised, LABELS)]
+    tensors[0].requires_grad_()
+    tensors[1].requires_grad_()
+    result = cross_equivariance_loss(*tensors)
+    assert result.item() == pytest.approx(total / 2)
+    result.backward()
+    assert tensors[0].grad is None and tensors[1].grad.abs().sum() > 0
+
+
+def test_min_pooling_equals_a_plain_loop():
+    revised = maps(3, 4) - 0.3
+    expected = 0.
+    for n in range(2):
+        best = sorted((revised[n] * LABELS[n][:, None, None]).max(0).ravel())[:5]
+        expected += np.mean(np.maximum(best, 0)) / 2
+    assert min_pooling_loss(*map(torch.tensor, (revised, LABELS))).item() == pytest.approx(expected)
+
+
+SEAM = dict(type='SelfSupervisedEquivariantAttention', scale=0.5)
+
+
+def classifier(*modules, **kwargs):
+    torch.manual_seed(0)
+    return WSSSClassifier(
+        dict(type='TinyStages', out_indices=(1, 2, 3)),
+        dict(type='SEAMHead', num_classes=3, in_channels=(6, 6, 8), mid_channels=(4, 4),
+             pcm_channels=5, drop=0.), modules, **kwargs)
+
+
+def batch():
+    generator = torch.Generator().manual_seed(1)
+    inputs = dict(image=torch.randn(2, 3, 32, 32, generator=generator))
+    return inputs, dict(image=[
+        WSSSDataSample(gt_label=torch.tensor(row, dtype=torch.float32)) for row in LABELS])
+
+
+def test_one_pass_per_view_and_only_the_pcm_learns_from_ecr(counted):
+    model = classifier(SEAM, cls_views=('image', 'x0.5'), cls_weight=0.5)
+    losses = model(*batch(), mode='loss')
+    assert set(losses) == {
+        'loss_cls', 'x0.5.loss_cls', 'seam.loss_er', 'seam.loss_ecr', 'seam.loss_min'}
+    assert counted(model.backbone) == 4
+    losses['seam.loss_ecr'].backward(retain_graph=True)
+    assert model.head.classifier.weight.grad is None
+    assert model.head.pcm.join.weight.grad.abs().sum() > 0
+    sum(losses.values()).backward()
+    assert model.head.classifier.weight.grad.abs().sum() > 0
+
+
+def test_equal_views_have_no_er():
+    assert classifier(dict(SEAM, scale=1.))(*batch(), mode='loss')['seam.loss_er'] < 1e-6
+    assert classifier(SEAM)(*batch(), mode='loss')['seam.loss_er'] > 1e-4
+
+
+def test_what_is_missing_is_said_at_start_up(tiny_backbone):
+    with pytest.raises(ValueError, match='either scale or size'):
+        classifier(dict(SEAM, size=16))
+    with pytest.raises(ValueError, match="needs head=dict.type='SEAMHead'"):
+        WSSSClassifier(tiny_backbone, dict(type='GAPHead', num_classes=3, in_channels=8), [SEAM])
