@@ -1,0 +1,110 @@
+"""Plug-ins fit any base: every base, alone, with FSAE, with CSD and with both, learns on Shapes."""
+
+import cv2
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+
+from mmwsss.datasets import EpochIndex
+from mmwsss.models import WSSSClassifier
+from mmwsss.models.classifiers import Progress
+from mmwsss.registry import DATASETS
+
+C = 6
+STAGES = dict(type='TinyStages')
+LAST_THREE = dict(type='TinyStages', out_indices=(1, 2, 3))
+SEAM_HEAD = dict(type='SEAMHead', num_classes=C, in_channels=(6, 6, 8), mid_channels=(4, 4),
+                 pcm_channels=5)
+GPP_HEAD = dict(type='GPPHead', num_classes=C, in_channels=8, embed_channels=6)
+TWO_VIEWS = dict(cls_views=('image', 's16'), cls_weight=0.5)
+KTSE = [
+    dict(type='SimulatedInterImageErasing', num_pairs=2),
+    dict(type='SelfSupervisedRegularization'),
+    dict(type='MultiGranularityAlignment')
+]
+SEAM = dict(type='SelfSupervisedEquivariantAttention', size=16)
+EPS = dict(type='ExplicitPseudoPixelSupervision', size=16, revised=True)
+PPC = dict(type='PixelToPrototypeContrast', in_channels=8, proj_channels=6, size=16)
+# Name: backbone, head, modules, options, FSAE's background score.
+BASES = dict(
+    gpp=(STAGES, GPP_HEAD, [], {}, 'one_minus_max'),
+    ktse=(STAGES, dict(GPP_HEAD, background=True), KTSE, {}, 'head'),
+    seam=(LAST_THREE, SEAM_HEAD, [SEAM], TWO_VIEWS, 'one_minus_max'),
+    ppc_eps=(LAST_THREE, SEAM_HEAD, [SEAM, EPS, PPC], TWO_VIEWS, 'head'),
+    sipe=(dict(type='TinyStages', out_indices=(0, 1, 2, 3)),
+          dict(type='SIPEHead', num_classes=C, in_channels=(4, 6, 6, 8), side_channels=(3, ) * 4),
+          [dict(type='ImageSpecificPrototypes')], {}, 'one_minus_max'),
+    irn=(STAGES, dict(type='GAPHead', num_classes=C, in_channels=8), [], {}, 'one_minus_max'),
+    mctformer=(dict(type='MCTDeiT', num_classes=C, img_size=32, patch_size=8, embed_dims=12,
+                    depth=2, num_heads=2, mlp_ratio=2),
+               dict(type='MCTHead', num_classes=C, in_channels=12, detach_patch=False), [], {},
+               'constant'))
+CROP = [dict(type='RandomPadCrop', size=32), dict(type='RandomFlip')]
+
+
+@pytest.fixture(scope='module')
+def shapes(tmp_path_factory):
+    """Config of a small Shapes with saliency maps and prior masks (the exact ones)."""
+    root = tmp_path_factory.mktemp('shapes')
+    config = dict(type='ShapesDataset', data_root=str(root), num_images=24, image_size=40)
+    dataset = DATASETS.build(config)
+    (root / 'saliency').mkdir()
+    for record in dataset.load_data_list():
+        mask = cv2.imread(str(root / 'SegmentationClassAug' / f'{record["name"]}.png'), -1)
+        cv2.imwrite(str(root / 'saliency' / f'{record["name"]}.png'), (mask > 0).astype('uint8') * 255)
+    return dict(config, saliency_dir='saliency', prior_dir='SegmentationClassAug')
+
+
+def build_data(shapes, base, plugins):
+    load = [dict(type='LoadImage')]
+    if base == 'ppc_eps':
+        load += [dict(type='LoadMask', key='saliency')]
+    strong = [dict(type='StrongView')] if 'fsae' in plugins else []
+    config = dict(shapes, pipeline=[*load, *CROP, *strong, dict(type='PackWSSSInputs')])
+    if 'csd' in plugins:
+        prior = dict(type='LoadMask', key='prior_mask')
+        config = dict(type='CrossDomainDataset', dataset=config,
+                      mix_pipeline=[load[0], prior, *CROP, dict(type='PackWSSSInputs')])
+    elif base == 'ktse':
+        config = dict(type='PairedDataset', dataset=config)
+    return DATASETS.build(config)
+
+
+def build_model(base, plugins):
+    torch.manual_seed(0)
+    backbone, head, modules, options, background = BASES[base]
+    modules = list(modules)
+    if base == 'ktse' and 'csd' in plugins:
+        modules = modules[1:]  # the data wrapper gives sources and mixtures, not pairs
+    if 'fsae' in plugins:
+        # Thresholds that a network without training reaches.
+        modules.append(dict(type='FeatureSpatialActivationExpansion', background=background,
+                            tau_fae=0.3, tau_sae=0.2))
+    if 'csd' in plugins:
+        modules.append(dict(type='CrossDomainDecoupling'))
+    return WSSSClassifier(backbone, head, modules, **options)
+
+
+@pytest.mark.parametrize('plugins', [(), ('fsae', ), ('csd', ), ('fsae', 'csd')])
+@pytest.mark.parametrize('base', BASES)
+def test_some_steps(shapes, base, plugins):
+    dataset, model = build_data(shapes, base, plugins), build_model(base, plugins).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    seen = set()
+    for step in range(3):
+        batch = pseudo_collate([dataset[EpochIndex((4 * step + i) % 24, 0)] for i in range(4)])
+        model.set_progress(Progress(iter=step))
+        losses = model(**model.data_preprocessor(batch, True), mode='loss')
+        seen |= {name.split('.')[0] for name in losses}
+        total, _ = model.parse_losses(losses)
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        assert torch.isfinite(total)
+    assert set(plugins) <= seen
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in model.parameters())
+    learns = [name for name, p in model.named_parameters() if p.grad is not None]
+    assert any(name.startswith('backbone') for name in learns)
+    with torch.no_grad():
+        cam = model.eval().predict_cam(torch.randn(2, 3, 32, 40))
+    assert cam.shape[:2] == (2, C) and torch.isfinite(cam).all()
