@@ -56,6 +56,7 @@ class CrossDomainDataset(_Wrapper):
         pairing: ``paper`` (Eq. 1, row sums), ``prototype`` (softmax of 0.1 N), or ``uniform`` over
             all single-label pictures.
         target: ``multi``, or ``all`` pictures as in the prototype.
+        begin: First epoch with the further views; before it, samples have ``image`` only.
 
     Raises:
         ValueError: No single-label picture, no multi-label picture, or no prior masks.
@@ -66,7 +67,8 @@ class CrossDomainDataset(_Wrapper):
                  dataset: dict,
                  mix_pipeline: Sequence[dict],
                  pairing: str = 'paper',
-                 target: str = 'multi'):
+                 target: str = 'multi',
+                 begin: int = 0):
         if pairing not in ('paper', 'prototype', 'uniform'):
             raise ValueError(f"CrossDomainDataset: pairing={pairing!r} must be 'paper', "
                              "'prototype' or 'uniform'")
@@ -79,6 +81,7 @@ class CrossDomainDataset(_Wrapper):
             raise ValueError('CrossDomainDataset needs prior masks: set prior_dir of the data set '
                              'to the masks of a base model (made by tools/generate_masks.py)')
         super().__init__(dataset)
+        self.begin = begin
         # The same pictures through the other pipeline; building it checks that all masks are there.
         self.mixed = DATASETS.build({**dataset, 'pipeline': list(mix_pipeline)})
         labels = torch.from_numpy(self.dataset.label_matrix())
@@ -118,6 +121,8 @@ class CrossDomainDataset(_Wrapper):
     def __getitem__(self, idx: int) -> dict:
         epoch, index = getattr(idx, 'epoch', 0), int(idx) % len(self)
         own = self.dataset[idx]
+        if epoch < self.begin:
+            return own
         source, target = (
             self.mixed.load(i, epoch, index, draw)
             for i, draw in zip(self.pair(index, epoch), (SECOND, THIRD)))

@@ -49,10 +49,13 @@ class PairedDataset(_Wrapper):
 
     Args:
         dataset: The :class:`ImageLabelDataset`, or its config.
+        begin: First epoch with pairs; before it, samples have the view ``image`` only (KTSE: 10).
+            The epoch is known from :class:`EpochSampler`.
     """
 
-    def __init__(self, dataset: Union[dict, ImageLabelDataset]):
+    def __init__(self, dataset: Union[dict, ImageLabelDataset], begin: int = 0):
         super().__init__(dataset)
+        self.begin = begin
         labels = self.dataset.label_matrix()
         self._of_class = [np.flatnonzero(column) for column in labels.T]
         self._classes = [np.flatnonzero(row) for row in labels]
@@ -65,6 +68,8 @@ class PairedDataset(_Wrapper):
     def __getitem__(self, idx: int) -> dict:
         epoch, index = getattr(idx, 'epoch', 0), int(idx) % len(self)
         anchor = self.dataset[idx]
+        if epoch < self.begin:
+            return anchor
         paired = self.dataset.load(self.partner(index, epoch), epoch, index, SECOND)
         return {
             key: {**anchor[key], 'paired': paired[key]['image']}

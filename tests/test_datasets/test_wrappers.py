@@ -89,6 +89,14 @@ def test_wrappers_do_not_depend_on_workers(kind, request):
             assert torch.equal(a[name], b[name]) and not torch.equal(a[name], c[name])
 
 
+@pytest.mark.parametrize('kind', ['paired', 'cross'])
+def test_further_views_begin_at_an_epoch(kind, request):
+    dataset = request.getfixturevalue(kind)
+    dataset.begin = 2
+    assert set(dataset[0]['inputs']) == set(dataset[EpochIndex(0, 1)]['inputs']) == {'image'}
+    assert len(dataset[EpochIndex(0, 2)]['data_samples']) > 1
+
+
 # -- CSD -------------------------------------------------------------------------------------------
 
 
