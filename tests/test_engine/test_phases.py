@@ -1,5 +1,10 @@
 """Two networks in one loop: phases, EMA beside them, and everything composed in one config."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
@@ -11,7 +16,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import mmwsss.datasets  # noqa: F401
-import mmwsss.engine  # noqa: F401
+import mmwsss.engine.loops  # noqa: F401
 from mmwsss.models import WSSSClassifier
 from mmwsss.registry import MODELS
 from mmwsss.structures import WSSSDataSample
@@ -89,8 +94,8 @@ def optimizers(model, accumulate=1, **parts):
         for name, parameters in parts.items()})
 
 
-def make_runner(work_dir, model, optim=None, views=('image', ), checkpoints=False, hooks=None,
-                load_from=None, resume=False, **train_cfg):
+def make_runner(work_dir, model, optim=None, views=('image', ), batch_size=2, checkpoints=False,
+                hooks=None, load_from=None, resume=False, runner_cfg=None, **train_cfg):
     train_cfg.setdefault('max_iters', 6)
     if optim is None:
         optim = optimizers(model)
@@ -98,7 +103,7 @@ def make_runner(work_dir, model, optim=None, views=('image', ), checkpoints=Fals
     return Runner(
         model, str(work_dir),
         train_dataloader=dict(
-            batch_size=2, num_workers=0, dataset=Pictures(views=views), drop_last=True,
+            batch_size=batch_size, num_workers=0, dataset=Pictures(views=views), drop_last=True,
             sampler=dict(type='EpochSampler'), collate_fn=dict(type=pseudo_collate)),
         default_scope='mmwsss',
         train_cfg=dict(type='WSSSTrainLoop', **train_cfg),
@@ -106,7 +111,8 @@ def make_runner(work_dir, model, optim=None, views=('image', ), checkpoints=Fals
         default_hooks=dict(checkpoint=dict(
             type='CheckpointHook', interval=1 if checkpoints else -1, by_epoch=False)),
         custom_hooks=hooks, load_from=load_from, resume=resume,
-        randomness=dict(seed=3), experiment_name=f'{work_dir.name}_{id(model)}')
+        randomness=dict(seed=3), experiment_name=f'{work_dir.name}_{id(model)}',
+        **(runner_cfg or {}))
 
 
 class Watch(Hook):
@@ -271,3 +277,75 @@ def test_eader_rcm_mam_and_ktse_in_one_config(tmp_path, norm_eval):
     student = {'backbone', 'head', 'teacher'}
     assert watch.moved == [student, student, {'networks'}, student]
     assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+# -- two processes ---------------------------------------------------------------------------------
+SYSTEMS = dict(
+    eader=lambda: (classifier(norm_eval=True), {}),
+    rcm_mam=lambda: (
+        classifier(
+            [dict(type='RegionalContrast', num_classes=C, embed_channels=4, aggregate='sum'),
+             dict(type='MultiScaleAttention')],
+            adversary=False, norm_eval=True, teacher=True, head=dict(embed_channels=4)),
+        dict(ema=dict(momentum=0.5))))
+
+
+class Losses(Hook):
+    def __init__(self):
+        self.rows = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.rows.append({key: float(value) for key, value in outputs.items()})
+
+
+def train_system(system, work_dir, batch_size, **runner_cfg):
+    """Losses of all steps and the weights at the end."""
+    model, train_cfg = SYSTEMS[system]()
+    optim = None
+    if model.networks:
+        train_cfg['phases'] = ALTERNATE
+        optim = optimizers(model)
+    else:
+        optim = dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
+    losses = Losses()
+    make_runner(Path(work_dir), model, optim, batch_size=batch_size, hooks=[losses],
+                runner_cfg=runner_cfg, **train_cfg).train()
+    return losses.rows, model.state_dict()
+
+
+def one_of_two(system, work_dir):
+    """What each process runs."""
+    rank = int(os.environ['RANK'])
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{work_dir}/meet', rank=rank, world_size=2)
+    result = train_system(
+        system, work_dir, 1, launcher='pytorch', cfg=dict(
+            model_wrapper_cfg=dict(
+                type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False,
+                find_unused_parameters=True)))
+    torch.save(result, f'{work_dir}/rank{rank}.pth')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('system', SYSTEMS)
+def test_two_processes_equal_one_with_the_doubled_batch(tmp_path, system):
+    """Batch statistics are fixed, as those are per process by nature."""
+    code = (f'import mmwsss, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); '
+            f'import test_phases; test_phases.one_of_two({system!r}, {str(tmp_path)!r})')
+    processes = [
+        subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.DEVNULL,
+                         stderr=subprocess.PIPE, text=True,
+                         env={**os.environ, 'RANK': str(rank), 'WORLD_SIZE': '2',
+                              'LOCAL_RANK': str(rank), 'OMP_NUM_THREADS': '1'})
+        for rank in range(2)]
+    for process in processes:
+        _, stderr = process.communicate(timeout=300)
+        assert process.returncode == 0, stderr[-3000:]
+    rows, state = train_system(system, tmp_path / 'one', 2)
+    for rank in range(2):
+        found_rows, found = torch.load(tmp_path / f'rank{rank}.pth', weights_only=True)
+        for mine, theirs in zip(rows, found_rows):
+            assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-6)
+        for name, value in state.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5, msg=name)
+    assert len(rows) == 6

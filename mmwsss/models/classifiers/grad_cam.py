@@ -1,6 +1,5 @@
 """Grad-CAM without hooks, differentiable through the features."""
 
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +27,7 @@ class GradCAM(nn.Module):
         super().__init__()
         self.relu = relu
 
-    def attend(self, output: CAMOutput, labels: Optional[Tensor] = None) -> Tensor:
+    def attend(self, output: CAMOutput, labels: Tensor | None = None) -> Tensor:
         """Maps of a pass that was made with gradient.
 
         One backward pass per label that the picture with the most has, for the batch as a whole.
@@ -50,7 +49,7 @@ class GradCAM(nn.Module):
                 'Grad-CAM needs a pass made with gradient; ask for it by views(..., grad=True)')
         if labels is None:
             labels = torch.ones_like(logits)
-        rank = labels.cumsum(1) * labels  # 1 for the first label of a picture, 2 for the second, ...
+        rank = labels.cumsum(1) * labels  # 1 for a picture's first label, 2 for its second
         feat = output.feats[-1].float()
         cam = 0
         for k in range(int(labels.sum(1).max())):

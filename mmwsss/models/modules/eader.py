@@ -6,7 +6,6 @@ The defaults are those of the released code, which gave the published numbers; w
 equation differs, it is an option and the docstring says so.
 """
 
-from typing import Dict, Optional
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +36,7 @@ def soft_mask(cam: Tensor, omega: float = 100., psi: float = 0.5) -> Tensor:
 
 def attention_mining_loss(scores: Tensor,
                           classes: Tensor,
-                          divisor: Optional[float] = None) -> Tensor:
+                          divisor: float | None = None) -> Tensor:
     """L_am: how well the adversary still finds the erased classes.
 
     Args:
@@ -54,7 +53,7 @@ def attention_mining_loss(scores: Tensor,
     return erased.sum() / (len(erased) if divisor is None else divisor)
 
 
-def attention_size_loss(cam: Tensor, divisor: Optional[float] = None) -> Tensor:
+def attention_size_loss(cam: Tensor, divisor: float | None = None) -> Tensor:
     """L_reg: the attended share of the picture.
 
     Args:
@@ -118,7 +117,7 @@ class AdversarialErasing(WSSSModule):
                  alpha: float = 0.05,
                  beta: float = 1e-5,
                  attention: str = 'grad_cam',
-                 relu: Optional[bool] = None,
+                 relu: bool | None = None,
                  norm: str = 'minmax',
                  mining: str = 'prob',
                  average: str = 'copies',
@@ -179,7 +178,7 @@ class AdversarialErasing(WSSSModule):
 
         return views.shared('eader.attention', attend)
 
-    def loss(self, views: Views) -> Dict[str, Tensor]:
+    def loss(self, views: Views) -> dict[str, Tensor]:
         labels = views.labels()
         mines = views.trains('student')
         if mines and views.trains('adversary'):

@@ -7,7 +7,7 @@ where the paper is silent or its print is in doubt, the docstring says what was 
 other reading is an option.
 """
 
-from typing import Dict, List, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -213,7 +213,7 @@ class _MultiScaleModule(WSSSModule):
 
         return views.shared(f'normalized_cam/{scale}/{network}/{grad}/{self.relu}', make)
 
-    def support_cams(self, views: Views) -> List[Tensor]:
+    def support_cams(self, views: Views) -> list[Tensor]:
         """Of all scales, without gradient."""
         with torch.no_grad():
             return [self.normalized_cam(views, scale, self.support, False) for scale in self.scales]
@@ -294,7 +294,7 @@ class RegionalContrast(_MultiScaleModule):
         self.prototypes.copy_(prototypes)
         return prototypes
 
-    def loss(self, views: Views) -> Dict[str, Tensor]:
+    def loss(self, views: Views) -> dict[str, Tensor]:
         masks = self.masks(views)
         output = views['image']
         if self.contrast == 'direct':
@@ -342,7 +342,8 @@ class MultiScaleAttention(_MultiScaleModule):
             raise ValueError(
                 f"MultiScaleAttention: variant={variant!r} must be 'mam', 'mmm' or 'smm'")
         if reduction not in ('mean', 'sum'):
-            raise ValueError(f"MultiScaleAttention: reduction={reduction!r} must be 'mean' or 'sum'")
+            raise ValueError(
+                f"MultiScaleAttention: reduction={reduction!r} must be 'mean' or 'sum'")
         self.variant = variant
         self.detach = detach
         self.reduction = reduction
@@ -355,7 +356,7 @@ class MultiScaleAttention(_MultiScaleModule):
         super().add_views(views)
         views.expect(*map(self.view_name, self.taught_scales))
 
-    def loss(self, views: Views) -> Dict[str, Tensor]:
+    def loss(self, views: Views) -> dict[str, Tensor]:
         # With gradient first: a support network that is the student takes these, detached.
         main = [
             self.normalized_cam(views, scale, 'student', True) for scale in self.taught_scales

@@ -45,7 +45,8 @@ def network(**kwargs):
 def classifier(norm=True, **kwargs):
     torch.manual_seed(0)
     return WSSSClassifier(
-        **network(norm=norm), networks=dict(adversary=dict(type='CAMNetwork', **network(norm=norm))),
+        **network(norm=norm),
+        networks=dict(adversary=dict(type='CAMNetwork', **network(norm=norm))),
         modules=[dict(type='AdversarialErasing', **kwargs)])
 
 
