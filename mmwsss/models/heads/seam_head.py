@@ -65,6 +65,8 @@ class SEAMHead(GAPHead):
         drop: Channel dropout before the classifier.
         mid_channels: See :class:`PixelCorrelationModule`.
         pcm_channels: Its ``out_channels``.
+        infer: What :meth:`infer_cam` gives: ``'revised'``, the revised CAM (SEAM, PPC), or
+            ``'softmax'``, the probability of the scores (with EPS, which trains the background).
     """
 
     needs_image = True
@@ -75,9 +77,13 @@ class SEAMHead(GAPHead):
                  drop: float = 0.5,
                  mid_channels: Sequence[int] = (64, 128),
                  pcm_channels: int = 192,
+                 infer: str = 'revised',
                  **kwargs):
         *low, last = in_channels
         super().__init__(num_classes, last, drop, background=True, **kwargs)
+        if infer not in ('revised', 'softmax'):
+            raise ValueError(f"SEAMHead: infer={infer!r} must be 'revised' or 'softmax'")
+        self.infer = infer
         self.pcm = PixelCorrelationModule(low, mid_channels, pcm_channels)
 
     def forward(self, feats: Sequence[Tensor], image: Tensor) -> CAMOutput:
@@ -92,5 +98,7 @@ class SEAMHead(GAPHead):
         return output
 
     def infer_cam(self, output: CAMOutput) -> Tensor:
-        """The revised class maps ``(N, C, h, w)``."""
+        """The revised class maps ``(N, C, h, w)``, or the probabilities of the classes."""
+        if self.infer == 'softmax':
+            return output.scores.softmax(dim=1)[:, 1:]
         return output.extra['cam_rv'][:, 1:]

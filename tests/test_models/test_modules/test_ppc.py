@@ -139,3 +139,13 @@ def test_what_is_missing_is_said_at_start_up(tiny_backbone):
         classifier(dict(PPC, in_channels=4))
     with pytest.raises(ValueError, match="needs head=dict.type='SEAMHead'"):
         WSSSClassifier(tiny_backbone, dict(type='GAPHead', num_classes=3, in_channels=8), [PPC])
+
+
+def test_inference_by_probability():
+    model = classifier().eval()
+    image = batch()[0]['image']
+    revised = model.predict_cam(image)
+    model.head.infer = 'softmax'
+    output = model.extract(image)
+    torch.testing.assert_close(model.predict_cam(image), output.scores.softmax(1)[:, 1:])
+    assert not torch.allclose(revised, model.predict_cam(image))
