@@ -1,3 +1,4 @@
+from .affinity import AffinityLabels, LoadAffinityScores
 from .colour import ColorJitter, StrongView
 from .geometry import (
     RandomFlip,
@@ -11,6 +12,6 @@ from .loading import LoadImage, LoadMask
 from .packing import PackWSSSInputs
 
 __all__ = [
-    'ColorJitter', 'LoadImage', 'LoadMask', 'PackWSSSInputs', 'RandomFlip', 'RandomPadCrop',
+    'AffinityLabels', 'ColorJitter', 'LoadAffinityScores', 'LoadImage', 'LoadMask', 'PackWSSSInputs', 'RandomFlip', 'RandomPadCrop',
     'RandomResizedCrop', 'RandomScale', 'ResizeLong', 'ResizeShort', 'StrongView'
 ]

@@ -15,8 +15,9 @@ class LoadAffinityScores(BaseTransform):
     """Read the scores at ``prior_path`` that ``tools/generate_masks.py --refine affinity`` made.
 
     Use ``prior_dir=..., prior_suffix='.npz'`` in the data set. Adds ``affinity_scores``
-    ``(H, W, 2 * (K + 1))``: the scores under little background, then those under much, each with the
-    background first, and ``affinity_keys``, the ``K`` classes. Crops and flips move them along.
+    ``(H, W, 2 * (K + 1))``: the scores under much background (small alpha), then those under
+    little, each with the background first, and ``affinity_keys``, the ``K`` classes. Crops and
+    flips move them along.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -32,7 +33,8 @@ class LoadAffinityScores(BaseTransform):
             raise FileNotFoundError(f'no affinity scores "{path}"; make them with '
                                     'tools/generate_masks.py --refine affinity') from None
         except (KeyError, OSError, ValueError) as error:
-            raise ValueError(f'"{path}" holds no affinity scores ({error}); make it again') from error
+            raise ValueError(
+                f'"{path}" holds no affinity scores ({error}); make it again') from error
         if scores.shape[2:] != results['img'].shape[:2]:
             raise ValueError(f'"{path}" has size {scores.shape[2:]}, its picture '
                              f'{results["img"].shape[:2]}; make it again from this picture')
@@ -46,9 +48,8 @@ class LoadAffinityScores(BaseTransform):
 class AffinityLabels(BaseTransform):
     """Scores to the label map of PSA at the stride of the network, as ``prior_mask``.
 
-    Both stacks are averaged over ``stride x stride``. A class that wins under much background (small
-    alpha) is sure; background that wins even under little (large alpha) is sure; all else, and
-    padding, is 255.
+    Both stacks are averaged over ``stride x stride``. A class that wins under much background is
+    sure; background that wins even under little is sure; all else, and padding, is 255.
 
     Args:
         stride: Of the network.

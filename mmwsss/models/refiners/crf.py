@@ -121,8 +121,8 @@ class DenseCRF(_CRF):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if not has_pydensecrf():
-            raise ImportError('DenseCRF needs pydensecrf: pip install pydensecrf2; or use the slower '
-                              'TorchCRF, which make_crf() falls back to')
+            raise ImportError('DenseCRF needs pydensecrf: pip install pydensecrf2; or use the '
+                              'slower TorchCRF, which make_crf() falls back to')
 
     def _infer(self, img: np.ndarray, energy: np.ndarray) -> np.ndarray:
         from pydensecrf.densecrf import DenseCRF2D

@@ -1,12 +1,12 @@
 """Pairs of neighbouring pixels, the common ground of PSA and IRN.
 
 Only half of the plane is listed (a pair counts once). As in the originals, a pair starts at a pixel
-that has its whole half disc inside the map: rows ``[:-(r-1)]`` and columns ``[r-1:-(r-1)]``. Tensors
+that has its whole half disc inside the map: rows ``[:-(r-1)]``, columns ``[r-1:-(r-1)]``. Tensors
 over pairs have shape ``(N, P, h', w')``: ``P`` offsets, ``(h', w') = (h - r + 1, w - 2 r + 2)``
 starting pixels.
 """
 
-from functools import lru_cache
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 
-@lru_cache(maxsize=None)
+@cache
 def pair_offsets(radius: int = 5) -> tuple[tuple[int, int], ...]:
     """Offsets ``(dy, dx)`` of the half disc ``dy^2 + dx^2 < radius^2``: 34 for 5, 152 for 10."""
     if radius < 1:
@@ -24,7 +24,7 @@ def pair_offsets(radius: int = 5) -> tuple[tuple[int, int], ...]:
                  if dy * dy + dx * dx < radius * radius and (dy > 0 or dx > 0))
 
 
-@lru_cache(maxsize=None)
+@cache
 def path_points(dy: int, dx: int) -> tuple[tuple[int, int], ...]:
     """Grid points between ``(0, 0)`` and ``(dy, dx)``, both included, nearer than 1 to the line."""
     rows = range(min(dy, 0), max(dy, 0) + 1)
@@ -52,8 +52,8 @@ def pair_labels(labels: Tensor, radius: int = 5) -> tuple[Tensor, Tensor, Tensor
         radius: Of the half disc.
 
     Returns:
-        Boolean ``bg_positive, fg_positive, negative``, each ``(N, P, h', w')``; a pair with a 255 is
-        in none.
+        Boolean ``bg_positive, fg_positive, negative``, each ``(N, P, h', w')``; a pair with a 255
+        is in none.
     """
     start = shifted(labels, radius)[:, None]
     end = torch.stack([shifted(labels, radius, *offset) for offset in pair_offsets(radius)], dim=1)

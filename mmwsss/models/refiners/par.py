@@ -70,7 +70,7 @@ class _LocalRefiner(nn.Module):
 class PAR(_LocalRefiner):
     """Pixel-adaptive refinement as in AFA, ToCo and KTSE.
 
-    ``a = softmax_n(-mean_rgb (|I_n - I| / sigma / 0.3)^2) + 0.01 softmax_n(-(d_n / sigma_d / 0.3)^2)``
+    ``a = softmax_n(-mean_rgb (|I_n - I| / sigma / .3)^2) + .01 softmax_n(-(d_n / sigma_d / .3)^2)``
     with sigma the unbiased deviation over the 48 neighbours; ``num_iters`` times
     ``m <- sum_n a_n m_n``. The weights sum to 1.01 (as in the original, never renormalised): ten
     iterations raise all scores by 1.1046, which no argmax notices.
@@ -110,8 +110,8 @@ class PAR(_LocalRefiner):
 class PAMR(_LocalRefiner):
     """Pixel-adaptive mask refinement of 1-stage-wseg, the ancestor of PAR.
 
-    ``a = softmax_n(-mean_rgb |I_n - I| / (1e-8 + 0.1 sigma))`` with sigma the unbiased deviation over
-    the 3x3 neighbourhoods, centre included, at all dilations; ``m <- sum_n a_n m_n``.
+    ``a = softmax_n(-mean_rgb |I_n - I| / (1e-8 + 0.1 sigma))`` with sigma the unbiased deviation
+    over the 3x3 neighbourhoods, centre included, at all dilations; ``m <- sum_n a_n m_n``.
     """
 
     def affinity(self, img: Tensor) -> Tensor:

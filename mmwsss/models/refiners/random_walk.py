@@ -50,9 +50,9 @@ def _transition(affinity: Tensor, radius: int) -> tuple[Tensor, list[int]]:
     """The diagonals of the column-normalised symmetric matrix with unit diagonal.
 
     Returns:
-        ``(2P + 1, N, 1, n)`` and their offsets in the flattened map. A diagonal holds at place j the
-        weight of pixel ``j + offset`` in the new score of j; it is 0 where that is no neighbour, so
-        that lines of the flattened map do not mix.
+        ``(2P + 1, N, 1, n)`` and their offsets in the flattened map. A diagonal holds at place j
+        the weight of pixel ``j + offset`` in the new score of j; it is 0 where that is no
+        neighbour, so that lines of the flattened map do not mix.
     """
     count, width = affinity.shape[0], affinity.shape[-1]
     steps = [dy * width + dx for dy, dx in pair_offsets(radius)]

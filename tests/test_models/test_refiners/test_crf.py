@@ -3,9 +3,15 @@ import sys
 import numpy as np
 import pytest
 
+from mmwsss.models.refiners import (
+    CRF_PRESETS,
+    DenseCRF,
+    TorchCRF,
+    crf_map,
+    has_pydensecrf,
+    make_crf,
+)
 from mmwsss.models.refiners import crf as crf_module
-from mmwsss.models.refiners import (CRF_PRESETS, DenseCRF, TorchCRF, crf_map, has_pydensecrf,
-                                    make_crf)
 
 needs_pydensecrf = pytest.mark.skipif(not has_pydensecrf(), reason='pydensecrf is not installed')
 

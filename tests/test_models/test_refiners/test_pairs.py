@@ -1,8 +1,14 @@
 import pytest
 import torch
 
-from mmwsss.models.refiners.pairs import (feature_affinity, pair_labels, pair_offsets,
-                                          path_affinity, path_points, shifted)
+from mmwsss.models.refiners.pairs import (
+    feature_affinity,
+    pair_labels,
+    pair_offsets,
+    path_affinity,
+    path_points,
+    shifted,
+)
 
 
 def starts(h, w, radius):
@@ -30,7 +36,8 @@ def test_feature_affinity(grad):
     affinity = feature_affinity(features, 3)
     for i, (dy, dx) in enumerate(pair_offsets(3)):
         for y, x in starts(7, 9, 3):
-            expected = torch.exp(-(features[:, :, y, x] - features[:, :, y + dy, x + dx]).abs().mean(1))
+            distance = features[:, :, y, x] - features[:, :, y + dy, x + dx]
+            expected = torch.exp(-distance.abs().mean(1))
             torch.testing.assert_close(affinity[:, i, y, x - 2], expected)
     if grad:
         weight = torch.rand_like(affinity)
