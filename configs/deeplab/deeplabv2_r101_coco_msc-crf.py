@@ -5,6 +5,4 @@ model = dict(
     test_cfg=dict(
         scales=(0.5, 0.75, 1.0),
         merge='max',
-        crf=dict(
-            iters=10, gauss_sxy=1, gauss_compat=3, bilateral_sxy=67, bilateral_srgb=3,
-            bilateral_compat=4)))
+        crf='deeplab'))

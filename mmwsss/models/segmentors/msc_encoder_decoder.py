@@ -14,6 +14,8 @@ from torch import Tensor
 
 from mmwsss.registry import MODELS
 
+from ..refiners import make_crf
+
 TEST_OPTIONS = {'mode', 'crop_size', 'stride', 'scales', 'flip', 'merge', 'crf'}
 MERGES = ('logits', 'prob', 'max')
 
@@ -33,8 +35,8 @@ class MSCEncoderDecoder(EncoderDecoder):
       mirror image as one batch;
     - ``merge``: ``'logits'``, mean of the logits (default, as in wseg); ``'prob'``, mean of the
       softmax; ``'max'``, maximum of the logits (as in deeplab-pytorch and BECO);
-    - ``crf``: options of :class:`~mmwsss.models.refiners.DenseCRF`, applied at the size of the
-      picture, which is read again from ``img_path``. None: no CRF.
+    - ``crf``: a preset (``'deeplab'``) or options of :func:`~mmwsss.models.refiners.make_crf`,
+      applied at the size of the picture, which is read again from ``img_path``. None: no CRF.
 
     Args:
         train_scales: Scales beside 1, e.g. ``(0.75, 0.5)``.
@@ -52,6 +54,7 @@ class MSCEncoderDecoder(EncoderDecoder):
         if self.train_scales and self.with_auxiliary_head:
             raise ValueError('train_scales goes without auxiliary_head; leave one of them out')
         self._check_test_cfg()
+        self.crf = make_crf((self.test_cfg or {}).get('crf'))
 
     def _check_test_cfg(self) -> None:
         cfg = self.test_cfg or {}
@@ -115,18 +118,17 @@ class MSCEncoderDecoder(EncoderDecoder):
             ValueError: The CRF is asked for, but a sample does not say where its picture lies.
         """
         samples = super().postprocess_result(seg_logits, data_samples)
-        options = (self.test_cfg or {}).get('crf')
-        if options is None:
+        if self.crf is None:
             return samples
-        from mmwsss.models.refiners import DenseCRF
-        crf = DenseCRF(**options)
         for sample in samples:
             path = sample.metainfo.get('img_path')
             if not path:
                 raise ValueError('test_cfg.crf reads the picture again, but a sample has no '
                                  'img_path; test on files, or set test_cfg.crf=None')
-            prob = sample.seg_logits.data.softmax(0)
-            prob = torch.as_tensor(crf(mmcv.imread(path, channel_order='rgb'), prob)).to(prob)
+            logits = sample.seg_logits.data
+            prob = self.crf(
+                mmcv.imread(path, channel_order='rgb'), logits.softmax(0).float().cpu().numpy())
+            prob = torch.as_tensor(prob).to(logits)
             sample.seg_logits.data = prob.clamp_min(1e-12).log()
             sample.pred_sem_seg.data = prob.argmax(0, keepdim=True)
         return samples

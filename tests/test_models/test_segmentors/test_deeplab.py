@@ -143,6 +143,7 @@ def test_multi_scale_training_loss():
     (dict(test_cfg=dict(scale=(1,))), 'no option'),
     (dict(test_cfg=dict(scales=(0.,))), 'scales'),
     (dict(test_cfg=dict(mode='slide', flip=True)), 'slide'),
+    (dict(test_cfg=dict(crf='dense')), 'CRF preset'),
     (dict(train_scales=(-1,)), 'train_scales'),
 ])
 def test_bad_options(options, message):
@@ -170,7 +171,8 @@ def test_crf_at_the_size_of_the_picture(tmp_path):
         plain, = small_model().predict(x, [SegDataSample(metainfo=meta)])
         refined, = small_model(test_cfg=dict(crf=options)).predict(
             x, [SegDataSample(metainfo=meta)])
-    expected = torch.as_tensor(DenseCRF(**options)(picture, plain.seg_logits.data.softmax(0)))
+    prob = plain.seg_logits.data.softmax(0).numpy()
+    expected = torch.as_tensor(DenseCRF(**options)(picture, prob))
     torch.testing.assert_close(refined.seg_logits.data.exp(), expected.float(), atol=1e-5, rtol=0)
     assert torch.equal(refined.pred_sem_seg.data[0], expected.argmax(0))
 
