@@ -12,6 +12,7 @@ from mmengine.runner import BaseLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmwsss.datasets.samplers import EpochIndex
 from mmwsss.models.classifiers import Progress
 from mmwsss.registry import LOOPS
 
@@ -287,10 +288,27 @@ class WSSSTrainLoop(BaseLoop):
                 'the checkpoint that is resumed has no teacher ("teacher.*"), so it was trained '
                 'without EMA; start from it with load_from=... instead of --resume')
 
+    def _share_seed(self) -> None:
+        """Give order and augmentation the run's seed, which a resumed run takes from its file."""
+        for loader in self._loaders:
+            holders = [loader.sampler, loader.dataset]
+            while hasattr(holders[-1], 'dataset'):  # wrappers
+                holders.append(holders[-1].dataset)
+            for holder in holders:
+                if hasattr(holder, 'seed'):
+                    holder.seed = self.runner.seed
+
+    def _check_sample(self) -> None:
+        """Ask the model now whether the data has all it will need, also in later epochs."""
+        if hasattr(self._model, 'check_sample'):
+            self._model.check_sample(self.dataloader.dataset[EpochIndex(0, self._max_epochs - 1)])
+
     def run(self) -> nn.Module:
         """Train from the current iteration to the end."""
         self._check_optimizers()
         self._check_teacher()
+        self._share_seed()
+        self._check_sample()
         runner = self.runner
         runner.call_hook('before_train')
         while self._iter < self._max_iters and not self.stop_training:

@@ -201,7 +201,6 @@ class WSSSClassifier(_Network, BaseModel):
         active: List[Tuple[nn.Module, float]] = []
         for idea in self.ideas:
             weight = idea.current_weight(self.progress)
-            self._check_views(idea, views)  # also of an idea that begins later
             if weight and any(self.trains(network) for network in idea.trains):
                 idea.add_views(views)
                 active.append((idea, weight))
@@ -224,21 +223,29 @@ class WSSSClassifier(_Network, BaseModel):
                 'train_cfg.phases')
         return losses
 
-    @staticmethod
-    def _check_views(idea: nn.Module, views: Views) -> None:
-        for name in idea.views:
-            if name not in views:
-                raise KeyError(
-                    f'{type(idea).__name__} needs the view "{name}", which the data does not give; '
-                    'wrap the data set (PairedDataset, CrossDomainDataset) or add the transform '
-                    'that makes it (StrongView)')
-        for key in idea.fields:
-            for sample in views.samples['image']:
-                if key not in sample:
+    def check_sample(self, sample: dict) -> None:
+        """Check that a sample of the training set has all that the modules need.
+
+        Args:
+            sample: ``inputs`` and ``data_samples`` of one picture, before collation.
+
+        Raises:
+            KeyError: A view or a field is missing; says which and how to get it.
+        """
+        for idea in self.ideas:
+            for view in idea.views:
+                if view not in sample['inputs']:
+                    raise KeyError(
+                        f'{type(idea).__name__} needs the view "{view}", which the data does not '
+                        'give; wrap the data set (PairedDataset, CrossDomainDataset) or add the '
+                        'transform that makes it (StrongView)')
+            for key in idea.fields:
+                if key not in sample['data_samples']['image']:
                     raise KeyError(
                         f'{type(idea).__name__} needs the field "{key}", which picture '
-                        f'"{sample.get("name")}" does not have; the data set must provide it '
-                        f'({key}_dir=...) and the pipeline must load and pack it')
+                        f'"{sample["data_samples"]["image"].get("name")}" does not have; the data '
+                        f'set must provide it ({key}_dir=...) and the pipeline must load and pack '
+                        'it')
 
     def parse_losses(self, losses: Dict[str, Tensor]) -> Tuple[Tensor, Dict[str, Tensor]]:
         """Sum of the losses, and the log values averaged over all ranks."""

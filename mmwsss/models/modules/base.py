@@ -28,9 +28,9 @@ class WSSSModule(BaseModule):
     trains: Sequence[str] = ('student', )
     """Networks that its losses teach; it rests in a phase of the loop that trains none of them."""
     views: Sequence[str] = ()
-    """Views that the data must provide; checked at the first step."""
+    """Views that the data must provide; checked before training."""
     fields: Sequence[str] = ()
-    """Fields that every data sample must have; checked at the first step."""
+    """Fields that every data sample must have; checked before training."""
 
     def __init__(self,
                  weight: float = 1.,

@@ -39,3 +39,13 @@ def tiny_backbone():
 def counted():
     """Number of pictures that a network has seen."""
     return lambda backbone: backbone.pictures
+
+
+@pytest.fixture
+def sample_of():
+    """Turns a batch into its first picture, as the data set gives it."""
+
+    def first(inputs, samples):
+        return dict(inputs=inputs, data_samples={name: rows[0] for name, rows in samples.items()})
+
+    return first

@@ -152,9 +152,9 @@ def test_weights_mean_the_same_at_every_resolution(tiny_backbone):
         torch.testing.assert_close(weights.sum((1, 2)), torch.full((2, ), 196.))
 
 
-def test_what_is_missing_is_said_at_start_up(tiny_backbone):
+def test_what_is_missing_is_said_at_start_up(tiny_backbone, sample_of):
     with pytest.raises(KeyError, match='needs the view "source".*CrossDomainDataset'):
-        classifier(tiny_backbone, begin=3)(*batch(()), mode='loss')
+        classifier(tiny_backbone, begin=3).check_sample(sample_of(*batch(())))
     with pytest.raises(KeyError, match='no "paste_mask"'):
         classifier(tiny_backbone)(*batch(paste=False), mode='loss')
     for wrong in (dict(variant='x'), dict(fg_weight=-1)):

@@ -84,10 +84,10 @@ def test_second_view_is_averaged(tiny_backbone):
     torch.testing.assert_close(both, sum(single) / 2)
 
 
-def test_what_is_missing_is_said_at_start_up(tiny_backbone):
+def test_what_is_missing_is_said_at_start_up(tiny_backbone, sample_of):
     model = WSSSClassifier(tiny_backbone, HEAD, [dict(EPS, begin=5)])
     with pytest.raises(KeyError, match='needs the field "saliency".*"cat_01".*saliency_dir'):
-        model(*batch(saliency=False), mode='loss')
+        model.check_sample(sample_of(*batch(saliency=False)))
     with pytest.raises(ValueError, match='build the head with background=True'):
         WSSSClassifier(tiny_backbone, dict(HEAD, background=False), [EPS])
     with pytest.raises(ValueError, match="needs the revised CAM of head=dict.type='SEAMHead'"):

@@ -137,13 +137,13 @@ def test_fae_only_and_delayed_begin(tiny_backbone):
     assert set(model(*batch(), mode='loss')) == {'loss_cls', 'fsae.loss_fae'}
 
 
-def test_what_is_missing_is_said_at_start_up(tiny_backbone):
+def test_what_is_missing_is_said_at_start_up(tiny_backbone, sample_of):
     gap = dict(type='GAPHead', num_classes=3, in_channels=8)
     with pytest.raises(ValueError, match='GAPHead gives no background score.*one_minus_max'):
         classifier(tiny_backbone, gap)
     classifier(tiny_backbone, gap, background='constant')(*batch(), mode='loss')
     with pytest.raises(KeyError, match='needs the view "strong".*StrongView'):
-        classifier(tiny_backbone, begin=10)(*batch(('image', )), mode='loss')
+        classifier(tiny_backbone, begin=10).check_sample(sample_of(*batch(('image', ))))
     with pytest.raises(ValueError, match='teacher=True in the model'):
         WSSSClassifier(tiny_backbone, dict(gap, background=True), [dict(FSAE, teacher='teacher')])
     for wrong in (dict(tau_fae=1.5), dict(kernel=4), dict(dilate='x'), dict(background='x'),

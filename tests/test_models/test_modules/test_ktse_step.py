@@ -117,9 +117,9 @@ def test_a_head_without_background_is_refused_by_ssr():
         classifier(SSR, background=False)(*batch(2, 32), mode='loss')
 
 
-def test_missing_view_and_network_and_doubled_module():
+def test_missing_view_and_network_and_doubled_module(sample_of):
     with pytest.raises(KeyError, match='SimulatedInterImageErasing needs the view "paired"'):
-        classifier(SIE)(*batch(2, 32, views=('image',)), mode='loss')
+        classifier(SIE).check_sample(sample_of(*batch(2, 32, views=('image',))))
     with pytest.raises(ValueError, match='two modules log as "mga"'):
         classifier(MGA, MGA)
     classifier(MGA, dict(MGA, name='mga2', threshold=0.6))
