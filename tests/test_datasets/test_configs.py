@@ -52,7 +52,8 @@ def test_config(name, voc, tmp_path):
             assert batch['inputs']['image'].shape[2] == loader.dataset.pipeline[3].size
 
 
-def test_coco_config_names_what_the_converter_writes():
+def test_coco_config_names_what_the_converter_writes(tmp_path):
     cfg = Config.fromfile(CONFIGS / 'coco14_wsss.py')
+    cfg.train_dataloader.dataset.data_root = str(tmp_path)
     with pytest.raises(FileNotFoundError, match='labels_train2014.json'):
         DATASETS.build(cfg.train_dataloader.dataset)

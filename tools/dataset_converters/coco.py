@@ -1,0 +1,223 @@
+"""Prepare COCO 2014 from what is on disk.
+
+    python tools/dataset_converters/coco.py --annotations annotations_trainval2014.zip \\
+        --images train2014.zip val2014.zip
+
+Sources may be archives or folders they were extracted to. OUT gets train2014, val2014, annotations,
+labels_<split>2014.json (the label table of the pictures with an object) and
+SegmentationClass/<split>2014 (masks with ids 1 to 80; where things overlap, the smaller one is
+seen). It can be run again, and goes on where it was cut off.
+"""
+
+import argparse
+import functools
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+from archives import copy_files
+
+from mmwsss.datasets import COCOImageLabelDataset
+from mmwsss.datasets.coco import category_index
+from mmwsss.utils import atomic_write
+from mmwsss.utils.masks import write_mask
+from mmwsss.utils.parallel import ordered_map
+
+CLASSES = COCOImageLabelDataset.METAINFO['classes']
+# Pictures in the annotations; of these, as the field counts them, with an object.
+COUNTS = dict(train=(82783, 82081), val=(40504, 40137))
+
+
+def decode_counts(text: Union[str, bytes]) -> List[int]:
+    """Run lengths of COCO's compressed RLE.
+
+    Each number is written in groups of five bits from the lowest on, as characters from ``'0'`` on;
+    32 says that another group follows, and the highest bit of the last group is the sign. From the
+    fourth on, a number is the difference to the last but one.
+
+    Raises:
+        ValueError: The text ends in the middle of a number.
+    """
+    counts: List[int] = []
+    number = shift = 0
+    for byte in text.encode() if isinstance(text, str) else text:
+        group = byte - 48
+        number |= (group & 31) << shift
+        shift += 5
+        if not group & 32:
+            if group & 16:
+                number -= 1 << shift
+            counts.append(number + (counts[-2] if len(counts) > 2 else 0))
+            number = shift = 0
+    if shift:
+        raise ValueError('run lengths end in the middle of a number')
+    return counts
+
+
+def rle_mask(rle: dict) -> np.ndarray:
+    """Bool ``(H, W)`` of an RLE, compressed or not; runs go down the columns, the first is 0.
+
+    Raises:
+        ValueError: The runs do not fill the picture.
+    """
+    height, width = rle['size']
+    counts = rle['counts']
+    if isinstance(counts, (str, bytes)):
+        counts = decode_counts(counts)
+    counts = np.asarray(counts, np.int64)
+    if (counts < 0).any() or counts.sum() != height * width:
+        raise ValueError(f'run lengths do not fill {height}x{width} pixels')
+    return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(width, height).T
+
+
+def polygon_mask(polygons: Sequence[Sequence[float]], height: int, width: int) -> np.ndarray:
+    """Bool ``(H, W)``: the union of polygons ``[x, y, x, y, ...]`` of COCO, where pixel 0 reaches
+    from 0 to 1. A pixel belongs to it if its middle does, to a tenth of a pixel.
+
+    Raises:
+        ValueError: A polygon has less than three points.
+    """
+    mask = np.zeros((height, width), bool)
+    for polygon in polygons:
+        points = np.asarray(polygon, np.float64).reshape(-1, 2)
+        if len(points) < 3:
+            raise ValueError('a polygon has less than three points')
+        low = np.clip(np.floor(points.min(0)).astype(int), 0, (width, height))
+        high = np.clip(np.ceil(points.max(0)).astype(int), low, (width, height))
+        # OpenCV also fills every pixel that the outline touches, so fill at five times the size and
+        # take the middles. It counts from the middle of pixel 0, here in steps of 1/16.
+        fine = np.zeros((5 * (high - low))[::-1], np.uint8)
+        if fine.size:
+            steps = np.round(((points - low) * 5 - 0.5) * 16).astype(np.int32)
+            cv2.fillPoly(fine, [steps], 1, shift=4)
+            mask[low[1]:high[1], low[0]:high[0]] |= fine[2::5, 2::5] > 0
+    return mask
+
+
+def draw_mask(height: int, width: int, items: Sequence[Tuple[int, float, object]]) -> np.ndarray:
+    """uint8 ``(H, W)`` of things ``(class index, area, segmentation)``, the largest first."""
+    mask = np.zeros((height, width), np.uint8)
+    for index, _, segmentation in sorted(items, key=lambda item: -item[1]):
+        region = (rle_mask(segmentation) if isinstance(segmentation, dict) else
+                  polygon_mask(segmentation, height, width))
+        if region.shape != mask.shape:
+            raise ValueError(f'an object is {region.shape}, the picture {mask.shape}')
+        mask[region] = index + 1
+    return mask
+
+
+def _write(folder: Path, item: Tuple[str, int, int, list]) -> None:
+    name, height, width, objects = item
+    path = folder / f'{name}.png'
+    if not path.exists():
+        try:
+            mask = draw_mask(height, width, objects)
+        except ValueError as error:
+            raise ValueError(f'annotations of {name}: {error}') from None
+        write_mask(path, mask)
+
+
+def read_instances(path: Path) -> List[Tuple[str, int, int, list]]:
+    """Pictures ``(name, height, width, [(class index, area, segmentation), ...])`` by name.
+
+    Raises:
+        ValueError: The file is no instances JSON of COCO.
+    """
+    try:
+        data = json.loads(path.read_text(encoding='utf-8'))
+        index = category_index(data['categories'], CLASSES, str(path))
+        objects = defaultdict(list)
+        for item in data['annotations']:
+            objects[item['image_id']].append(
+                (index[item['category_id']], item['area'], item['segmentation']))
+        return sorted((Path(image['file_name']).stem, image['height'], image['width'],
+                       objects[image['id']]) for image in data['images'])
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f'"{path}" is no instances JSON of COCO: {type(error).__name__} '
+                         f'{error}') from None
+
+
+def convert(annotations: str,
+            images: Sequence[str],
+            out: str,
+            splits: Sequence[str] = ('train', 'val'),
+            counts: Optional[Dict[str, tuple]] = None,
+            num_workers: int = 0) -> Dict[str, Tuple[int, int]]:
+    """Do what the script says.
+
+    Args:
+        annotations: Archive or folder of the annotations.
+        images: Archives or folders of the pictures.
+        out: Folder to fill.
+        splits: ``train`` and/or ``val``.
+        counts: Numbers of pictures that each split must have, and with an object; None is those of
+            the official data.
+        num_workers: Processes that draw masks.
+
+    Returns:
+        Per split the number of pictures, and of those with an object.
+
+    Raises:
+        FileNotFoundError, ValueError: A source is missing, damaged or not what it should be.
+    """
+    out = Path(out)
+    parts = '|'.join(splits)
+    json_name = re.compile(rf'(?:^|/)(annotations/instances_(?:{parts})2014\.json)$')
+    image_name = re.compile(rf'(?:^|/)((?:{parts})2014/COCO_\w+\.jpg)$')
+
+    def wanted(pattern, name):
+        match = pattern.search(name)
+        return match and match[1]
+
+    for source, pattern in [(annotations, json_name), *((image, image_name) for image in images)]:
+        if not copy_files(source, functools.partial(wanted, pattern), out):
+            what = 'annotations' if pattern is json_name else 'pictures'
+            raise ValueError(f'"{source}" has no {what} of COCO 2014 {list(splits)}')
+    found = {}
+    for split in splits:
+        path = out / 'annotations' / f'instances_{split}2014.json'
+        if not path.is_file():
+            raise FileNotFoundError(f'no "{path.name}" in "{annotations}"')
+        records = read_instances(path)
+        labels = {name: [CLASSES[i] for i in sorted({i for i, _, _ in objects})]
+                  for name, _, _, objects in records if objects}
+        found[split] = len(records), len(labels)
+        expected = (COUNTS if counts is None else counts).get(split, found[split])
+        if found[split] != tuple(expected):
+            raise ValueError(f'"{path}" has {found[split][0]} pictures, {found[split][1]} with an '
+                             f'object; COCO 2014 {split} has {expected[0]} and {expected[1]}')
+        folder = out / f'{split}2014'
+        have = {p.stem for p in folder.glob('*.jpg')}
+        missing = sorted({name for name, _, _, _ in records} - have)
+        if missing:
+            raise FileNotFoundError(f'{len(missing)} pictures are missing in "{folder}", e.g. '
+                                    f'{missing[0]}.jpg; give the archive of {split}2014')
+        write = functools.partial(_write, out / 'SegmentationClass' / f'{split}2014')
+        for _, _, error in ordered_map(write, records, num_workers):
+            if error:
+                raise ValueError(error)
+        with atomic_write(out / f'labels_{split}2014.json') as file:  # last: all it names is there
+            json.dump(labels, file, indent=0)
+    return found
+
+
+def main(argv=None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('out', nargs='?', default='data/coco2014')
+    parser.add_argument('--annotations', required=True, help='annotations_trainval2014.zip')
+    parser.add_argument('--images', required=True, nargs='+', help='train2014.zip val2014.zip')
+    parser.add_argument('--splits', nargs='+', choices=('train', 'val'), default=('train', 'val'))
+    parser.add_argument('--workers', type=int, default=0, help='processes that draw masks')
+    args = parser.parse_args(argv)
+    found = convert(args.annotations, args.images, args.out, args.splits, num_workers=args.workers)
+    for split, (pictures, with_object) in found.items():
+        print(f'{split}: {pictures} pictures, {with_object} with an object')
+
+
+if __name__ == '__main__':
+    main()
