@@ -121,6 +121,7 @@ class CrossDomainDataset(_Wrapper):
     def __getitem__(self, idx: int) -> dict:
         epoch, index = getattr(idx, 'epoch', 0), int(idx) % len(self)
         own = self.dataset[idx]
+        self.mixed.seed = self.dataset.seed  # which the training loop sets
         if epoch < self.begin:
             return own
         source, target = (

@@ -1,0 +1,5 @@
+# CSD with the details of its first author's unfinished prototype, in the losses and in the pairing.
+_base_ = './csd_mctformer_deit-s_voc.py'
+
+model = dict(modules=[dict(_base_.csd, variant='prototype')])
+train_dataloader = dict(dataset=dict(pairing='prototype', target='all'))

@@ -1,0 +1,23 @@
+# SIPE on COCO 2014 (80 classes). Published on val after the segmentation model: 40.6 (ResNet-101) and
+# 43.6 (WideResNet-38).
+_base_ = [
+    '../_base_/models/sipe_r50.py',
+    '../_base_/datasets/coco14_wsss.py',
+    '../_base_/schedules/poly_5e.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    head=dict(num_classes=80),
+    modules=[dict(type='ImageSpecificPrototypes')],
+    test_cfg=dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True))
+optim_wrapper = dict(optimizer=dict(lr=0.05), clip_grad=dict(max_norm=1.))
+
+train_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='ResizeLong', long=(320, 640)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomPadCrop', size=512),
+    dict(type='PackWSSSInputs'),
+]
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
