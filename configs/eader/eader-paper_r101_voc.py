@@ -1,0 +1,13 @@
+# EADER as its paper's equations read; the published numbers come from the code, which differs:
+# mining on logits, sums over a picture's classes divided by C, attention scaled by its maximum only.
+_base_ = './eader_r101_voc.py'
+
+model = dict(modules=[
+    dict(
+        type='AdversarialErasing',
+        alpha=0.05,
+        beta=1e-5,
+        norm='max',
+        mining='logit',
+        average='classes')
+])
