@@ -1,3 +1,4 @@
+from .cams import build_cam_dataset, generate_cams, load_model
 from .multi_scale import multi_scale_cam
 
-__all__ = ['multi_scale_cam']
+__all__ = ['build_cam_dataset', 'generate_cams', 'load_model', 'multi_scale_cam']

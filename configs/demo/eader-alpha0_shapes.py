@@ -1,0 +1,4 @@
+# EADER on Shapes without attention mining: the row that eader_shapes.py is compared with.
+_base_ = './eader_shapes.py'
+
+model = dict(modules=[dict(type='AdversarialErasing', alpha=0., beta=1e-5)])

@@ -1,0 +1,21 @@
+# KTSE on Shapes, the whole line in a few minutes on two CPU cores:
+#   python tools/run_pipeline.py configs/demo/ktse_shapes.py
+# and classifier and masks over three seeds:
+#   python tools/run_pipeline.py configs/demo/ktse_shapes.py --seeds 0 1 2 --stages classify cam mask
+_base_ = './gpp_shapes.py'
+
+begin = 10
+sie = dict(type='SimulatedInterImageErasing', num_pairs=4, begin=begin)
+ssr = dict(type='SelfSupervisedRegularization', refiner=dict(type='PAR', dilations=(1, 2, 4, 8)),
+           begin=begin)
+mga = dict(type='MultiGranularityAlignment', threshold=0.6, begin=begin)
+model = dict(head=dict(background=True), modules=[sie, ssr, mga])
+single_dataset = _base_.train_dataloader.dataset
+train_dataloader = dict(
+    dataset=dict(_delete_=True, type='PairedDataset', dataset=single_dataset, begin=begin))
+
+pipeline = dict(
+    baseline='configs/demo/cam_shapes.py',
+    cam=dict(scales=(0.75, 1., 1.5), flip=True, batch_size=16),
+    mask=dict(type='CRFMask', bg='oracle'),
+    segment=dict(config='configs/deeplab/deeplabv2_small_shapes.py'))

@@ -1,0 +1,4 @@
+# MAM on Shapes.
+_base_ = './rcm-mam_shapes.py'
+
+model = dict(modules=[_base_.mam])
