@@ -24,8 +24,10 @@ class LoadAffinityScores(BaseTransform):
         ValueError: It is no such file, or not of the picture's size.
     """
 
+    path_field = 'prior_path'
+
     def transform(self, results: dict) -> dict:
-        path = results['prior_path']
+        path = results[self.path_field]
         try:
             with np.load(path, allow_pickle=False) as file:
                 keys, scores = file['keys'], file['scores']

@@ -1,6 +1,6 @@
 """Networks that learn affinities from confident labels: AffinityNet (PSA) and IRNet (IRN).
 
-Both are ordinary models for ``tools/train.py``: their data samples carry ``prior_mask``, a label map
+Both are ordinary models for ``tools/train.py``: their samples carry ``prior_mask``, a label map
 with 0 background, ``1..C`` and 255 not confident, of the size of the picture or of the feature map.
 """
 
@@ -98,6 +98,10 @@ class _AffinityModel(BaseModel):
                     f'labels of "{sample.get("name")}" have size {tuple(sample.prior_mask.shape)}, '
                     f'the feature map {tuple(size)}; crop to a multiple of the stride')
             maps.append(label)
+        if size[0] < self.radius or size[1] < 2 * self.radius - 1:
+            raise ValueError(
+                f'{type(self).__name__}: a map of {tuple(size)} has no pairs within radius '
+                f'{self.radius}; crop larger pictures or lower the radius')
         return torch.stack(maps)
 
     def forward(self,
@@ -281,11 +285,13 @@ class IRNet(_AffinityModel):
         self.crop_size = crop_size
         self._stem: list[Tensor] = []
         if stem is not None:
-            self.backbone.get_submodule(stem).register_forward_hook(
-                lambda module, args, output: self._stem.append(output))
+            self.backbone.get_submodule(stem).register_forward_hook(self._keep_stem)
         self.edge = _EdgeBranch(in_channels)
         self.displacement = _DisplacementBranch(in_channels) if displacement else None
         self.backbone.requires_grad_(False)
+
+    def _keep_stem(self, module: nn.Module, args: tuple, output: Tensor) -> None:
+        self._stem.append(output)
 
     def train(self, mode: bool = True) -> 'IRNet':
         super().train(mode)
