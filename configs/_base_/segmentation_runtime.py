@@ -9,6 +9,7 @@ env_cfg = dict(
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='mmseg.SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(by_epoch=False)
+randomness = dict(seed=0)
 log_level = 'INFO'
 load_from = None
 resume = False

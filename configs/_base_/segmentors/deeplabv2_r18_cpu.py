@@ -1,4 +1,5 @@
-# DeepLabV2 for a CPU: three stages of a ResNet-18 of half width at output stride 8, from scratch.
+# DeepLabV2 for a CPU: three stages of a narrow ResNet-18 at output stride 8, from scratch (hence
+# AdamW, which gets further than SGD in a few hundred steps).
 model = dict(
     type='MSCEncoderDecoder',
     data_preprocessor=dict(
@@ -13,8 +14,8 @@ model = dict(
         type='mmseg.ResNet',
         depth=18,
         num_stages=3,
-        stem_channels=32,
-        base_channels=32,
+        stem_channels=24,
+        base_channels=24,
         out_indices=(2,),
         strides=(1, 2, 1),
         dilations=(1, 1, 2),
@@ -23,10 +24,10 @@ model = dict(
         style='pytorch',
         init_cfg=None),
     decode_head=dict(
-        type='DeepLabV2Head', in_channels=128, in_index=0, num_classes=21, dilations=(1, 2, 4, 6)),
+        type='DeepLabV2Head', in_channels=96, in_index=0, num_classes=21, dilations=(1, 2, 4, 6)),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=5e-4))
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-2))
