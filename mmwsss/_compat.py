@@ -1,12 +1,74 @@
-"""Mends of the environment that must come before the first import of mmengine."""
+"""What must be right before the first import of mmengine: packages and known traps."""
 
 import importlib.util
+import logging
+import re
+from importlib import metadata
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional, Tuple
 
-import torch
+_library = None  # operators declared by mend_torchvision live as long as this
 
-_library: Optional[torch.library.Library] = None
+
+class _Package(NamedTuple):
+    module: str
+    distributions: Tuple[str, ...]  # the first is the one to install
+    minimum: str
+    exclusive: bool = True  # two of the distributions overwrite each other's files
+
+
+PACKAGES = (
+    _Package('torch', ('torch', ), '2.6'),
+    _Package('torchvision', ('torchvision', ), '0.21'),
+    _Package('mmengine', ('onedl-mmengine', 'mmengine', 'mmengine-lite'), '0.10'),
+    _Package('mmcv', ('onedl-mmcv', 'mmcv', 'mmcv-lite'), '2.0'),
+    _Package('mmseg', ('onedl-mmsegmentation', 'mmsegmentation'), '1.2'),
+    _Package('mmpretrain', ('onedl-mmpretrain', 'mmpretrain'), '1.2'),
+    _Package('cv2', ('opencv-python', 'opencv-python-headless', 'opencv-contrib-python',
+                     'opencv-contrib-python-headless'), '4.5', exclusive=False),
+    _Package('scipy', ('scipy', ), '1.7'),
+    _Package('PIL', ('Pillow', ), '9.0'),
+)
+
+
+def _version(distribution: str) -> Optional[str]:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _numbers(version: str) -> Tuple[int, ...]:
+    return tuple(int(number) for number in re.match(r'[\d.]*', version)[0].split('.') if number)
+
+
+def check_packages() -> None:
+    """Say in one error which packages are missing, doubled or too old, and how to mend it.
+
+    Raises:
+        ImportError: There is such a package.
+    """
+    problems = []
+    for package in PACKAGES:
+        found = {name: version for name in package.distributions if (version := _version(name))}
+        wanted = package.distributions[0]
+        if not found:
+            # A copy that is on the path without being installed has no version to check.
+            if importlib.util.find_spec(package.module) is None:
+                problems.append(f'{package.module} is missing: pip install '
+                                f'"{wanted}>={package.minimum}"')
+        elif len(found) > 1 and package.exclusive:
+            problems.append(
+                f'{package.module} is installed by {" and ".join(found)}, which overwrite each '
+                f'other\'s files: pip uninstall -y {" ".join(found)} && pip install {wanted}')
+        elif not any(_numbers(version) >= _numbers(package.minimum) for version in found.values()):
+            name, version = next(iter(found.items()))
+            problems.append(f'{name} {version} is too old: pip install -U '
+                            f'"{wanted}>={package.minimum}"')
+    if problems:
+        raise ImportError('mmwsss cannot work with the installed packages:\n  ' +
+                          '\n  '.join(problems) +
+                          '\nThe tested set is in requirements/constraints.txt.')
 
 
 def mend_torchvision() -> bool:
@@ -23,6 +85,7 @@ def mend_torchvision() -> bool:
     spec = importlib.util.find_spec('torchvision')
     if _library is not None or spec is None or spec.origin is None:
         return _library is not None
+    import torch
     for compiled in Path(spec.origin).parent.glob('_C*.so'):
         try:
             torch.ops.load_library(str(compiled))
@@ -31,8 +94,9 @@ def mend_torchvision() -> bool:
             pass
     if hasattr(torch.ops.torchvision, 'nms'):
         return False
-    # Kept: the operators live as long as this object.
     _library = torch.library.Library('torchvision', 'FRAGMENT')
     for name in ('nms', 'qnms'):
         _library.define(f'{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+    logging.getLogger('mmwsss').info(
+        "torchvision's compiled part does not fit this torch; its operators are left out")
     return True

@@ -1,0 +1,16 @@
+from .hooks import WSSSCheckpointHook
+from .loops import EMA, WSSSTrainLoop, seed_step
+from .optimizers import (
+    Bfloat16OptimWrapper,
+    MultiOptimWrapperConstructor,
+    WSSSOptimWrapperConstructor,
+    field_param_groups,
+    use_amp,
+)
+from .schedulers import MaxStepPolyLR
+
+__all__ = [
+    'EMA', 'Bfloat16OptimWrapper', 'MaxStepPolyLR', 'MultiOptimWrapperConstructor',
+    'WSSSCheckpointHook', 'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'field_param_groups',
+    'seed_step', 'use_amp'
+]

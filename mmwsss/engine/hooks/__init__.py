@@ -1,0 +1,3 @@
+from .checkpoint import WSSSCheckpointHook
+
+__all__ = ['WSSSCheckpointHook']

@@ -1,0 +1,105 @@
+"""Missing, doubled and old packages, and torchvision beside a CPU-only torch."""
+
+import importlib.util
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+import torch
+
+from mmwsss import _compat
+
+GOOD = {
+    'torch': '2.13.0+cpu', 'torchvision': '0.28.0', 'onedl-mmengine': '0.10.12',
+    'onedl-mmcv': '2.3.6', 'onedl-mmsegmentation': '1.4.2', 'onedl-mmpretrain': '1.3.6',
+    'opencv-python': '5.0.0.93', 'scipy': '1.17.1', 'Pillow': '13.0.0'
+}
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """The installed distributions, to be changed by the test."""
+    packages = dict(GOOD)
+
+    def version(name):
+        if name not in packages:
+            raise metadata.PackageNotFoundError(name)
+        return packages[name]
+
+    monkeypatch.setattr(metadata, 'version', version)
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    return packages
+
+
+def test_the_tested_set_passes(installed):
+    _compat.check_packages()
+
+
+def test_the_original_packages_pass(installed):
+    for name, version in dict(mmengine='0.10.7', mmcv='2.1.0', mmsegmentation='1.2.2',
+                              mmpretrain='1.2.0').items():
+        del installed[f'onedl-{name}']
+        installed[name] = version
+    _compat.check_packages()
+
+
+@pytest.mark.parametrize('name, module', [
+    ('onedl-mmengine', 'mmengine'), ('onedl-mmcv', 'mmcv'), ('onedl-mmsegmentation', 'mmseg'),
+    ('onedl-mmpretrain', 'mmpretrain'), ('torch', 'torch'), ('opencv-python', 'cv2')])
+def test_missing(installed, name, module):
+    del installed[name]
+    with pytest.raises(ImportError, match=f'{module} is missing: pip install "{name}>='):
+        _compat.check_packages()
+
+
+def test_missing_packages_are_named_together(installed):
+    del installed['scipy'], installed['onedl-mmcv']
+    with pytest.raises(ImportError, match='(?s)mmcv is missing.*scipy is missing'):
+        _compat.check_packages()
+
+
+def test_a_copy_on_the_path_is_enough(installed, monkeypatch):
+    del installed['onedl-mmcv']
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: name == 'mmcv' or None)
+    _compat.check_packages()
+
+
+@pytest.mark.parametrize('name', ['mmengine', 'mmcv', 'mmsegmentation', 'mmpretrain', 'mmcv-lite'])
+def test_doubled(installed, name):
+    installed[name] = '9.9.9'
+    first = 'onedl-' + name.replace('-lite', '')
+    mend = f'pip uninstall -y {first} {name} && pip install {first}'
+    with pytest.raises(ImportError, match=mend):
+        _compat.check_packages()
+
+
+def test_two_opencvs_are_fine(installed):
+    installed['opencv-python-headless'] = '4.10.0'
+    _compat.check_packages()
+
+
+@pytest.mark.parametrize('name, version', [
+    ('torch', '2.5.1+cu121'), ('onedl-mmengine', '0.9.1'), ('onedl-mmcv', '1.7.2')])
+def test_too_old(installed, name, version):
+    installed[name] = version
+    with pytest.raises(ImportError, match=rf'{name} {version.replace("+", ".")} is too old: pip'):
+        _compat.check_packages()
+
+
+def test_torchvision_can_be_imported_after_mmwsss():
+    code = 'import mmwsss, torchvision, torch; print(hasattr(torch.ops.torchvision, "nms"))'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip() == 'True', done.stderr
+
+
+def test_mending_twice_is_harmless():
+    assert _compat.mend_torchvision() == _compat.mend_torchvision()
+    assert hasattr(torch.ops.torchvision, 'nms')
+
+
+def test_import_is_light():
+    code = ('import sys, mmwsss; print([m for m in ("mmengine", "mmcv", "mmseg", "torchvision") '
+            'if m in sys.modules])')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout.strip() == '[]', done.stderr
