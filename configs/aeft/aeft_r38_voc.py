@@ -1,5 +1,5 @@
 # AEFT (ECCV 2022) on ResNet38. Published on VOC train: seed 56.0 (56.2 with the released weights).
-_base_ = '../ktse/gpp_r38_voc.py'
+_base_ = ['../ktse/gpp_r38_voc.py', '../_base_/refiners/psa.py']
 
 # The released code goes from batch 8 to 32 and then classifies only the first 8 of each batch.
 begin = 18
@@ -14,3 +14,6 @@ model = dict(modules=[
         margin=0.5,
         begin=begin)
 ])
+pipeline = dict(
+    affinity=dict(labels=dict(low=2, high=21)),
+    mask=dict(alpha=19, log_steps=6, crf='psa_rw'))

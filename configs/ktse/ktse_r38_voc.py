@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/models/ktse_r38.py',
     '../_base_/datasets/voc12_wsss.py',
     '../_base_/schedules/poly_40e.py',
+    '../_base_/refiners/irn.py',
     '../_base_/default_runtime.py',
 ]
 
@@ -12,3 +13,4 @@ single_dataset = _base_.train_dataloader.dataset
 train_dataloader = dict(
     dataset=dict(
         _delete_=True, type='PairedDataset', dataset=single_dataset, begin=_base_.begin))
+pipeline = dict(affinity=dict(labels=dict(bg=0.10)))

@@ -7,6 +7,7 @@ _base_ = [
     '../_base_/models/seam_r38.py',
     '../_base_/datasets/voc12_wsss.py',
     '../_base_/schedules/poly_8e.py',
+    '../_base_/refiners/crf.py',
     '../_base_/default_runtime.py',
 ]
 

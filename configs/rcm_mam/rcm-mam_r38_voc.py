@@ -5,6 +5,7 @@
 _base_ = [
     '../_base_/models/gap_r38.py',
     '../_base_/datasets/voc12_wsss.py',
+    '../_base_/refiners/psa.py',
     '../_base_/default_runtime.py',
 ]
 

@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/models/seam_r38.py',
     '../_base_/datasets/voc12_wsss.py',
     '../_base_/schedules/poly_8e.py',
+    '../_base_/refiners/psa.py',
     '../_base_/default_runtime.py',
 ]
 
@@ -24,3 +25,4 @@ train_pipeline = [
     dict(type='PackWSSSInputs'),
 ]
 train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
+pipeline = dict(affinity=dict(labels=dict(high=24)), mask=dict(alpha=6, log_steps=6))

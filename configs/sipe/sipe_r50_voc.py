@@ -6,6 +6,7 @@ _base_ = [
     '../_base_/models/sipe_r50.py',
     '../_base_/datasets/voc12_wsss.py',
     '../_base_/schedules/poly_5e.py',
+    '../_base_/refiners/irn.py',
     '../_base_/default_runtime.py',
 ]
 

@@ -1,0 +1,102 @@
+"""The configs of refiners and of their networks fit the code; tiny versions of them learn."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import mmwsss.datasets  # noqa: F401
+import mmwsss.engine  # noqa: F401
+from mmwsss.pipeline.masks import generate_masks
+from mmwsss.registry import MODELS, TRANSFORMS
+
+ROOT = Path(__file__).parents[3]
+REFINERS = sorted((ROOT / 'configs/_base_/refiners').glob('*.py'))
+NETWORKS = ['irn/irnet_r50_voc.py', 'irn/irnet_r50_coco.py', 'psa/affinity_r38_voc.py',
+            'psa/affinity_r38_coco.py']
+METHODS = [
+    'psa/psa_r38_voc.py', 'psa/psa_r38_coco.py', 'irn/irn_r50_voc.py', 'irn/irn_r50_coco.py',
+    'ktse/ktse_r38_voc.py', 'ktse/ktse_r38_coco.py', 'rcm_mam/rcm-mam_r38_voc.py',
+    'eader/eader-psa_r38_voc.py', 'seam/seam_r38_voc.py', 'aeft/aeft_r38_voc.py',
+    'mctformer/mctformer_deit-s_voc.py', 'sipe/sipe_r50_voc.py']
+
+
+def check_options(cfg):
+    cls = MODELS.get(cfg['type'])
+    known = set()
+    for base in cls.__mro__:
+        if base is not object:
+            known |= set(inspect.signature(base.__init__).parameters)
+    assert set(cfg) - {'type'} <= known
+
+
+@pytest.mark.parametrize('file', REFINERS, ids=lambda file: file.stem)
+def test_refiners(file):
+    pipeline = Config.fromfile(file).pipeline
+    check_options(pipeline.mask)
+    if 'affinity' in pipeline:
+        check_options(pipeline.affinity.labels)
+        assert (ROOT / pipeline.affinity.config).is_file()
+
+
+@pytest.mark.parametrize('file', METHODS)
+def test_methods(file):
+    cfg = Config.fromfile(ROOT / 'configs' / file)
+    dataset = file.split('_')[-1]
+    assert cfg.pipeline.affinity.config.endswith(dataset)
+    assert cfg.model.head.num_classes == (80 if 'coco' in dataset else 20)
+    check_options(cfg.pipeline.mask)
+    check_options(cfg.pipeline.affinity.labels)
+    assert ('bg' in cfg.pipeline.mask) != ('alpha' in cfg.pipeline.mask)
+
+
+@pytest.mark.parametrize('file', NETWORKS)
+def test_networks(file):
+    cfg = Config.fromfile(ROOT / 'configs' / file)
+    check_options(cfg.model)
+    for transform in cfg.train_pipeline:
+        TRANSFORMS.build(transform)
+    assert cfg.val_cfg is None and cfg.test_cfg is None
+    assert cfg.train_dataloader.dataset.prior_dir
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['psa', 'irn'])
+def test_from_cams_to_masks(kind, folder, tmp_path):
+    """Labels, training by the config through mmengine's Runner, masks; on tiny networks."""
+    from mmwsss.inference.cams import build_cam_dataset
+    file = dict(psa='psa/affinity_r38_voc.py', irn='irn/irnet_r50_voc.py')[kind]
+    cfg = Config.fromfile(ROOT / 'configs' / file)
+    data = dict(type='ImageLabelDataset', data_root=str(folder), ann_file='list.txt',
+                label_file='labels.json', img_dir='img', metainfo=dict(classes=('x', 'y', 'z')))
+    pictures = build_cam_dataset(data)
+    labels = dict(psa=dict(type='AffinityScores'), irn=dict(type='IRLabel'))[kind]
+    assert not generate_masks(pictures, folder / 'cam', tmp_path / 'labels', labels).failed
+
+    if kind == 'psa':
+        cfg.model.backbone = dict(type='ResNet38d', width=1 / 32, out_indices=(4, 5, 6),
+                                  norm_eval=False, frozen_stages=-1)
+        cfg.model.update(in_channels=(16, 32, 128), channels=(4, 6, 8), radius=3)
+    else:
+        cfg.model.backbone.update(depth=18, base_channels=16, stem_channels=16, init_cfg=None)
+        cfg.model.update(in_channels=(16, 16, 32, 64, 128), crop_size=64)
+    for transform in cfg.train_pipeline:
+        if transform['type'] == 'RandomPadCrop':
+            transform['size'] = 80
+    data.update(prior_dir=str(tmp_path / 'labels'), pipeline=cfg.train_pipeline,
+                prior_suffix=cfg.train_dataloader.dataset.get('prior_suffix', '.png'))
+    cfg.train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False, dataset=data)
+    cfg.work_dir = str(tmp_path / 'network')
+    cfg.train_cfg.max_epochs = cfg.param_scheduler[0].end = 1
+    runner = Runner.from_cfg(cfg)
+    before = {name: p.clone() for name, p in runner.model.named_parameters() if p.requires_grad}
+    runner.train()
+    after = dict(runner.model.named_parameters())
+    assert any(not value.equal(after[name]) for name, value in before.items())
+
+    mask = dict(psa=dict(type='PSAMask', alpha=16), irn=dict(type='IRNMask', bg=0.25))[kind]
+    mask.update(model=cfg.model, checkpoint=str(next((tmp_path / 'network').glob('*.pth'))))
+    report = generate_masks(pictures, folder / 'cam', tmp_path / 'masks', mask)
+    assert report.made == 3 and not report.failed
