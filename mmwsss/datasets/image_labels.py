@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.utils.masks import voc_palette
 
-from .label_tables import Classes, Table, read_label_table
+from .label_tables import Classes, Table, read_label_table, read_text
 from .samplers import sample_rng
 
 IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
@@ -259,8 +259,8 @@ class ImageLabelDataset(BaseDataset):
         if not os.path.isfile(self.ann_file):
             raise FileNotFoundError(f'no list "{self.ann_file}"; ann_file is relative to data_root '
                                     'unless absolute')
-        with open(self.ann_file, encoding='utf-8-sig') as file:
-            return [self.parse_line(line) for line in file if line.strip()]
+        lines = read_text(self.ann_file).splitlines()
+        return [self.parse_line(line) for line in lines if line.strip()]
 
     def _pictures(self) -> List[str]:
         if not os.path.isdir(self.img_dir):

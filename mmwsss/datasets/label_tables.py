@@ -48,16 +48,22 @@ def _no_duplicates(pairs, path: Path) -> dict:
     return table
 
 
-def _text(path: Path) -> str:
+def read_text(path: Union[str, Path]) -> str:
+    """Text of a list or table.
+
+    Raises:
+        ValueError: It is not UTF-8.
+    """
     try:
-        return path.read_text(encoding='utf-8-sig')
+        return Path(path).read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
         raise ValueError(f'"{path}" is not a text file in UTF-8 ({error})') from None
 
 
 def _read_json(path: Path) -> Table:
     try:
-        table = json.loads(_text(path), object_pairs_hook=lambda pairs: _no_duplicates(pairs, path))
+        table = json.loads(
+            read_text(path), object_pairs_hook=lambda pairs: _no_duplicates(pairs, path))
     except json.JSONDecodeError as error:
         raise ValueError(f'label table "{path}" is not valid JSON: {error}') from None
     if not isinstance(table, dict):
@@ -74,13 +80,13 @@ def _read_json(path: Path) -> Table:
 
 
 def _read_txt(path: Path) -> Table:
-    rows = (line.split() for line in _text(path).splitlines() if line.strip())
+    rows = (line.split() for line in read_text(path).splitlines() if line.strip())
     return _no_duplicates(((row[0], row[1:]) for row in rows), path)
 
 
 def _read_csv(path: Path) -> Table:
     rows = []
-    for row in csv.reader(io.StringIO(_text(path)), skipinitialspace=True):
+    for row in csv.reader(io.StringIO(read_text(path)), skipinitialspace=True):
         row = [cell.strip() for cell in row if cell.strip()]
         if len(row) == 1:  # written with blanks
             row = row[0].split()

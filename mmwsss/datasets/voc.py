@@ -59,7 +59,7 @@ class VOCImageLabelDataset(ImageLabelDataset):
         return Path(line.split()[0]).name
 
     def read_labels(self, names: Optional[List[str]]) -> Optional[Dict[str, Classes]]:
-        if self.label_file is not None or (self.test_mode and not os.path.isdir(self.xml_dir)):
+        if self.label_file is not None:
             return super().read_labels(names)
         if names is None:
             names = sorted(path.stem for path in Path(self.xml_dir).glob('*.xml'))

@@ -269,3 +269,8 @@ def test_a_broken_picture_is_never_replaced(config, folder):
                                pipeline=[lambda results: None])
     with pytest.raises(ValueError, match='gave nothing'):
         silent[0]
+
+
+def test_lists_that_are_not_text(config, folder):
+    (folder / 'list.txt').write_bytes(b'\xff\xfe\x00\x80')
+    _fails(config, ValueError, 'list.txt', 'UTF-8')

@@ -201,3 +201,20 @@ def test_packing():
     assert sample.saliency.dtype == torch.float32
     torch.testing.assert_close(sample.saliency, torch.full((4, 6), 0.2))
     assert sample.valid_box == (0, 0, 4, 5) and 'other' not in sample
+
+
+def test_transforms_of_mmpretrain_fit(config):
+    """MCTformer's augmentation, in the middle of a pipeline of ours."""
+    from mmwsss.registry import DATASETS
+    config['pipeline'] = [
+        dict(type='LoadImage'),
+        dict(type='RandomResizedCrop', size=24, interpolation='bicubic'),
+        dict(type='RandomFlip'),
+        dict(type='RandAugment', _scope_='mmpretrain', policies='timm_increasing', num_policies=2,
+             total_level=10, magnitude_level=9, magnitude_std=0.5),
+        dict(type='mmpretrain.RandomErasing', erase_prob=1., mode='rand'),
+        dict(type='PackWSSSInputs'),
+    ]
+    dataset = DATASETS.build(config)
+    first, again = dataset[0]['inputs']['image'], dataset[0]['inputs']['image']
+    assert first.shape == (3, 24, 24) and torch.equal(first, again)
