@@ -12,6 +12,7 @@ from .loading import LoadImage, LoadMask
 from .packing import PackWSSSInputs
 
 __all__ = [
-    'AffinityLabels', 'ColorJitter', 'LoadAffinityScores', 'LoadImage', 'LoadMask', 'PackWSSSInputs', 'RandomFlip', 'RandomPadCrop',
-    'RandomResizedCrop', 'RandomScale', 'ResizeLong', 'ResizeShort', 'StrongView'
+    'AffinityLabels', 'ColorJitter', 'LoadAffinityScores', 'LoadImage', 'LoadMask',
+    'PackWSSSInputs', 'RandomFlip', 'RandomPadCrop', 'RandomResizedCrop', 'RandomScale',
+    'ResizeLong', 'ResizeShort', 'StrongView'
 ]
