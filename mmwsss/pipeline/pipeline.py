@@ -50,6 +50,7 @@ from mmcv.transforms import Compose
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 
 from mmwsss.evaluation import SeedMetric, load_cam, mask_iou, resize_cam
 from mmwsss.inference.cams import (
@@ -179,6 +180,7 @@ class Pipeline:
             all of them.
         options: Replaces the config's ``pipeline`` block (the baseline takes that of the method).
         device: ``'cpu'`` or ``'cuda'``; default: a GPU if there is one.
+        launch: Keys put into every training's config (``launcher`` ...).
 
     Raises:
         FileNotFoundError, ValueError: Anything that can be known to be wrong before the training; see
@@ -191,13 +193,15 @@ class Pipeline:
                  seed: int = 0,
                  stages: Optional[Sequence[str]] = None,
                  options: Optional[dict] = None,
-                 device: Optional[str] = None):
+                 device: Optional[str] = None,
+                 launch: Optional[dict] = None):
         self.cfg = read_config(config)
         self.file = self.cfg.filename
         self.name = Path(self.file).stem if self.file else 'method'
         self.work_dir = Path(work_dir)
         self.seed = seed
         self.device = device
+        self.launch = dict(launch or {})
         self.options = deepcopy(options) if options is not None else plain(
             self.cfg.get('pipeline', {}))
         unknown = set(self.options) - OPTIONS
@@ -222,7 +226,7 @@ class Pipeline:
         leave = {'prior', 'baseline', 'segment'} if which == 'prior' else {'prior', 'baseline'}
         options = {key: value for key, value in self.options.items() if key not in leave}
         return Pipeline(find_file(config, self.file), self.work_dir / which, self.seed, stages,
-                        options, self.device)
+                        options, self.device, self.launch)
 
     # -- data --------------------------------------------------------------------------------------
     @cached_property
@@ -309,8 +313,11 @@ class Pipeline:
         return self.options.get('mask') or DEFAULT_MASK
 
     def _classify(self, folder: Path) -> dict:
-        checkpoint = train(self.cfg, folder, self.seed)
-        return dict(checkpoint=checkpoint.name)
+        self._train(self.cfg, folder)
+        return dict(checkpoint=last_checkpoint(folder).name)
+
+    def _train(self, cfg: Config, folder: Path) -> Runner:
+        return train(cfg, folder, self.seed, self.launch)
 
     def _cam(self, folder: Path) -> dict:
         model = load_model(self.cfg, last_checkpoint(self.stages['classify'].folder), self.device)
@@ -373,8 +380,8 @@ class Pipeline:
         return cfg
 
     def _affinity(self, folder: Path) -> dict:
-        checkpoint = train(self._affinity_config(), folder, self.seed)
-        return dict(checkpoint=checkpoint.name)
+        self._train(self._affinity_config(), folder)
+        return dict(checkpoint=last_checkpoint(folder).name)
 
     def _mask(self, folder: Path) -> dict:
         checkpoint = None
@@ -409,7 +416,7 @@ class Pipeline:
         cfg = self._segment_config()
         evaluator = cfg.test_evaluator
         evaluator['output_dir'] = str(folder / 'predictions')
-        _, runner = train(cfg, folder, self.seed, return_runner=True)
+        runner = self._train(cfg, folder)
         metrics = runner.test()
         self._show(runner, cfg, folder / 'shown')
         dataset = runner.test_dataloader.dataset

@@ -35,6 +35,17 @@ def read_json(path: Path) -> dict:
         raise ValueError(f'"{path}" is damaged ({error}); delete it and run again') from error
 
 
+def jsonable(value: Any) -> Any:
+    """The value with plain numbers; nan, which JSON does not know, becomes None."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if hasattr(value, 'item'):
+        value = value.item()
+    return None if isinstance(value, float) and value != value else value
+
+
 class Stage:
     """Work whose result is a folder and a small record.
 
@@ -102,7 +113,7 @@ class Stage:
             record = dict(fingerprint=self.fingerprint, seconds=round(time.time() - begin, 1),
                           result=result)
             with atomic_write(self.folder / 'done.json') as file:
-                json.dump(record, file, indent=1)
+                json.dump(jsonable(record), file, indent=1)
         barrier()
         print_log(f'{self.name}: done in {duration(time.time() - begin)}', logger='current')
         return self.result

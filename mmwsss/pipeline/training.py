@@ -3,7 +3,7 @@
 import copy
 import time
 from pathlib import Path
-from typing import Any
+from typing import Optional
 
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -25,26 +25,24 @@ def last_checkpoint(folder: Path) -> Path:
     return Path(folder) / Path(path).name
 
 
-def train(cfg: Config, folder: Path, seed: int, return_runner: bool = False) -> Any:
+def train(cfg: Config, folder: Path, seed: int, launch: Optional[dict] = None) -> Runner:
     """Train what a config says in a folder; a checkpoint that is there is resumed.
 
     Args:
         cfg: Config of any model that mmengine's Runner trains.
         folder: Its work dir.
         seed: Seed of the run.
-        return_runner: Also return the runner.
-
-    Returns:
-        Path of the last checkpoint.
+        launch: Further keys of the config, as ``launcher``.
     """
     register_safe_loader()
     cfg = copy.deepcopy(cfg)
+    cfg.merge_from_dict(launch or {})
     cfg.work_dir = str(folder)
-    cfg.experiment_name = f'{Path(folder).parent.name}_{Path(folder).name}_{time.time_ns()}'
-    cfg.setdefault('randomness', {})
-    cfg.randomness['seed'] = seed
+    # Runners of one process are kept by name.
+    cfg.experiment_name = f'{folder.parent.name}_{folder.name}_{time.time_ns()}'
+    cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
     if (folder / 'last_checkpoint').is_file():
         cfg.load_from, cfg.resume = str(last_checkpoint(folder)), True
     runner = Runner.from_cfg(cfg)
     runner.train()
-    return (last_checkpoint(folder), runner) if return_runner else last_checkpoint(folder)
+    return runner

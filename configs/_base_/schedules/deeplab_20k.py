@@ -9,5 +9,5 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=1),
+    checkpoint=dict(type='WSSSCheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=1),
     sampler_seed=dict(type='DistSamplerSeedHook'))

@@ -1,0 +1,93 @@
+"""From image labels to a segmentation model, stage by stage.
+
+    python tools/run_pipeline.py configs/demo/ktse_shapes.py
+    python tools/run_pipeline.py configs/demo/ktse_shapes.py --seeds 0 1 2 --stages classify cam mask
+
+What is done is not done again, and after an interruption the same command goes on where it was cut
+off; a changed config repeats the stages that it concerns and all after them. See
+mmwsss/pipeline/pipeline.py for the `pipeline` block of a config.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of the method')
+    parser.add_argument('--work-dir', help='default: work_dirs/<name of the config>/pipeline')
+    parser.add_argument('--stages', nargs='+', metavar='STAGE',
+                        help='only these: prior classify cam labels affinity mask segment')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seeds', type=int, nargs='+',
+                        help='repeat with these seeds; mean and standard deviation at the end')
+    parser.add_argument('--no-baseline', action='store_true', help='leave the baseline out')
+    parser.add_argument('--device', choices=('cpu', 'cuda'), help='default: a GPU if there is one')
+    parser.add_argument('--launcher', default='none', choices=('none', 'pytorch', 'slurm', 'mpi'))
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='changes of the config, also of its pipeline block')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    if args.device == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    # After --device, which must come before CUDA is asked for.
+    import mmwsss  # noqa: F401, I001  (first: it prepares the imports of mmengine)
+    from mmengine.config import Config, DictAction
+    from mmengine.dist import is_main_process
+    from mmwsss.inference.cams import read_config
+    from mmwsss.pipeline import Pipeline
+    from mmwsss.pipeline.report import print_repetition, print_table, write_report
+    from mmwsss.utils.setup_env import register_all_modules, setup_launcher
+
+    options = argparse.ArgumentParser()
+    options.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    changes = options.parse_args(
+        ['--cfg-options', *args.cfg_options] if args.cfg_options else []).cfg_options
+
+    def config() -> Config:
+        cfg = read_config(args.config)
+        cfg.merge_from_dict(changes)
+        if args.no_baseline and 'pipeline' in cfg:
+            cfg.pipeline.baseline = None
+        return cfg
+
+    register_all_modules()
+    launch = Config(dict())
+    setup_launcher(launch, args.launcher)
+    work_dir = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}/pipeline')
+    begin = time.time()
+    pipelines = []
+    for seed in args.seeds or [args.seed]:
+        pipeline = Pipeline(config(), work_dir / f'seed_{seed}' if args.seeds else work_dir, seed,
+                            args.stages, device=args.device, launch=launch.to_dict())
+        if not pipelines:
+            pipeline.check()
+        pipelines.append(pipeline)
+    for number, pipeline in enumerate(pipelines, 1):
+        if args.seeds and is_main_process():
+            print(f'== seed {pipeline.seed} ({number} of {len(pipelines)}) ==', flush=True)
+        pipeline.run(check=False)
+        if is_main_process():
+            report = write_report(pipeline)
+    if is_main_process():
+        print_table(pipelines[0]) if len(pipelines) == 1 else print_repetition(pipelines)
+        print(f'{(time.time() - begin) / 60:.1f} minutes; report: {report.resolve()}')
+    return 0
+
+
+if __name__ == '__main__':
+    try:
+        sys.exit(main())
+    except (FileNotFoundError, ImportError, KeyError, TypeError, ValueError) as error:
+        if os.environ.get('MMWSSS_TRACEBACK'):
+            raise
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        sys.exit(f'{type(error).__name__}: {text}\n(MMWSSS_TRACEBACK=1 shows where)')
