@@ -13,8 +13,8 @@ optimizer = _base_.optim_wrapper.optimizer
 optim_wrapper = dict(
     _delete_=True,
     constructor='MultiOptimWrapperConstructor',
-    localizer=dict(type='OptimWrapper', optimizer=optimizer, modules=['backbone', 'head']),
-    adversary=dict(type='OptimWrapper', optimizer=optimizer, modules=['networks.adversary']))
+    localizer=dict(params=('backbone', 'head'), optimizer=optimizer),
+    adversary=dict(params=('networks.adversary', ), optimizer=optimizer))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=25, by_epoch=False),
     dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=1, end=epochs, by_epoch=True,

@@ -4,6 +4,7 @@
 _base_ = [
     '../_base_/models/gap_r38.py',
     '../_base_/datasets/voc12_wsss.py',
+    '../_base_/schedules/adversarial_10e.py',
     '../_base_/refiners/psa.py',
     '../_base_/default_runtime.py',
 ]
@@ -34,32 +35,21 @@ train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(ann_file='ImageSets/Segmentation/val.txt'))
 test_dataloader = val_dataloader
 
-# The momentum really is 5e-4: PSA's optimizer class takes the weight decay for it.
+# As PSA alone, but in turns: 15 epochs with its parameter groups, momentum and decay of the rate.
 max_epochs = 15
-optimizer = dict(type='SGD', lr=0.01, momentum=5e-4, weight_decay=5e-4)
+optimizer = dict(type='SGD', lr=0.01, weight_decay=5e-4)
 optim_wrapper = dict(
-    constructor='MultiOptimWrapperConstructor',
     localizer=dict(
-        type='OptimWrapper',
-        optimizer=optimizer,
-        modules=['backbone', 'head'],
-        paramwise_cfg=dict(custom_keys={'head.': dict(lr_mult=10.)})),
-    adversary=dict(type='OptimWrapper', optimizer=optimizer, modules=['networks.adversary']))
+        optimizer=dict(_delete_=True, **optimizer),
+        paramwise_cfg=dict(new_layers=('head', ), legacy_momentum=True)),
+    adversary=dict(
+        optimizer=dict(_delete_=True, **optimizer), paramwise_cfg=dict(legacy_momentum=True)))
 param_scheduler = [
     dict(
-        type='PolyLR',
-        eta_min=0.,
+        type='MaxStepPolyLR',
         power=0.9,
-        begin=0,
         end=max_epochs,
         by_epoch=True,
         convert_to_iter_based=True)
 ]
-train_cfg = dict(
-    type='WSSSTrainLoop',
-    max_epochs=max_epochs,
-    phases=[dict(optim='localizer', steps=200), dict(optim='adversary', steps=200)],
-    val_begin=max_epochs)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-find_unused_parameters = True
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)

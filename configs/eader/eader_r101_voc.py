@@ -1,9 +1,12 @@
 # EADER on its own: ResNet-101 localizer with Grad-CAM, ResNet-18 adversary. Published on VOC *val*
 # (other papers score seeds on train), threshold .3, six runs: mIoU 43.89 +- .40, precision 54.78,
 # recall 68.13 without the background.
-_base_ = ['../_base_/datasets/voc12_wsss.py', '../_base_/default_runtime.py']
+_base_ = [
+    '../_base_/datasets/voc12_wsss.py',
+    '../_base_/schedules/adversarial_10e.py',
+    '../_base_/default_runtime.py',
+]
 
-alpha = 0.05
 num_classes = 20
 model = dict(
     type='WSSSClassifier',
@@ -26,7 +29,7 @@ model = dict(
                 style='pytorch',
                 init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18')),
             head=dict(type='GAPHead', num_classes=num_classes, in_channels=512, bias=True))),
-    modules=[dict(type='AdversarialErasing', alpha=alpha, beta=1e-5)],
+    modules=[dict(type='AdversarialErasing', alpha=0.05, beta=1e-5)],
     cam=dict(type='GradCAM'),
     # One scale, the original size, maps from minimum to maximum.
     test_cfg=dict(scales=(1., ), flip=False, norm='minmax'))
@@ -43,20 +46,3 @@ val_dataloader = dict(dataset=dict(ann_file='ImageSets/Segmentation/val.txt'))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='SeedMetric', thresholds=None, fixed=0.3)
 test_evaluator = val_evaluator
-
-# Constant rate.
-max_epochs = 10
-optimizer = dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4)
-optim_wrapper = dict(
-    constructor='MultiOptimWrapperConstructor',
-    localizer=dict(type='OptimWrapper', optimizer=optimizer, modules=['backbone', 'head']),
-    adversary=dict(type='OptimWrapper', optimizer=optimizer, modules=['networks.adversary']))
-param_scheduler = None
-train_cfg = dict(
-    type='WSSSTrainLoop',
-    max_epochs=max_epochs,
-    phases=[dict(optim='localizer', steps=200), dict(optim='adversary', steps=200)],
-    val_begin=max_epochs)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-find_unused_parameters = True  # on several GPUs: each phase leaves the other network out

@@ -5,6 +5,7 @@
 _base_ = [
     '../_base_/models/gap_r38.py',
     '../_base_/datasets/voc12_wsss.py',
+    '../_base_/schedules/poly_20e.py',
     '../_base_/refiners/psa.py',
     '../_base_/default_runtime.py',
 ]
@@ -28,26 +29,4 @@ train_pipeline = [
 ]
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 
-# As to the momentum, see configs/eader/eader-psa_r38_voc.py.
-max_epochs = 20
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.01, momentum=5e-4, weight_decay=5e-4),
-    paramwise_cfg=dict(custom_keys={'head.': dict(lr_mult=10.)}))
-param_scheduler = [
-    dict(
-        type='PolyLR',
-        eta_min=0.,
-        power=0.9,
-        begin=0,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True)
-]
-train_cfg = dict(
-    type='WSSSTrainLoop',
-    max_epochs=max_epochs,
-    ema=dict(momentum=0.997),
-    val_begin=max_epochs)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+train_cfg = dict(ema=dict(momentum=0.997))
