@@ -12,9 +12,20 @@ from mmwsss.registry import TRANSFORMS
 Range = Union[float, Sequence[float]]
 
 
+def _on_picture(results: dict, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """A copy of ``img`` with its picture changed and its padding left as it is."""
+    image = results['img'].copy()
+    top, left, height, width = results.get('valid_box', (0, 0, *image.shape[:2]))
+    box = slice(top, top + height), slice(left, left + width)
+    image[box] = change(np.ascontiguousarray(image[box]))
+    return image
+
+
 @TRANSFORMS.register_module()
 class ColorJitter(BaseTransform):
     """Change brightness, contrast, saturation and hue by random factors, in random order.
+
+    Only ``img`` is changed, not other views.
 
     Args:
         brightness: Factor drawn from ``[max(0, 1 - b), 1 + b]``, or from a range ``(low, high)``.
@@ -51,7 +62,7 @@ class ColorJitter(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if np.random.random() < self.prob:
-            results['img'] = self.jitter(results['img'])
+            results['img'] = _on_picture(results, self.jitter)
         return results
 
 
@@ -131,10 +142,5 @@ class StrongView(BaseTransform):
         return image
 
     def transform(self, results: dict) -> dict:
-        image = results['img']
-        top, left, height, width = results.get('valid_box', (0, 0, *image.shape[:2]))
-        box = slice(top, top + height), slice(left, left + width)
-        view = image.copy()
-        view[box] = self.augment(np.ascontiguousarray(image[box]))
-        results.setdefault('views', {})[self.name] = view
+        results.setdefault('views', {})[self.name] = _on_picture(results, self.augment)
         return results
