@@ -20,8 +20,8 @@ train_dataloader = dict(
     batch_size=8,
     dataset=dict(prior_dir='affinity_scores', prior_suffix='.npz', pipeline=train_pipeline))
 
-# Rate .01, as all do who use ResNet38 (PSA's default .1 is for VGG). The momentum really is the weight
-# decay, see legacy_momentum.
+# Rate .01, as all do who use ResNet38 (PSA's default .1 is for VGG). The momentum really is the
+# weight decay, see legacy_momentum.
 max_epochs = 8
 train_cfg = dict(type='WSSSTrainLoop', max_epochs=max_epochs)
 val_cfg = val_dataloader = val_evaluator = None

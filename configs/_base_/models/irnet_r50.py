@@ -1,5 +1,5 @@
-# IRNet on a frozen ImageNet ResNet-50 at output stride 16. Only the boundary branch, which is all that
-# semantic masks need; displacement=True adds the branch for instances (nothing is shared).
+# IRNet on a frozen ImageNet ResNet-50 at output stride 16. Only the boundary branch, which is all
+# that semantic masks need; displacement=True adds the branch for instances (nothing is shared).
 model = dict(
     type='IRNet',
     data_preprocessor=dict(

@@ -43,8 +43,8 @@ def psa(**kwargs):
 
 def irn(displacement=True):
     torch.manual_seed(0)
-    return MODELS.build(dict(type='IRNet', backbone=R18, in_channels=(16, 16, 32, 64, 128), radius=4,
-                             displacement=displacement, crop_size=64))
+    return MODELS.build(dict(type='IRNet', backbone=R18, in_channels=(16, 16, 32, 64, 128),
+                             radius=4, displacement=displacement, crop_size=64))
 
 
 def test_affinity_loss():

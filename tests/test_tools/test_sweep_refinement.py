@@ -1,0 +1,75 @@
+import importlib.util
+from argparse import Namespace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmwsss.evaluation import confusion_matrix
+from mmwsss.pipeline.masks import refiner_config
+from mmwsss.registry import MODELS
+from mmwsss.utils.masks import write_mask
+
+TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/sweep_refinement.py'
+spec = importlib.util.spec_from_file_location('sweep_refinement', TOOL)
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+
+PSA_NET = dict(
+    type='AffinityNet', in_channels=(16, 32, 128), channels=(4, 6, 8),
+    backbone=dict(type='ResNet38d', width=1 / 32, out_indices=(4, 5, 6), norm_eval=False,
+                  frozen_stages=-1))
+IRN_NET = dict(
+    type='IRNet', in_channels=(16, 16, 32, 64, 128), crop_size=64,
+    backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16,
+                  strides=(1, 2, 2, 1), out_indices=(0, 1, 2, 3)))
+
+
+@pytest.mark.parametrize('name', ['none', 'crf', 'psa', 'irn'])
+def test_equals_each_setting_on_its_own(name, tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (72, 85, 3), np.uint8)
+    gt = rng.integers(0, 4, (72, 85)).astype(np.uint8)
+    cam, keys = rng.random((2, 30, 40)).astype(np.float16), np.array([0, 2])
+    cv2.imwrite(str(tmp_path / 'a.png'), image)
+    write_mask(tmp_path / 'gt.png', gt)
+    np.savez(tmp_path / 'a.npz', cam=cam, keys=keys, size=np.array(gt.shape))
+    options = {}
+    if name in ('psa', 'irn'):
+        torch.manual_seed(0)
+        network = dict(psa=PSA_NET, irn=IRN_NET)[name]
+        options = dict(checkpoint=str(tmp_path / 'net.pth'), model=network, device='cpu')
+        torch.save(MODELS.build(network).state_dict(), options['checkpoint'])
+        config = tmp_path / 'net.py'
+        config.write_text(f'model = {network!r}')
+        options['network'] = str(config)
+    args = Namespace(cams=str(tmp_path), refine=name, alpha=[4., 16.], beta=[2., 8.],
+                     log_steps=[3, 2], thresholds=(0.1, 0.9, 0.2), crf=['eps'], device='cpu',
+                     network=options.pop('network', None), checkpoint=options.get('checkpoint'))
+    sweep = tool.Sweep(args, 3, np.arange(256))
+    results = sweep(dict(name='a', img_path=str(tmp_path / 'a.png'),
+                         seg_map_path=str(tmp_path / 'gt.png')))
+    expected_number = dict(none=3, crf=2, psa=4 * 3, irn=4)[name]
+    assert len(results) == expected_number
+    for setting, counts in results.items():
+        setting = dict(setting)
+        setting.update(options)
+        if 'crf' in setting:
+            setting['preset'] = setting.pop('crf')
+        sweeps = [counts] if counts.ndim == 2 else counts
+        for i, confusion in enumerate(sweeps):
+            if counts.ndim == 3:
+                setting['bg'] = float(sweep.thresholds[i])
+            mask = MODELS.build(refiner_config(name, setting))(image, cam, keys)
+            expected = confusion_matrix(mask, gt, 3)[:, :4]
+            # One pixel in a thousand may sit on a threshold.
+            assert np.abs(confusion[:, :4] - expected).sum() <= 2 * 6
+
+
+def test_table():
+    good, bad = np.diag([5, 5]), np.array([[3, 2], [2, 3]])
+    rows = tool.table({(('alpha', 4), ): bad, (): np.stack([bad, good])}, np.array([0.1, 0.3]))
+    assert [row.get('bg') for row in rows] == [0.3, None]
+    assert rows[0]['mIoU'] == 100 and rows[1]['alpha'] == 4

@@ -1,0 +1,200 @@
+"""Which refinement settings suit a set of CAMs: mIoU over CRF alpha, beta, steps and thresholds.
+
+    python tools/analysis_tools/sweep_refinement.py CONFIG --cams DIR --refine none
+    python tools/analysis_tools/sweep_refinement.py CONFIG --cams DIR --refine crf --alpha 2 4 8 16
+    python tools/analysis_tools/sweep_refinement.py CONFIG --cams DIR --refine psa --alpha 4 8 16 \\
+        --beta 4 8 --log-steps 4 6 8 --network configs/psa/affinity_r38_voc.py --checkpoint net.pth
+
+Everything shared is done once per picture: one CRF per alpha, one network pass, one walk per beta
+(its intermediate steps are the smaller log_steps; all alphas walk together with the classes), all
+constant backgrounds from one histogram. Tune on pictures that you do not report.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.config import DictAction
+
+from mmwsss.datasets.transforms import LoadImage
+from mmwsss.evaluation import (
+    confusion_matrix,
+    load_cam,
+    mean_scores,
+    resize_cam,
+    seed_confusion,
+    threshold_range,
+)
+from mmwsss.inference.cams import build_cam_dataset, read_config
+from mmwsss.models.refiners import irn_affinity, make_crf, psa_affinity, random_walk
+from mmwsss.pipeline.masks import fitting_radius, pool_scores, refiner_config, with_background
+from mmwsss.registry import MODELS
+from mmwsss.utils import atomic_write
+from mmwsss.utils.masks import read_mask
+from mmwsss.utils.parallel import ordered_map
+from mmwsss.utils.progress import track
+
+
+class Sweep:
+    """All settings on one picture.
+
+    Returns (when called with a record of the data set) a dict from a setting, a tuple of
+    ``(name, value)`` pairs, to a confusion matrix, or to those of all thresholds (``bg=None``).
+    """
+
+    def __init__(self, args: argparse.Namespace, num_classes: int, gt_ids: np.ndarray):
+        self.cam_dir = args.cams
+        self.num_classes = num_classes
+        self.gt_ids = gt_ids
+        self.alphas = args.alpha
+        self.betas = args.beta
+        self.steps = sorted(2**log for log in set(args.log_steps))
+        self.thresholds = threshold_range(*args.thresholds)
+        self.settings = dict(none=self.seeds, crf=self.crf, psa=self.psa, irn=self.irn)[args.refine]
+        self.crfs = {name: make_crf(name) for name in args.crf}
+        if args.refine in ('psa', 'irn'):
+            options = dict(device=args.device) if args.device else {}
+            self.refiner = MODELS.build(
+                refiner_config(args.refine, options, args.network, args.checkpoint))
+        self.load = LoadImage()
+
+    def __call__(self, info: dict) -> dict:
+        image = self.load(dict(img_path=info['img_path']))['img']
+        cam, keys, _ = load_cam(f'{self.cam_dir}/{info["name"]}.npz')
+        gt = self.gt_ids[read_mask(info['seg_map_path'])].astype(np.uint8)
+        cam = resize_cam(cam, image.shape[:2]).numpy()
+        results = {}
+        for setting, scores, constant in self.settings(image, cam):
+            if constant:
+                counts = seed_confusion(scores, keys, gt, self.thresholds, self.num_classes)
+            else:
+                names = np.concatenate([[0], keys + 1]).astype(np.uint8)
+                counts = confusion_matrix(names[scores.argmax(0)], gt, self.num_classes)
+            results[tuple(setting.items())] = counts
+        return results
+
+    # Each yields: setting, scores, and whether they are of the classes only, for all thresholds.
+    def seeds(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
+        yield {}, cam, True
+        for alpha in self.alphas:
+            yield dict(alpha=alpha), with_background(cam, alpha=alpha), False
+
+    def crf(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
+        for alpha in self.alphas:
+            scores = with_background(cam, alpha=alpha)
+            for name, crf in self.crfs.items():
+                yield dict(crf=name, alpha=alpha), crf(image, scores), False
+
+    def psa(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
+        features = self.refiner.features(image)
+        size = features.shape[-2:]
+        backgrounds = [with_background(cam, alpha=alpha)[:1] for alpha in self.alphas]
+        stack = np.concatenate([np.ones_like(cam[:1]), *backgrounds, cam])
+        stack, stride = pool_scores(torch.from_numpy(stack).to(features.device), size)
+        radius = fitting_radius(self.refiner.radius, size)
+        affinity = psa_affinity(features[None], radius)
+        for beta, step, walked in self.walks(stack, affinity, radius):
+            setting = dict(beta=beta, log_steps=int(step).bit_length() - 1)
+            walked = self.full(walked, stride, image)
+            ones, scores = walked[:1], walked[1 + len(self.alphas):]
+            # A constant background walks like the constant 1, up to the padding.
+            yield setting, np.clip(scores / np.maximum(ones, 1e-12), 0, 1), True
+            for i, alpha in enumerate(self.alphas, 1):
+                yield dict(setting, alpha=alpha), np.concatenate([walked[i:i + 1], scores]), False
+
+    def irn(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
+        edge = self.refiner.edge(image)
+        stride = -(-image.shape[1] // edge.shape[1])
+        source = F.interpolate(torch.from_numpy(cam)[None].to(edge), edge.shape, mode='bilinear')[0]
+        affinity = irn_affinity(edge[None], self.refiner.radius)
+        walks = self.walks(source * (1 - edge), affinity, self.refiner.radius)
+        for beta, step, walked in walks:
+            walked = self.full(walked, stride, image)
+            setting = dict(beta=beta, log_steps=int(step).bit_length() - 1)
+            yield setting, walked / max(walked.max(), 1e-12), True
+
+    def walks(self, scores: torch.Tensor, affinity: torch.Tensor, radius: int) -> Iterator[tuple]:
+        for beta in self.betas:
+            stages = random_walk(scores[None], affinity**beta, self.steps, radius)
+            for step, walked in zip(self.steps, stages):
+                yield beta, step, walked[0]
+
+    @staticmethod
+    def full(walked: torch.Tensor, stride: int, image: np.ndarray) -> np.ndarray:
+        size = [side * stride for side in walked.shape[-2:]]
+        walked = F.interpolate(walked[None], size, mode='bilinear', align_corners=False)[0]
+        return walked[:, :image.shape[0], :image.shape[1]].cpu().numpy()
+
+
+def table(totals: dict, thresholds: np.ndarray) -> list[dict]:
+    """One row per setting, the best first; a sweep of thresholds gives the row of its best."""
+    rows = []
+    for setting, counts in totals.items():
+        row = dict(setting)
+        if counts.ndim == 3:
+            curve = [mean_scores(confusion)['mIoU'] for confusion in counts]
+            best = int(np.argmax(curve))
+            row['bg'] = round(float(thresholds[best]), 4)
+            counts = counts[best]
+        scores = {key: round(value, 2) for key, value in mean_scores(counts).items()}
+        rows.append(dict(row, **scores))
+    return sorted(rows, key=lambda row: -row['mIoU'])
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of the classifier (for its data set)')
+    parser.add_argument('--cams', required=True, help='folder of CAM files')
+    parser.add_argument('--refine', required=True, choices=('none', 'crf', 'psa', 'irn'))
+    parser.add_argument('--loader', default='val', choices=('train', 'val', 'test'))
+    parser.add_argument('--pictures', type=int, help='only the first n')
+    parser.add_argument('--alpha', type=float, nargs='*', default=[2, 4, 8, 16, 32])
+    parser.add_argument('--beta', type=float, nargs='+', default=[8])
+    parser.add_argument('--log-steps', type=int, nargs='+', default=[6, 8])
+    parser.add_argument('--thresholds', type=float, nargs=3, default=(0., 0.6, 0.01),
+                        metavar=('START', 'STOP', 'STEP'), help='constant backgrounds')
+    parser.add_argument('--crf', nargs='+', default=['psa'], help='presets')
+    parser.add_argument('--network', help='psa, irn: config that the network was trained with')
+    parser.add_argument('--checkpoint', help='psa, irn: its weights')
+    parser.add_argument('--device')
+    parser.add_argument('--num-workers', type=int, default=2)
+    parser.add_argument('--out', help='write all rows to this JSON file')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    cfg = read_config(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    dataset = build_cam_dataset(cfg[f'{args.loader}_dataloader']['dataset'], masks=True)
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))][:args.pictures]
+    sweep = Sweep(args, len(dataset.metainfo['classes']), dataset.mask_lut)
+    on_gpu = hasattr(sweep, 'refiner') and sweep.refiner.device.type != 'cpu'
+    totals: dict = {}
+    results = ordered_map(sweep, infos, 0 if on_gpu else args.num_workers)
+    for info, counts, error in track(results, 'pictures', len(infos)):
+        if error is not None:
+            raise RuntimeError(f'picture "{info["name"]}": {error}')
+        for setting, confusion in counts.items():
+            totals[setting] = totals.get(setting, 0) + confusion
+    rows = table(totals, sweep.thresholds)
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    keys.sort(key=lambda key: key[0] in 'mF')  # scores last
+    print(f'{len(infos)} pictures of {args.loader}_dataloader, best first')
+    print(' '.join(f'{key:>10}' for key in keys))
+    for row in rows:
+        print(' '.join(f'{row.get(key, "-"):>10}' for key in keys))
+    if args.out:
+        with atomic_write(args.out) as file:
+            json.dump(rows, file, indent=2)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
