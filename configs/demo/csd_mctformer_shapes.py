@@ -1,0 +1,16 @@
+# CSD on mctformer_shapes.py, whose masks are the prior.
+_base_ = './mctformer_shapes.py'
+
+csd = dict(type='CrossDomainDecoupling', begin=8)
+model = dict(head=dict(detach_patch=False), modules=[csd])
+load, *rest = _base_.train_pipeline
+mix_pipeline = [load, dict(type='LoadMask', key='prior_mask'), *rest]
+single_dataset = dict(_base_.train_dataloader.dataset, prior_dir='prior_masks')
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='CrossDomainDataset',
+        dataset=single_dataset,
+        mix_pipeline=mix_pipeline,
+        begin=8))
+pipeline = dict(prior='configs/demo/mctformer_shapes.py')

@@ -1,0 +1,10 @@
+# FSAE on gpp_shapes.py. It begins when the classifier knows something.
+_base_ = './gpp_shapes.py'
+
+fsae = dict(
+    type='FeatureSpatialActivationExpansion', background='one_minus_max', begin=8, ramp=4)
+model = dict(modules=[fsae])
+*weak, pack = _base_.train_pipeline
+strong = dict(type='StrongView', num_ops=3)
+train_dataloader = dict(dataset=dict(pipeline=[*weak, strong, pack]))
+pipeline = dict(baseline='configs/demo/gpp_shapes.py')
