@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from contextlib import contextmanager
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Tuple
 
 from mmengine.registry import Registry
 
@@ -21,12 +21,27 @@ def _did_you_mean(name: str, names: List[str]) -> str:
     return f'; did you mean {" or ".join(near)}?' if near else ''
 
 
-def _options(component: str) -> List[str]:
-    for registry in _registries():
-        cls = registry.get(component)
-        if cls is not None:
-            return [name for name in inspect.signature(cls).parameters if name != 'self']
-    return []
+def _component(error: TypeError, name: str) -> Tuple[str, List[str]]:
+    """Name and options of the component whose constructor, or a parent's, refused an option."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    cls = type(frame.tb_frame.f_locals.get('self')) if frame is not None else object
+    if name not in [parent.__name__ for parent in cls.__mro__]:
+        found = [registry.get(name) for registry in _registries()]
+        cls = next((one for one in found if one is not None), None)
+    if not inspect.isclass(cls):
+        return name, []
+    options: List[str] = []
+    for parent in cls.__mro__:
+        if '__init__' not in vars(parent) or parent is object:
+            continue
+        parameters = list(inspect.signature(parent.__init__).parameters.values())[1:]
+        options += [p.name for p in parameters
+                    if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            break
+    return cls.__name__, list(dict.fromkeys(options))
 
 
 def explain(error: BaseException) -> Optional[str]:
@@ -42,8 +57,8 @@ def explain(error: BaseException) -> Optional[str]:
     if isinstance(error, TypeError):
         match = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", text)
         if match:
-            component, key = match[1].replace('.__init__', ''), match[2]
-            options = _options(component)
+            key = match[2]
+            component, options = _component(error, match[1].replace('.__init__', ''))
             known = f'; its options are {", ".join(options)}' if options else ''
             return f'{component} has no option "{key}"{_did_you_mean(key, options) or known}'
         match = re.search(r'([\w.]+)\(\) missing \d+ required .* arguments?: (.*)', text)

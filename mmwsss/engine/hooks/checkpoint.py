@@ -152,8 +152,8 @@ class WSSSCheckpointHook(Hook):
         if not self.save_best:
             return
         if self.save_best not in (metrics or {}):
-            raise KeyError(f'checkpoint.save_best="{self.save_best}" is none of the validation '
-                           f'metrics {sorted(metrics or {})}')
+            raise ValueError(f'checkpoint.save_best="{self.save_best}" is none of the '
+                             f'validation metrics {sorted(metrics or {})}')
         score = float(metrics[self.save_best])
         best = runner.message_hub.get_info('best_score')
         if best is not None and not (score > best if self.rule == 'greater' else score < best):

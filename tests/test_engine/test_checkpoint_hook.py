@@ -1,0 +1,202 @@
+"""Checkpoints are whole or absent at every moment, and the safe loader reads them."""
+
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmwsss.engine import WSSSCheckpointHook
+from mmwsss.engine.hooks.checkpoint import to_plain
+from mmwsss.utils import load_checkpoint_safely, register_safe_loader
+
+
+class Numbers(Dataset):
+    metainfo = dict(classes=('a', ), sizes=np.arange(2), scale=np.float32(0.5))
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return dict(x=torch.full((2, ), float(index)))
+
+
+class Model(BaseModel):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.backbone = nn.Linear(2, 1)
+        self.head = nn.BatchNorm1d(1)
+
+    def forward(self, x, mode):
+        return dict(loss=(self.head(self.backbone(torch.stack(x))) - torch.rand(1)).square().mean())
+
+
+class Score(Hook):
+    """Stands for a validation after each epoch but the last."""
+
+    def __init__(self, scores):
+        self.scores = scores
+
+    def before_train_epoch(self, runner):
+        if runner.epoch:
+            hook = next(hook for hook in runner.hooks if isinstance(hook, WSSSCheckpointHook))
+            hook.after_val_epoch(runner, {'seed/mIoU': self.scores[runner.epoch - 1]})
+
+
+def make_runner(folder, hook=None, epochs=3, hooks=None, accumulate=1, **kwargs):
+    register_safe_loader()
+    return Runner(
+        Model(), str(folder),
+        train_dataloader=dict(
+            batch_size=2, num_workers=0, dataset=Numbers(), sampler=dict(type='EpochSampler'),
+            collate_fn=dict(type=pseudo_collate)),
+        default_scope='mmwsss',
+        train_cfg=dict(type='WSSSTrainLoop', max_epochs=epochs),
+        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.01), accumulative_counts=accumulate),
+        param_scheduler=[
+            dict(type='MaxStepPolyLR', end=epochs, by_epoch=True, convert_to_iter_based=True),
+            dict(type='OneCycleLR', eta_max=0.01, total_steps=100, by_epoch=False)],
+        default_hooks=dict(checkpoint=dict(type='WSSSCheckpointHook', **(hook or {}))),
+        custom_hooks=hooks, randomness=dict(seed=3), experiment_name=f'{folder}_{id(hook)}',
+        **kwargs)
+
+
+def files(folder):
+    return sorted(path.name for path in Path(folder).glob('*.pth'))
+
+
+def test_old_files_go_only_when_the_new_one_is_whole(tmp_path, monkeypatch):
+    events = []
+    replace, remove = os.replace, os.remove
+
+    def whole():
+        """The file that last_checkpoint names is there and can be read."""
+        last = tmp_path / 'last_checkpoint'
+        return not last.exists() or 'optimizer' in load_checkpoint_safely(last.read_text())
+
+    def watch(function):
+        def wrapper(*args):
+            assert whole()
+            function(*args)
+            assert whole()
+            events.append((function.__name__, Path(args[-1]).name))
+        return wrapper
+
+    monkeypatch.setattr(os, 'replace', watch(replace))
+    monkeypatch.setattr(os, 'remove', watch(remove))
+    make_runner(tmp_path, dict(max_keep_ckpts=1)).train()
+    assert events == [
+        ('replace', 'epoch_1.pth'), ('replace', 'last_checkpoint'),
+        ('replace', 'epoch_2.pth'), ('replace', 'last_checkpoint'), ('remove', 'epoch_1.pth'),
+        ('replace', 'epoch_3.pth'), ('replace', 'last_checkpoint'), ('remove', 'epoch_2.pth')]
+    assert files(tmp_path) == ['epoch_3.pth']
+    assert not list(tmp_path.glob('.*'))
+
+
+def test_a_failed_write_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    hook = dict(max_keep_ckpts=1)
+    runner = make_runner(tmp_path, hook)
+
+    class Full(Hook):
+        def before_train_epoch(self, runner):
+            if runner.epoch == 2:
+                monkeypatch.setattr(os, 'fsync', lambda fd: (_ for _ in ()).throw(
+                    OSError(28, 'No space left on device')))
+
+    runner.register_hook(Full())
+    with pytest.raises(OSError, match='No space left'):
+        runner.train()
+    assert files(tmp_path) == ['epoch_2.pth'] and not list(tmp_path.glob('.*'))
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_2.pth')
+
+
+def test_files_hold_plain_values_only(tmp_path):
+    make_runner(tmp_path).train()
+    checkpoint = torch.load(tmp_path / 'epoch_3.pth', weights_only=True)
+    assert checkpoint['meta']['iter'] == 9 and checkpoint['meta']['epoch'] == 3
+    assert checkpoint['meta']['dataset_meta']['scale'] == 0.5
+    assert len(checkpoint['message_hub']['log_scalars']['train/loss']['log_history']) == 9
+    # As torch versions know which batch norm they read.
+    assert checkpoint['state_dict']._metadata['head']['version'] == 2
+
+
+@pytest.mark.parametrize('by_epoch, stop', [(True, 1), (False, 4), (False, 5)])
+@pytest.mark.parametrize('accumulate', [1, 2])
+def test_resume(tmp_path, by_epoch, stop, accumulate):
+    hook = dict(by_epoch=by_epoch)
+    whole = make_runner(tmp_path / 'whole', hook, accumulate=accumulate)
+    whole.train()
+    name = f'{"epoch" if by_epoch else "iter"}_{stop}.pth'
+    runner = make_runner(
+        tmp_path / 'again', dict(hook), accumulate=accumulate,
+        load_from=str(tmp_path / 'whole' / name), resume=True)
+    runner.train()
+    for key, value in whole.model.state_dict().items():
+        assert value.equal(runner.model.state_dict()[key]), key
+    history = runner.message_hub.get_scalar('train/loss')
+    assert isinstance(history, HistoryBuffer)
+    assert np.array_equal(history.data[0], whole.message_hub.get_scalar('train/loss').data[0])
+    for mine, yours in zip(whole.optim_wrapper.param_groups, runner.optim_wrapper.param_groups):
+        assert mine['lr'] == yours['lr']
+
+
+def test_interval_begin_and_last(tmp_path):
+    make_runner(tmp_path / 'a', dict(by_epoch=False, interval=4)).train()
+    assert files(tmp_path / 'a') == ['iter_4.pth', 'iter_8.pth', 'iter_9.pth']
+    make_runner(tmp_path / 'b', dict(interval=2, save_last=False, save_optimizer=False)).train()
+    assert files(tmp_path / 'b') == ['epoch_2.pth']
+    assert 'optimizer' not in load_checkpoint_safely(tmp_path / 'b/epoch_2.pth')
+    make_runner(tmp_path / 'c', dict(interval=-1, save_last=False)).train()
+    assert files(tmp_path / 'c') == []
+
+
+def test_kept_files_are_counted_after_resume(tmp_path):
+    make_runner(tmp_path, dict(max_keep_ckpts=2), epochs=2).train()
+    make_runner(tmp_path, dict(max_keep_ckpts=2), epochs=4, resume=True).train()
+    assert files(tmp_path) == ['epoch_3.pth', 'epoch_4.pth']
+
+
+@pytest.mark.parametrize('rule, best', [('greater', 'epoch_2'), ('less', 'epoch_1')])
+def test_best(tmp_path, rule, best):
+    hook = dict(save_best='seed/mIoU', rule=rule, max_keep_ckpts=1)
+    runner = make_runner(tmp_path, hook, epochs=4, hooks=[Score([0.4, 0.6, 0.5])])
+    runner.train()
+    assert files(tmp_path) == [f'best_seed_mIoU_{best}.pth', 'epoch_4.pth']
+    last = load_checkpoint_safely(tmp_path / 'epoch_4.pth')
+    assert last['message_hub']['runtime_info']['best_score'] == (0.6 if rule == 'greater' else 0.4)
+
+
+def test_unknown_metric(tmp_path):
+    runner = make_runner(tmp_path, dict(save_best='mIoU'), hooks=[Score([0.4, 0.6])])
+    with pytest.raises(ValueError, match="none of the validation metrics .'seed/mIoU'"):
+        runner.train()
+
+
+@pytest.mark.parametrize('options, match', [
+    (dict(rule='more'), "must be 'greater' or 'less'"), (dict(interval=0), 'must be -1 or'),
+    (dict(max_keep_ckpts=0), 'must be -1 or')])
+def test_bad_options(options, match):
+    with pytest.raises(ValueError, match=match):
+        WSSSCheckpointHook(**options)
+
+
+def test_to_plain():
+    value = OrderedDict(
+        a=np.float64(1.5), b=[np.int64(2), (np.bool_(True), None)], c=np.arange(3), d=Path('x'),
+        e={'s': {1, 2}}, f=torch.ones(1), g=True)
+    plain = to_plain(value)
+    assert isinstance(plain, OrderedDict) and type(plain['a']) is float and plain['g'] is True
+    assert plain['b'] == [2, (True, None)] and type(plain['b'][0]) is int
+    assert plain['c'].tolist() == [0, 1, 2] and plain['d'] == 'x'
+    with pytest.raises(TypeError, match=r'message_hub\.x\[1\] is a Numbers'):
+        to_plain(dict(x=[1, Numbers()]), 'message_hub')
