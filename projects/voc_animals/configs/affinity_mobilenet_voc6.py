@@ -1,0 +1,40 @@
+# AffinityNet (PSA) on MobileNetV1, voc6 protocol. prior_dir: scores of generate_masks.py --refine
+# affinity; the pipeline of a config with affinity=dict(config=THIS, labels=dict(
+# type='AffinityScores')) makes them by itself.
+_base_ = './gpp_mobilenet_voc6.py'
+
+model = dict(
+    _delete_=True,
+    type='AffinityNet',
+    data_preprocessor=_base_.model.data_preprocessor,
+    backbone=dict(
+        type='MobileNetV1',
+        width=0.75,
+        output_stride=8,
+        out_indices=(4, 10, 12),
+        init_cfg=dict(type='Pretrained', checkpoint=_base_.weights)),
+    in_channels=(192, 384, 768),
+    channels=(32, 64, 128),
+    radius=5)
+
+affinity_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='LoadAffinityScores'),
+    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
+    dict(type='RandomPadCrop', size=224),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='AffinityLabels', stride=8),
+    dict(type='PackWSSSInputs'),
+]
+train_dataloader = dict(
+    batch_size=8,
+    dataset=dict(prior_dir='affinity_scores', prior_suffix='.npz', pipeline=affinity_pipeline))
+
+epochs = 3
+optim_wrapper = dict(paramwise_cfg=dict(new_layers=('reduce', 'fuse')))
+param_scheduler = [
+    dict(type='PolyLR', power=0.9, by_epoch=True, end=epochs, convert_to_iter_based=True)
+]
+train_cfg = dict(max_epochs=epochs)
+val_cfg = val_dataloader = val_evaluator = None
+test_cfg = test_dataloader = test_evaluator = None

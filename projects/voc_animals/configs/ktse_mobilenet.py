@@ -1,0 +1,18 @@
+# KTSE on the baseline, same pictures and epochs; the modules act from epoch `begin` on.
+_base_ = './gpp_mobilenet.py'
+
+begin = 3
+sie = dict(type='SimulatedInterImageErasing', num_pairs=4, margin=0.05, begin=begin)
+ssr = dict(type='SelfSupervisedRegularization', refiner=dict(type='PAR'), begin=begin)
+mga = dict(type='MultiGranularityAlignment', threshold=0.6, margin=0.05, begin=begin)
+model = dict(head=dict(background=True), modules=[sie, ssr, mga])
+single_dataset = _base_.train_dataloader.dataset
+train_dataloader = dict(
+    dataset=dict(_delete_=True, type='PairedDataset', dataset=single_dataset, begin=begin))
+
+pipeline = dict(
+    _delete_=True,
+    baseline='projects/voc_animals/configs/gpp_mobilenet.py',
+    cam=_base_.cam,
+    mask=_base_.mask,
+    segment=_base_.segment)
