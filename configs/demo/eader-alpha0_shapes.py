@@ -2,3 +2,4 @@
 _base_ = './eader_shapes.py'
 
 model = dict(modules=[dict(type='AdversarialErasing', alpha=0., beta=1e-5)])
+pipeline = dict(baseline=None)

@@ -25,3 +25,4 @@ train_cfg = dict(
     val_begin=epochs,
     phases=[dict(optim='localizer', steps=25), dict(optim='adversary', steps=25)])
 find_unused_parameters = True
+pipeline = dict(baseline='configs/demo/eader-alpha0_shapes.py')

@@ -3,3 +3,4 @@ _base_ = './rcm-mam_shapes.py'
 
 model = dict(teacher=False, modules=[])
 train_cfg = dict(ema=None)
+pipeline = dict(baseline=None)

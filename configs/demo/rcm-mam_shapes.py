@@ -6,3 +6,4 @@ rcm = dict(type='RegionalContrast', num_classes=6, embed_channels=64, **multi_sc
 mam = dict(type='MultiScaleAttention', begin=7, **multi_scale)
 model = dict(head=dict(embed_channels=64), teacher=True, modules=[rcm, mam])
 train_cfg = dict(ema=dict(momentum=0.98))
+pipeline = dict(baseline='configs/demo/embed_shapes.py')
