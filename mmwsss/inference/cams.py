@@ -16,9 +16,11 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from mmwsss.evaluation import SeedMetric, load_cam, resize_cam
 from mmwsss.registry import DATASETS, MODELS
 from mmwsss.utils import atomic_write, load_checkpoint_safely
 from mmwsss.utils.checkpoint import state_dict_of
+from mmwsss.utils.masks import read_mask
 from mmwsss.utils.progress import track
 
 from .multi_scale import multi_scale_cam
@@ -180,8 +182,9 @@ def generate_cams(model: nn.Module,
         model = model.module
     names = [dataset.get_data_info(i)['name'] for i in range(len(dataset))]
     rank, world_size = get_dist_info()
-    todo = [i for i, name in enumerate(names)
-            if overwrite or not (out_dir / f'{name}.npz').is_file()][rank::world_size]
+    # Shared out before looking at what is there, which another rank may already be changing.
+    todo = [i for i in range(rank, len(names), world_size)
+            if overwrite or not (out_dir / f'{names[i]}.npz').is_file()]
     batches = _Batches(dataset, todo, batch_size)
     loader = DataLoader(
         dataset, batch_sampler=batches, num_workers=num_workers if todo else 0,
@@ -202,8 +205,8 @@ def generate_cams(model: nn.Module,
 def _write_batch(model: nn.Module, data: dict, out_dir: Path, stride: int, options: dict) -> None:
     for sample in data['data_samples']['image']:
         if 'gt_label' not in sample:
-            raise ValueError(f'picture "{sample.name}" has no image label, and CAMs are made of its '
-                             'classes; give the data set a label_file')
+            raise ValueError(f'picture "{sample.name}" has no image label, and CAMs are made of '
+                             'its classes; give the data set a label_file')
     data = model.data_preprocessor(data, False)
     images, samples = data['inputs']['image'], data['data_samples']['image']
     labels = torch.stack([sample.gt_label for sample in samples]).to(images)
@@ -231,9 +234,46 @@ def write_manifest(out_dir: Union[str, Path], names: Sequence[str]) -> list[dict
             with np.load(path, allow_pickle=False) as file:
                 record = dict(name=name, classes=file['keys'].tolist(), size=file['size'].tolist())
         except Exception as error:
-            raise ValueError(f'CAM file "{path}" is damaged ({error}); delete it and run again'
-                             ) from error
+                raise ValueError(
+                f'CAM file "{path}" is damaged ({error}); delete it and run again') from error
         records.append(dict(record, sha256=hashlib.sha256(data).hexdigest()))
     with atomic_write(Path(out_dir) / 'manifest.jsonl') as file:
         file.writelines(json.dumps(record) + '\n' for record in records)
     return records
+
+
+def exact_mask(info: dict) -> np.ndarray:
+    """Exact mask ``(H, W)`` of a record of :class:`ImageLabelDataset`: 0, ``1..C`` and 255."""
+    # An id out of range is -1 in the table and becomes 255.
+    return info['mask_lut'].astype(np.uint8)[read_mask(info['seg_map_path'])]
+
+
+def score_cams(dataset: Dataset, cam_dir: Union[str, Path], **options) -> dict[str, float]:
+    """Score the CAM files of a data set with exact masks.
+
+    Args:
+        dataset: See :func:`build_cam_dataset`.
+        cam_dir: Folder of the CAM files.
+        options: Of :class:`SeedMetric`.
+
+    Returns:
+        The metrics of :class:`SeedMetric`.
+    """
+    classes = dataset.metainfo['classes']
+    metric = SeedMetric(**{'num_classes': len(classes), **options})
+    metric.dataset_meta = dict(classes=classes)
+    for i in range(len(dataset)):
+        info = dataset.get_data_info(i)
+        cam, keys, _ = load_cam(Path(cam_dir) / f'{info["name"]}.npz')
+        gt = exact_mask(info)
+        metric.process(None, [dict(
+            name=info['name'], cam=resize_cam(cam, gt.shape), keys=keys, gt_sem_seg=gt)])
+    return metric.compute_metrics(metric.results)
+
+
+def seed_mask(cam: np.ndarray, keys: np.ndarray, size: Sequence[int],
+              threshold: float) -> np.ndarray:
+    """The seed of one CAM file as uint8 ``(H, W)``: 0 background, ``1..C``."""
+    cam = resize_cam(cam, tuple(size)).numpy()
+    stack = np.concatenate([np.full((1, *size), threshold, np.float32), cam])
+    return np.concatenate([[0], np.asarray(keys) + 1]).astype(np.uint8)[stack.argmax(0)]

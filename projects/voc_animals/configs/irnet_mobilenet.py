@@ -1,7 +1,7 @@
 # IRNet (boundaries only) on a frozen MobileNetV1, voc6 protocol. prior_dir: labels of
 # generate_masks.py --refine ir_label; the pipeline of a config with affinity=dict(config=THIS,
 # labels=dict(type='IRLabel')) makes them by itself.
-_base_ = './gpp_mobilenet_voc6.py'
+_base_ = './gpp_mobilenet.py'
 
 model = dict(
     _delete_=True,

@@ -1,7 +1,7 @@
 # AffinityNet (PSA) on MobileNetV1, voc6 protocol. prior_dir: scores of generate_masks.py --refine
 # affinity; the pipeline of a config with affinity=dict(config=THIS, labels=dict(
 # type='AffinityScores')) makes them by itself.
-_base_ = './gpp_mobilenet_voc6.py'
+_base_ = './gpp_mobilenet.py'
 
 model = dict(
     _delete_=True,
