@@ -1,17 +1,18 @@
 # CSD on the gated pyramid pooling baseline of KTSE, a combination that no paper has.
 #
-# Needs prior masks of the training pictures, made by the base: the pipeline's stage `prior`.
+# Needs prior masks of the training pictures. tools/run_pipeline.py has the base make them and sets
+# prior_dir; alone, give <data_root>/prior_masks/<id>.png.
 _base_ = '../ktse/gpp_r38_voc.py'
 
 model = dict(modules=[dict(type='CrossDomainDecoupling', fg_weight=0.01, bg_weight=0.1)])
 
-prior_dir = 'prior_masks'  # relative to data_root unless absolute
 load, *rest = _base_.train_pipeline
 mix_pipeline = [load, dict(type='LoadMask', key='prior_mask'), *rest]
-single_dataset = dict(_base_.train_dataloader.dataset, prior_dir=prior_dir)
+single_dataset = dict(_base_.train_dataloader.dataset, prior_dir='prior_masks')
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='CrossDomainDataset',
         dataset=single_dataset,
         mix_pipeline=mix_pipeline))
+pipeline = dict(prior='configs/ktse/gpp_r38_voc.py')

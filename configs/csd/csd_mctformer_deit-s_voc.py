@@ -1,14 +1,14 @@
 # CSD (BMVC 2023) on MCTformer V2. Published on VOC train: seed 63.8 (61.7 without), mask (PSA) 70.9
 # mIoU; val/test 71.4/72.8 with DeepLabV1-ResNet38.
 #
-# Needs prior masks of the training pictures, made by the base: the pipeline's stage `prior`.
+# Needs prior masks of the training pictures. tools/run_pipeline.py has the base make them and sets
+# prior_dir; alone, give <data_root>/prior_masks/<id>.png.
 _base_ = '../mctformer/mctformer_deit-s_voc.py'
 
 csd = dict(type='CrossDomainDecoupling', fg_weight=0.01, bg_weight=0.1)
 # Unlike in V2, the fused CAM learns in the patch CAM, too.
 model = dict(head=dict(detach_patch=False), modules=[csd])
 
-prior_dir = 'prior_masks'  # relative to data_root unless absolute
 mix_pipeline = [
     dict(type='LoadImage'),
     dict(type='LoadMask', key='prior_mask'),
@@ -17,10 +17,11 @@ mix_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackWSSSInputs'),
 ]
-single_dataset = dict(_base_.train_dataloader.dataset, prior_dir=prior_dir)
+single_dataset = dict(_base_.train_dataloader.dataset, prior_dir='prior_masks')
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='CrossDomainDataset',
         dataset=single_dataset,
         mix_pipeline=mix_pipeline))
+pipeline = dict(prior='configs/mctformer/mctformer_deit-s_voc.py')

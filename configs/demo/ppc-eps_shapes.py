@@ -3,14 +3,14 @@
 _base_ = './seam_shapes.py'
 
 second = dict(size=56)
-seam = dict(type='SelfSupervisedEquivariantAttention', **second)
+seam56 = dict(type='SelfSupervisedEquivariantAttention', **second)
 eps = dict(type='ExplicitPseudoPixelSupervision', revised=True, **second)
 ppc = dict(
     type='PixelToPrototypeContrast', in_channels=128, proj_channels=32, top_fraction=1 / 4,
     **second)
 model = dict(
     head=dict(infer='softmax'),
-    modules=[seam, eps, ppc],
+    modules=[seam56, eps, ppc],
     cls_views=('image', 's56'))
 load, *rest = _base_.train_pipeline
 train_pipeline = [load, dict(type='LoadMask', key='saliency'), *rest]

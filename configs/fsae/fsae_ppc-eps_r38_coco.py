@@ -15,6 +15,4 @@ train_dataloader = dict(dataset=dict(pipeline=[*geometry, strong, jitter, pack])
 max_iters = 1026000
 train_cfg = dict(
     max_iters=max_iters, val_begin=max_iters, val_interval=max_iters, ema=dict(momentum=0.999))
-param_scheduler = [
-    dict(type='PolyLR', eta_min=0., power=0.9, begin=0, end=max_iters, by_epoch=False)
-]
+param_scheduler = [dict(type='MaxStepPolyLR', power=0.9, end=max_iters, by_epoch=False)]

@@ -13,3 +13,6 @@ strong = dict(
     jitter=dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
     num_ops=3)
 train_dataloader = dict(dataset=dict(pipeline=[*geometry, strong, jitter, pack]))
+pipeline = dict(
+    baseline='configs/ppc/ppc-eps-40k_r38_voc.py',
+    segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py'))

@@ -34,6 +34,7 @@ max_iters = 256500
 train_cfg = dict(
     _delete_=True, type='WSSSTrainLoop', max_iters=max_iters, val_begin=max_iters,
     val_interval=max_iters)
-param_scheduler = [
-    dict(type='PolyLR', eta_min=0., power=0.9, begin=0, end=max_iters, by_epoch=False)
-]
+param_scheduler = [dict(type='MaxStepPolyLR', power=0.9, end=max_iters, by_epoch=False)]
+default_hooks = dict(
+    checkpoint=dict(by_epoch=False, interval=5000), logger=dict(log_metric_by_epoch=False))
+log_processor = dict(by_epoch=False)
