@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import mmwsss.datasets  # noqa: F401
-import mmwsss.engine.loops  # noqa: F401
+from mmwsss.engine import Bfloat16OptimWrapper
 from mmwsss.models import WSSSClassifier
 from mmwsss.registry import MODELS
 from mmwsss.structures import WSSSDataSample
@@ -84,12 +84,12 @@ def classifier(modules=(EADER, ), adversary=True, norm_eval=False, head=None, **
         **network(norm_eval, **(head or {})), modules=modules, networks=networks, **kwargs)
 
 
-def optimizers(model, accumulate=1, **parts):
+def optimizers(model, accumulate=1, wrapper=OptimWrapper, **parts):
     parts = parts or dict(
         localizer=[*model.backbone.parameters(), *model.head.parameters()],
         adversary=[*model.networks.adversary.parameters()])
     return OptimWrapperDict(**{
-        name: OptimWrapper(
+        name: wrapper(
             torch.optim.SGD(parameters, lr=0.05, momentum=0.9), accumulative_counts=accumulate)
         for name, parameters in parts.items()})
 
@@ -242,6 +242,13 @@ def test_a_phase_without_parameters(tmp_path):
         make_runner(tmp_path, model, optim, phases=ALTERNATE).train()
 
 
+def test_phases_on_several_processes_leave_parameters_unused(tmp_path):
+    model = classifier()
+    model.find_unused_parameters = False  # as a MMDistributedDataParallel that was not told so
+    with pytest.raises(ValueError, match='set find_unused_parameters=True'):
+        make_runner(tmp_path, model).train()
+
+
 @pytest.mark.parametrize('momentum', [-0.1, 1., 1.5])
 def test_momentum_out_of_range(tmp_path, momentum):
     with pytest.raises(ValueError, match=r'must be in \[0, 1\)'):
@@ -279,7 +286,7 @@ def test_eader_rcm_mam_and_ktse_in_one_config(tmp_path, norm_eval):
     assert all(value.isfinite().all() for value in model.state_dict().values())
 
 
-# -- two processes ---------------------------------------------------------------------------------
+# -- the two systems on their own ------------------------------------------------------------------
 SYSTEMS = dict(
     eader=lambda: (classifier(norm_eval=True), {}),
     rcm_mam=lambda: (
@@ -298,21 +305,44 @@ class Losses(Hook):
         self.rows.append({key: float(value) for key, value in outputs.items()})
 
 
-def train_system(system, work_dir, batch_size, **runner_cfg):
+def train_system(system, work_dir, batch_size, wrapper=OptimWrapper, **runner_cfg):
     """Losses of all steps and the weights at the end."""
     model, train_cfg = SYSTEMS[system]()
     optim = None
     if model.networks:
         train_cfg['phases'] = ALTERNATE
-        optim = optimizers(model)
+        optim = optimizers(model, wrapper=wrapper)
     else:
-        optim = dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
+        optim = dict(type=wrapper, optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
     losses = Losses()
     make_runner(Path(work_dir), model, optim, batch_size=batch_size, hooks=[losses],
                 runner_cfg=runner_cfg, **train_cfg).train()
     return losses.rows, model.state_dict()
 
 
+# -- mixed precision, compilation ------------------------------------------------------------------
+@pytest.mark.parametrize('system', ['eader', 'rcm_mam'])
+def test_mixed_precision(tmp_path, system):
+    rows, _ = train_system(system, tmp_path / 'full', 2)
+    mixed, state = train_system(system, tmp_path / 'mixed', 2, wrapper=Bfloat16OptimWrapper)
+    for full, half in zip(rows, mixed):
+        assert half == pytest.approx(full, rel=0.05, abs=1e-3)
+    assert rows != mixed
+    assert all(value.dtype != torch.bfloat16 for value in state.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('system', ['eader', 'rcm_mam'])
+def test_compiled(tmp_path, system):
+    """Traced by torch.compile, without code generation: the graph and its guards are right."""
+    rows, _ = train_system(system, tmp_path / 'eager', 2)
+    compiled, _ = train_system(
+        system, tmp_path / 'compiled', 2, cfg=dict(compile=dict(backend='eager')))
+    for one, other in zip(rows, compiled):
+        assert one == pytest.approx(other, rel=1e-4, abs=1e-6)
+
+
+# -- two processes ---------------------------------------------------------------------------------
 def one_of_two(system, work_dir):
     """What each process runs."""
     rank = int(os.environ['RANK'])
