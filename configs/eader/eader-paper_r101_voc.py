@@ -1,5 +1,5 @@
-# EADER as its paper's equations read; the published numbers come from the code, which differs:
-# mining on logits, sums over a picture's classes divided by C, attention scaled by its maximum only.
+# EADER as its paper's equations read: mining on logits, sums over a picture's classes divided by C,
+# attention scaled by its maximum only. The published numbers come from the code, which differs.
 _base_ = './eader_r101_voc.py'
 
 model = dict(modules=[

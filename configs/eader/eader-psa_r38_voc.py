@@ -1,6 +1,6 @@
 # EADER in PSA: PSA's ResNet38 classifier is the localizer, its CAM the attention. Published on VOC
-# val: CAM 46.8 -> 48.6, after AffinityNet and random walk 58.7 -> 60.1 mIoU. The integration was not
-# released; what the paper leaves open (alpha, beta, the phases) is that of EADER alone.
+# val: CAM 46.8 -> 48.6, after AffinityNet and random walk 58.7 -> 60.1 mIoU. The integration was
+# not released; what the paper leaves open (alpha, beta, the phases) is that of EADER alone.
 _base_ = [
     '../_base_/models/gap_r38.py',
     '../_base_/datasets/voc12_wsss.py',

@@ -218,8 +218,9 @@ class WSSSClassifier(_Network, BaseModel):
                 losses[f'{idea.prefix}.{name}'] = term * weight if is_loss else term
         if not losses:
             raise ValueError(
-                f'nothing to learn in phase "{self.progress.phase}" of epoch {self.progress.epoch}: '
-                'no module acts on the networks that it optimizes; see their begin= and '
+                f'nothing to learn in phase "{self.progress.phase}" of epoch '
+                f'{self.progress.epoch}: no module acts on the networks that it optimizes; see '
+                'their begin= and '
                 'train_cfg.phases')
         return losses
 
