@@ -64,7 +64,7 @@ def explain(error: BaseException) -> Optional[str]:
         match = re.search(r'([\w.]+)\(\) missing \d+ required .* arguments?: (.*)', text)
         if match:
             return f'{match[1].replace(".__init__", "")} lacks the option {match[2]}'
-        return None
+        return text if 'cannot inherit from base' in text else None  # of a config file
     if isinstance(error, KeyError):
         match = re.search(r'(\S+) is not in the (?:\w*::)?(.+?) registry', text)
         if match:

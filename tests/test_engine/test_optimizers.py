@@ -79,7 +79,8 @@ def test_shared_parameters_come_once():
     model.head2.weight = nn.Parameter(torch.zeros(2, 2))
     model.tied = nn.Linear(2, 2, bias=False)
     model.tied.weight = model.head2.weight
-    params = [p for group in build(model, bias_lr_mult=2).optimizer.param_groups for p in group['params']]
+    groups = build(model, bias_lr_mult=2).optimizer.param_groups
+    params = [p for group in groups for p in group['params']]
     assert len(params) == len(set(params)) == 12
 
 
