@@ -163,8 +163,16 @@ def test_phases_by_epoch(tmp_path):
 def test_resumed_inside_a_phase_equals_never_killed(tmp_path, stop):
     def run(name, **kwargs):
         model = classifier([EADER, dict(type='MultiScaleAttention')], teacher=True)
-        make_runner(tmp_path / name, model, checkpoints=True, ema=dict(momentum=0.5),
-                    **kwargs).train()
+        runner = make_runner(
+            tmp_path / name, model, checkpoints=True, ema=dict(momentum=0.5),
+            runner_cfg=dict(param_scheduler=dict(
+                localizer=[dict(type='LinearLR', start_factor=0.1, end=6, by_epoch=False)],
+                adversary=[dict(type='PolyLR', power=2., end=6, by_epoch=False)])), **kwargs)
+        runner.train()
+        rates = {name: wrapper.get_lr()['lr'] for name, wrapper in runner.optim_wrapper.items()}
+        # Each optimizer has its own schedule, over all steps of the run.
+        assert rates['localizer'] == [pytest.approx(0.05)]
+        assert rates['adversary'] == [pytest.approx(0.)]
         return model.state_dict()
 
     whole = run('whole')
