@@ -1,0 +1,39 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from mmwsss.datasets import ShapesDataset
+from mmwsss.utils.masks import read_mask, write_mask
+
+ROOT = Path(__file__).parents[2]
+CONFIG = '''
+default_scope = 'mmwsss'
+val_dataloader = dict(dataset=dict(
+    type='ShapesDataset', data_root={root!r}, num_images=12, image_size=40, test_mode=True,
+    pipeline=[]))
+'''
+
+
+def test_swapped_partners_show(tmp_path):
+    ShapesDataset.export(tmp_path / 'shapes', dict(train=12), image_size=40)
+    (tmp_path / 'config.py').write_text(CONFIG.format(root=str(tmp_path / 'shapes')))
+    exact = tmp_path / 'shapes' / 'SegmentationClassAug'
+    shutil.copytree(exact, tmp_path / 'right')
+    swap = np.array([0, 2, 1, 4, 3, 5, 6], np.uint8)
+    for path in exact.glob('*.png'):
+        write_mask(tmp_path / 'wrong' / path.name, swap[read_mask(path)])
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / 'analysis_tools' / 'class_confusion.py'),
+         'config.py', 'right', 'wrong', '--pairs', '2'],
+        cwd=tmp_path, capture_output=True, text=True, env={'PYTHONPATH': str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    rows = {tuple(line.split()[:-2]): line.split()[-2:] for line in done.stdout.splitlines()}
+    pairs = [row for row in rows if 'called' in row]
+    assert len(pairs) == 2 and set(pairs) <= {
+        ('stripes', 'called', 'dots'), ('dots', 'called', 'stripes'),
+        ('checks', 'called', 'rings'), ('rings', 'called', 'checks')}
+    assert all(rows[pair] == ['0.00', '100.00'] for pair in pairs)
+    assert rows['mIoU', '(%)'][0] == '100.00'

@@ -1,0 +1,71 @@
+"""Confusion between classes that come together, which is what CSD is for.
+
+    python tools/analysis_tools/class_confusion.py CONFIG MASKS [MASKS ...] [--pairs 10]
+
+For the pairs of classes that share pictures most often: of the pixels of the one, how many in a
+hundred have the other's id in a folder of masks. Several folders (a base, and CSD on it) are put side
+by side. Exact masks and pictures are those of the config's val_dataloader.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+
+def together(labels: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """Ordered pairs of mask ids (from 1) that share the most pictures.
+
+    Args:
+        labels: Multi-hot ``(N, C)``.
+        count: At most so many pairs.
+    """
+    from mmwsss.datasets import cooccurrence_matrix
+    matrix = cooccurrence_matrix(torch.from_numpy(labels)).fill_diagonal_(0).numpy()
+    order = np.argsort(-matrix, axis=None, kind='stable')[:count]
+    pairs = (divmod(int(i), len(matrix)) for i in order)
+    return [(i + 1, j + 1) for i, j in pairs if matrix[i, j] > 0]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='of the method; says which pictures are scored')
+    parser.add_argument('masks', nargs='+', help='folders of <name>.png')
+    parser.add_argument('--pairs', type=int, default=10, help='so many pairs of classes')
+    args = parser.parse_args()
+
+    import mmwsss  # noqa: F401, I001  (first: it prepares the imports of mmengine)
+    from mmwsss.evaluation import class_confusions, mask_confusion, mask_iou
+    from mmwsss.inference.cams import read_config
+    from mmwsss.pipeline.pipeline import Split
+
+    split = Split(read_config(args.config).val_dataloader.dataset)
+    classes = split.dataset.metainfo['classes']
+    names = ('background', *classes)
+    pairs = together(split.dataset.label_matrix(), args.pairs)
+    if not pairs:
+        raise SystemExit('no picture has two classes, so none can be mixed up')
+    rates, scores = [], []
+    for folder in args.masks:
+        confusion = mask_confusion(folder, split.gt_dir, split.names, len(classes), split.gt_ids)
+        records = class_confusions(confusion, pairs)
+        rates.append({(r['exact'], r['called']): r['rate'] for r in records})
+        scores.append(mask_iou(folder, split.gt_dir, split.names, len(classes), split.gt_ids))
+    labels = [str(Path(folder)) for folder in args.masks]
+    for number, label in enumerate(labels):
+        print(f'({number}) {label}')
+    width = max(len(f'{names[i]} called {names[j]}') for i, j in pairs)
+    print(' ' * width + ''.join(f'{f"({n})":>8}' for n in range(len(labels))))
+    for i, j in pairs:
+        row = ''.join(f'{100 * rate[i, j]:8.2f}' for rate in rates)
+        print(f'{f"{names[i]} called {names[j]}":<{width}}{row}')
+    means = ''.join(f'{100 * np.mean(list(rate.values())):8.2f}' for rate in rates)
+    print(f'{"mean (%)":<{width}}{means}')
+    print(f'{"mIoU (%)":<{width}}' + ''.join(f'{score["mIoU"]:8.2f}' for score in scores))
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
