@@ -1,7 +1,8 @@
 """From image labels to a segmentation model, stage by stage.
 
     python tools/run_pipeline.py configs/demo/ktse_shapes.py
-    python tools/run_pipeline.py configs/demo/ktse_shapes.py --seeds 0 1 2 --stages classify cam mask
+    python tools/run_pipeline.py configs/demo/ktse_shapes.py --seeds 0 1 2 \\
+        --stages classify cam mask
 
 What is done is not done again, and after an interruption the same command goes on where it was cut
 off; a changed config repeats the stages that it concerns and all after them. See
@@ -13,6 +14,17 @@ import os
 import sys
 import time
 from pathlib import Path
+
+import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+
+# isort: split
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+
+from mmwsss.inference.cams import read_config
+from mmwsss.pipeline import Pipeline
+from mmwsss.pipeline.report import print_repetition, print_table, write_report
+from mmwsss.utils import friendly_errors, register_all_modules, setup_launcher
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,65 +41,52 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--device', choices=('cpu', 'cuda'), help='default: a GPU if there is one')
     parser.add_argument('--launcher', default='none', choices=('none', 'pytorch', 'slurm', 'mpi'))
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
+                        metavar='KEY=VALUE',
                         help='changes of the config, also of its pipeline block')
     return parser.parse_args()
 
 
-def main() -> int:
+def load_config(args: argparse.Namespace) -> Config:
+    """The config file with the command line on top."""
+    cfg = read_config(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    if args.no_baseline and 'pipeline' in cfg:
+        cfg.pipeline.baseline = None
+    return cfg
+
+
+def main() -> None:
     args = parse_args()
+    # So that custom_imports finds what lies in the working folder, as projects/.
+    sys.path.insert(0, os.getcwd())
     if args.device == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
-    # After --device, which must come before CUDA is asked for.
-    import mmwsss  # noqa: F401, I001  (first: it prepares the imports of mmengine)
-    from mmengine.config import Config, DictAction
-    from mmengine.dist import is_main_process
-    from mmwsss.inference.cams import read_config
-    from mmwsss.pipeline import Pipeline
-    from mmwsss.pipeline.report import print_repetition, print_table, write_report
-    from mmwsss.utils.setup_env import register_all_modules, setup_launcher
+    with friendly_errors():
+        run(args)
 
-    options = argparse.ArgumentParser()
-    options.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    changes = options.parse_args(
-        ['--cfg-options', *args.cfg_options] if args.cfg_options else []).cfg_options
 
-    def config() -> Config:
-        cfg = read_config(args.config)
-        cfg.merge_from_dict(changes)
-        if args.no_baseline and 'pipeline' in cfg:
-            cfg.pipeline.baseline = None
-        return cfg
-
+def run(args: argparse.Namespace) -> None:
     register_all_modules()
     launch = Config(dict())
     setup_launcher(launch, args.launcher)
     work_dir = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}/pipeline')
     begin = time.time()
-    pipelines = []
-    for seed in args.seeds or [args.seed]:
-        pipeline = Pipeline(config(), work_dir / f'seed_{seed}' if args.seeds else work_dir, seed,
-                            args.stages, device=args.device, launch=launch.to_dict())
-        if not pipelines:
-            pipeline.check()
-        pipelines.append(pipeline)
+    seeds = args.seeds or [args.seed]
+    pipelines = [
+        Pipeline(load_config(args), work_dir / f'seed_{seed}' if args.seeds else work_dir, seed,
+                 args.stages, device=args.device, launch=launch.to_dict()) for seed in seeds]
+    pipelines[0].check()
     for number, pipeline in enumerate(pipelines, 1):
         if args.seeds and is_main_process():
-            print(f'== seed {pipeline.seed} ({number} of {len(pipelines)}) ==', flush=True)
+            print(f'== seed {pipeline.seed} ({number} of {len(seeds)}) ==', flush=True)
         pipeline.run(check=False)
         if is_main_process():
             report = write_report(pipeline)
     if is_main_process():
-        print_table(pipelines[0]) if len(pipelines) == 1 else print_repetition(pipelines)
+        print_repetition(pipelines) if args.seeds else print_table(pipelines[0])
         print(f'{(time.time() - begin) / 60:.1f} minutes; report: {report.resolve()}')
-    return 0
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except (FileNotFoundError, ImportError, KeyError, TypeError, ValueError) as error:
-        if os.environ.get('MMWSSS_TRACEBACK'):
-            raise
-        text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        sys.exit(f'{type(error).__name__}: {text}\n(MMWSSS_TRACEBACK=1 shows where)')
+    main()

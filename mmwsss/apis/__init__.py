@@ -1,0 +1,3 @@
+from .inference import CAMInferencer
+
+__all__ = ['CAMInferencer']

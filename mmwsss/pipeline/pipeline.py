@@ -14,8 +14,8 @@ A method's config says it in a short block; everything in it is optional::
         segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py', cfg_options={}),
         report=dict(pictures=8))
 
-Without ``segment`` the line ends at the masks. Relative paths are looked for from the working folder
-and then from the folder above ``configs``.
+Without ``segment`` the line ends at the masks. Relative paths are looked for from the working
+folder and then from the folder above ``configs``.
 
 The stages, each a folder of the work dir::
 
@@ -52,17 +52,19 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmwsss.evaluation import SeedMetric, load_cam, mask_iou, resize_cam
+from mmwsss.evaluation import mask_iou
 from mmwsss.inference.cams import (
     build_cam_dataset,
+    exact_mask,
     generate_cams,
     inner_dataset,
     load_model,
     read_config,
+    score_cams,
 )
 from mmwsss.registry import DATASETS, MODELS, TRANSFORMS
 from mmwsss.utils import atomic_write, check_pretrained
-from mmwsss.utils.masks import read_mask, write_mask
+from mmwsss.utils.masks import write_mask
 
 from .masks import generate_masks
 from .stage import Stage, digest
@@ -83,7 +85,8 @@ def find_file(path: str, base: Optional[str] = None) -> str:
     """
     places = [Path(path)]
     if base:
-        above = [p.parent for p in Path(base).resolve().parents if p.name in ('configs', 'projects')]
+        above = [folder.parent for folder in Path(base).resolve().parents
+                 if folder.name in ('configs', 'projects')]
         places += [p / path for p in above]
     for place in places:
         if place.is_file():
@@ -118,7 +121,7 @@ class Split:
 
     def exact(self, name: str) -> np.ndarray:
         """Exact mask ``(H, W)``."""
-        return self.gt_ids[read_mask(Path(self.gt_dir) / f'{name}.png')]
+        return exact_mask(self.dataset.get_data_info(self.names.index(name)))
 
 
 class Pictures:
@@ -183,7 +186,7 @@ class Pipeline:
         launch: Keys put into every training's config (``launcher`` ...).
 
     Raises:
-        FileNotFoundError, ValueError: Anything that can be known to be wrong before the training; see
+        FileNotFoundError, ValueError: What can be known to be wrong before the training; see
             :meth:`check`.
     """
 
@@ -329,18 +332,9 @@ class Pipeline:
         """Seed scores by split; the whole curves go to ``seeds_<split>.json``."""
         if not is_main_process():
             return {}
-        scores = {}
-        for split in self.splits:
-            metric = SeedMetric(
-                num_classes=len(self.classes), out_file=str(folder / f'seeds_{split.name}.json'))
-            metric.dataset_meta = dict(classes=self.classes)
-            for name in split.names:
-                cam, keys, _ = load_cam(folder / f'{name}.npz')
-                gt = split.exact(name)
-                metric.process(None, [dict(name=name, cam=resize_cam(cam, gt.shape), keys=keys,
-                                           gt_sem_seg=gt)])
-            scores[split.name] = metric.compute_metrics(metric.results)
-        return scores
+        return {split.name: score_cams(split.dataset, folder,
+                                       out_file=str(folder / f'seeds_{split.name}.json'))
+                for split in self.splits}
 
     def threshold(self) -> Optional[float]:
         """The background threshold that the masks' options ask for."""
@@ -465,8 +459,8 @@ class Pipeline:
         of the refinement and of the segmentation config.
 
         Raises:
-            FileNotFoundError, ValueError, TypeError, KeyError, ImportError: Names file or key and the
-                mend.
+            FileNotFoundError, ValueError, TypeError, KeyError, ImportError: Names file or key, and
+                the mend.
         """
         if self.prior is not None:
             self.prior.check()

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmwsss.evaluation import load_cam, resize_cam
+from mmwsss.inference.cams import seed_mask
 from mmwsss.utils import atomic_write
 from mmwsss.utils.masks import read_mask
 from mmwsss.visualization import draw_grid, overlay_cam, overlay_mask
@@ -71,9 +72,10 @@ def print_table(pipeline: Pipeline, console: Optional[Console] = None) -> None:
         table.add_row(*row, style='bold' if row[0] == pipeline.name else '')
     console = console or Console(width=None if sys.stdout.isatty() else 130)
     console.print(table)
-    console.print('[dim]oracle: at the threshold that is best on the split itself; held-out: at that '
-                  'of one half of the pictures, scored on the other. Precision and recall belong to '
-                  'the oracle seed.[/dim]')
+    console.print(
+        '[dim]oracle: at the threshold that is best on the split itself; held-out: at that of one '
+        'half of the pictures, scored on the other. Precision and recall belong to the oracle '
+        'seed.[/dim]')
 
 
 def print_repetition(pipelines: Sequence[Pipeline], console: Optional[Console] = None) -> None:
@@ -113,8 +115,7 @@ def stage_cells(pipeline: Pipeline, name: str, img_path: str) -> list:
                   for key, c in zip(keys, cam)]
         split = pipeline.splits[0].name
         threshold = pipeline.stages['cam'].result[split]['threshold@oracle']
-        stack = np.concatenate([np.full((1, *size), threshold, np.float32), cam])
-        seed = np.concatenate([[0], keys + 1]).astype(np.uint8)[stack.argmax(0)]
+        seed = seed_mask(cam, keys, size, threshold)
         cells.append((f'seed at {threshold:.2f}', overlay_mask(image, seed, pipeline.palette)))
     if 'mask' in done:
         mask = read_mask(folder / 'mask' / f'{name}.png')

@@ -49,9 +49,10 @@ def jsonable(value: Any) -> Any:
 class Stage:
     """Work whose result is a folder and a small record.
 
-    The fingerprint is a checksum of the settings and of the fingerprints of its inputs. A stage with
-    a ``done.json`` of the present fingerprint is not run again. If the fingerprint has changed, its
-    folder is emptied first; if it was cut off, the work goes on in the folder as it is.
+    The fingerprint is a checksum of the settings and of the fingerprints of its inputs. A stage
+    with a ``done.json`` of the present fingerprint is not run again. If the fingerprint has
+    changed, its folder is emptied first; if it was cut off, the work goes on in the folder as it
+    is.
 
     Args:
         name: For the log.
@@ -130,8 +131,8 @@ class Stage:
         if self.folder.is_dir() and any(self.folder.iterdir()):
             if not begun.is_file():
                 raise ValueError(
-                    f'"{self.folder}" holds files that no stage made; choose another --work-dir, or '
-                    'move them away')
+                    f'"{self.folder}" holds files that no stage made; choose another --work-dir, '
+                    'or move them away')
             if read_json(begun).get('fingerprint') == self.fingerprint:
                 print_log(f'{self.name}: was cut off, goes on', logger='current')
                 return

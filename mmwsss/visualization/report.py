@@ -10,10 +10,12 @@ import numpy as np
 from PIL import Image
 
 STYLE = '''
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1180px;padding:0 1rem;color:#1c1e21}
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1180px;padding:0 1rem;
+color:#1c1e21}
 h1{font-size:1.5rem;margin:0 0 .2rem}h2{font-size:1.15rem;margin:2.2rem 0 .6rem}
 p.note,figcaption,td.dim{color:#5d6570;font-size:.86rem}
-table{border-collapse:collapse}th,td{padding:.28rem .7rem;text-align:right;border-bottom:1px solid #e3e6ea}
+table{border-collapse:collapse}
+th,td{padding:.28rem .7rem;text-align:right;border-bottom:1px solid #e3e6ea}
 th{font-weight:600;background:#f5f6f8}th:first-child,td:first-child{text-align:left}
 tr.ours td{font-weight:600}.row{display:flex;flex-wrap:wrap;gap:8px;margin:0 0 14px}
 figure{margin:0}figure img{display:block;height:132px;border-radius:3px}
@@ -81,8 +83,8 @@ def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x_label
         px, _ = place(x, y0)
         parts.append(f'<text x="{px:.1f}" y="{height - bottom + 15}" '
                      f'text-anchor="middle">{x:.2g}</text>')
-    for (name, line), color in zip(points.items(), COLORS):
-        path = ' '.join('%.1f,%.1f' % place(*point) for point in line)
+    for line, color in zip(points.values(), COLORS):
+        path = ' '.join(f'{x:.1f},{y:.1f}' for x, y in (place(*point) for point in line))
         best = place(*max(line, key=lambda point: point[1]))
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>'
                      f'<circle cx="{best[0]:.1f}" cy="{best[1]:.1f}" r="3.5" fill="{color}"/>')

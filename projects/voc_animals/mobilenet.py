@@ -1,6 +1,7 @@
 """MobileNetV1 of any width, a backbone from outside the package.
 
-Nothing in mmwsss knows of it: the config imports this file (``custom_imports``) and names the class.
+Nothing in mmwsss knows of it: the config imports this file (``custom_imports``) and names the
+class.
 """
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
 from .checkpoint import WSSSCheckpointHook
+from .pseudo_label_hook import PseudoLabelHook
 
-__all__ = ['WSSSCheckpointHook']
+__all__ = ['PseudoLabelHook', 'WSSSCheckpointHook']

@@ -1,0 +1,105 @@
+"""CAM files and seeds of a data set, made while or after a classifier is trained."""
+
+from pathlib import Path
+from typing import Optional, Union
+
+from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmwsss.evaluation import load_cam
+from mmwsss.inference.cams import build_cam_dataset, generate_cams, score_cams, seed_mask
+from mmwsss.registry import HOOKS
+from mmwsss.utils.masks import write_mask
+
+
+@HOOKS.register_module()
+class PseudoLabelHook(Hook):
+    """Write the multi-scale CAM of each picture and, if asked for, its seed as a mask; where exact
+    masks are at hand, log the seeds' scores.
+
+    The files are ``<out_dir>/cams/<name>.npz`` and ``<out_dir>/seeds/<name>.png``. They are made by
+    the function that the pipeline and the tools use (:func:`generate_cams`).
+
+    Args:
+        dataset: Config of the pictures; by default those of ``val_dataloader``.
+        interval: Epochs between two times; None is once, after the training.
+        threshold: Background threshold of the seeds; ``'oracle'`` or ``'held_out'`` takes the one
+            that the scores choose; None writes no seeds.
+        cam: Options of :func:`generate_cams` (scales, flip, stride, batch_size ...).
+        score: Options of :class:`SeedMetric`; None: no scores.
+        out_dir: Default: ``<work_dir>/pseudo_labels``.
+
+    Raises:
+        ValueError: An option is out of its range, or there are no pictures.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self,
+                 dataset: Optional[dict] = None,
+                 interval: Optional[int] = None,
+                 threshold: Union[None, float, str] = None,
+                 cam: Optional[dict] = None,
+                 score: Optional[dict] = dict(),  # noqa: B006
+                 out_dir: Optional[str] = None):
+        if interval is not None and interval < 1:
+            raise ValueError(f'PseudoLabelHook: interval={interval} must be at least 1, or None')
+        if isinstance(threshold, str):
+            if threshold not in ('oracle', 'held_out'):
+                raise ValueError(f'PseudoLabelHook: threshold={threshold!r} must be a number, '
+                                 "'oracle' or 'held_out'")
+            if score is None:
+                raise ValueError(f'PseudoLabelHook: threshold={threshold!r} needs score=dict(...)')
+        self.dataset_cfg = dataset
+        self.interval = interval
+        self.threshold = threshold
+        self.cam = dict(cam or {})
+        self.score = score
+        self.out_dir = out_dir
+
+    def before_train(self, runner: Runner) -> None:
+        """Build the data set now, so that a missing file stops the run before it begins."""
+        cfg = self.dataset_cfg or (runner.cfg.get('val_dataloader') or {}).get('dataset')
+        if cfg is None:
+            raise ValueError('PseudoLabelHook has no pictures; give dataset=dict(...), or a '
+                             'val_dataloader in the config')
+        self.dataset = build_cam_dataset(cfg, masks=self.score is not None)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        if self.interval is not None and self.every_n_epochs(runner, self.interval):
+            self.make(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        if self.interval is None or runner.epoch % self.interval:
+            self.make(runner)
+
+    def make(self, runner: Runner) -> dict:
+        """Make all files anew; returns the scores (main process)."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        folder = Path(self.out_dir or Path(runner.work_dir) / 'pseudo_labels')
+        generate_cams(model, self.dataset, folder / 'cams', **self.cam, overwrite=True)
+        metrics = {}
+        if is_main_process():
+            if self.score is not None:
+                metrics = score_cams(self.dataset, folder / 'cams', **self.score)
+                for key, value in metrics.items():
+                    runner.message_hub.update_scalar(f'pseudo/{key}', value)
+                runner.visualizer.add_scalars(
+                    {f'pseudo/{key}': value for key, value in metrics.items()}, step=runner.epoch)
+                runner.logger.info('pseudo labels: ' + '  '.join(
+                    f'{key}: {value:.2f}' for key, value in metrics.items()))
+            if self.threshold is not None:
+                threshold = self.threshold
+                if isinstance(threshold, str):
+                    threshold = metrics[f'threshold@{threshold}']
+                self._write_seeds(folder, threshold)
+        barrier()
+        return metrics
+
+    def _write_seeds(self, folder: Path, threshold: float) -> None:
+        for i in range(len(self.dataset)):
+            name = self.dataset.get_data_info(i)['name']
+            seed = seed_mask(*load_cam(folder / 'cams' / f'{name}.npz'), threshold)
+            write_mask(folder / 'seeds' / f'{name}.png', seed, self.dataset.metainfo['palette'])

@@ -1,0 +1,134 @@
+"""CAM files: content, batching by size, resume, sharding, errors."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmwsss.inference import cams as module
+from mmwsss.inference import multi_scale_cam
+from mmwsss.inference.cams import build_cam_dataset, generate_cams, score_cams, seed_mask
+from mmwsss.models.data_preprocessor import WSSSDataPreprocessor
+
+
+class Model(nn.Module):
+    """The CAM of class c is channel c of the picture; counts the forward passes."""
+
+    num_classes = 3
+
+    def __init__(self):
+        super().__init__()
+        self.data_preprocessor = WSSSDataPreprocessor()
+        self.batches = []
+
+    def predict_cam(self, images):
+        self.batches.append(len(images))
+        return images
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Five pictures of two sizes with a square of a class each."""
+    rng = np.random.default_rng(0)
+    labels = dict(a=['x'], b=['y', 'z'], c=['x', 'y'], d=['z'], e=['y'])
+    for sub in ('img', 'seg'):
+        (tmp_path / sub).mkdir()
+    for i, name in enumerate(labels):
+        size = (20, 30) if i % 2 else (24, 16)
+        cv2.imwrite(str(tmp_path / 'img' / f'{name}.png'),
+                    rng.integers(0, 256, (*size, 3), np.uint8))
+        mask = np.zeros(size, np.uint8)
+        mask[3:9, 3:9] = 'xyz'.index(labels[name][0]) + 1
+        cv2.imwrite(str(tmp_path / 'seg' / f'{name}.png'), mask)
+    (tmp_path / 'labels.json').write_text(json.dumps(labels))
+    return dict(type='ImageLabelDataset', data_root=str(tmp_path), label_file='labels.json',
+                img_dir='img', seg_dir='seg', metainfo=dict(classes=('x', 'y', 'z')))
+
+
+def test_files_hold_the_multi_scale_cam_of_the_labels(config, tmp_path):
+    dataset, model = build_cam_dataset(config), Model()
+    manifest = generate_cams(model, dataset, tmp_path / 'cams', scales=(0.5, 1), batch_size=2,
+                             num_workers=0)
+    # Three pictures of one size make batches of 2 and 1, two of the other one of 2; times 2 for the
+    # mirror image, and twice for the scales.
+    assert sorted(model.batches) == [2, 2, 4, 4, 4, 4]
+    assert [record['name'] for record in manifest] == list('abcde')
+    assert manifest[1]['classes'] == [1, 2] and manifest[1]['size'] == [20, 30]
+    sample = dataset[1]
+    images = model.data_preprocessor(dict(inputs={'image': [sample['inputs']['image']]}))
+    labels = torch.tensor([[0., 1, 1]])
+    expected = multi_scale_cam(model, images['inputs']['image'], labels, (0.5, 1), True)[0, 1:]
+    with np.load(tmp_path / 'cams' / 'b.npz', allow_pickle=False) as file:
+        assert file['cam'].dtype == np.float16 and file['keys'].tolist() == [1, 2]
+        np.testing.assert_allclose(file['cam'], expected.numpy(), atol=2e-3)
+    lines = (tmp_path / 'cams' / 'manifest.jsonl').read_text().splitlines()
+    assert [json.loads(line) for line in lines] == manifest
+
+
+def test_stride(config, tmp_path):
+    generate_cams(Model(), build_cam_dataset(config), tmp_path / 'cams', scales=(1, ), stride=4,
+                  num_workers=0)
+    with np.load(tmp_path / 'cams' / 'b.npz') as file:
+        assert file['cam'].shape == (2, 5, 8) and file['size'].tolist() == [20, 30]
+
+
+def test_a_run_that_was_cut_off_makes_only_what_is_missing(config, tmp_path):
+    dataset, out = build_cam_dataset(config), tmp_path / 'cams'
+    first = generate_cams(Model(), dataset, out, scales=(1, ), num_workers=0)
+    (out / 'c.npz').unlink()
+    kept = (out / 'a.npz').stat().st_mtime_ns
+    model = Model()
+    assert generate_cams(model, dataset, out, scales=(1, ), num_workers=0) == first
+    assert model.batches == [2] and (out / 'a.npz').stat().st_mtime_ns == kept
+    generate_cams(model, dataset, out, scales=(1, ), num_workers=0, overwrite=True)
+    assert len(model.batches) == 6
+
+
+def test_ranks_share_the_pictures(config, tmp_path, monkeypatch):
+    seen = []
+    for rank in range(2):
+        monkeypatch.setattr(module, 'get_dist_info', lambda rank=rank: (rank, 2))
+        monkeypatch.setattr(module, 'write_manifest', lambda *args: [])
+        out = tmp_path / str(rank)
+        generate_cams(Model(), build_cam_dataset(config), out, scales=(1, ), num_workers=0)
+        seen.append(sorted(path.stem for path in out.glob('*.npz')))
+    assert seen == [['a', 'c', 'e'], ['b', 'd']]
+
+
+def test_training_mode_comes_back(config, tmp_path):
+    model = Model().train()
+    generate_cams(model, build_cam_dataset(config), tmp_path / 'c', scales=(1, ), num_workers=0)
+    assert model.training
+
+
+def test_errors_name_the_picture_or_file(config, tmp_path):
+    with pytest.raises(ValueError, match='stride=0'):
+        generate_cams(Model(), build_cam_dataset(config), tmp_path / 'c', stride=0)
+    unlabelled = build_cam_dataset(dict(config, label_file=None, test_mode=True))
+    with pytest.raises(ValueError, match='"a" has no image label'):
+        generate_cams(Model(), unlabelled, tmp_path / 'c', scales=(1, ), num_workers=0)
+    assert not list((tmp_path / 'c').glob('*.npz'))
+    out = tmp_path / 'd'
+    generate_cams(Model(), build_cam_dataset(config), out, scales=(1, ), num_workers=0)
+    (out / 'b.npz').write_bytes(b'PK')
+    with pytest.raises(ValueError, match=r'b\.npz" is damaged.*delete it'):
+        generate_cams(Model(), build_cam_dataset(config), out, scales=(1, ), num_workers=0)
+
+
+def test_seed_and_scores(config, tmp_path):
+    dataset = build_cam_dataset(config, masks=True)
+    out = tmp_path / 'cams'
+    for i in range(len(dataset)):
+        info = dataset.get_data_info(i)
+        gt = cv2.imread(info['seg_map_path'], cv2.IMREAD_GRAYSCALE)
+        keys = np.array(info['labels'])
+        module.save_cam(out / f'{info["name"]}.npz', 0.9 * (gt[None] == keys[:, None, None] + 1),
+                        keys, gt.shape)
+    scores = score_cams(dataset, out, held_out=0)
+    # Perfect wherever the picture's square has its first class.
+    assert scores['mIoU@oracle'] == pytest.approx(100)
+    mask = seed_mask(np.array([[[.2, .5]], [[.4, .1]]], np.float16), np.array([0, 2]), (1, 2), 0.3)
+    assert mask.tolist() == [[3, 1]]

@@ -1,0 +1,85 @@
+"""A stage is skipped when done, goes on when cut off, and is made again when its config changes."""
+
+import json
+
+import pytest
+
+from mmwsss.pipeline.stage import Stage, digest, jsonable
+
+
+class Work:
+    def __init__(self, fail=False):
+        self.calls, self.fail = 0, fail
+
+    def __call__(self, folder):
+        self.calls += 1
+        (folder / f'part{self.calls}').write_text('x')
+        if self.fail:
+            raise KeyboardInterrupt
+        return dict(calls=self.calls)
+
+
+def test_done_is_skipped(tmp_path):
+    work = Work()
+    stage = Stage('s', tmp_path / 's', dict(a=1), [], work)
+    assert not stage.is_done and stage.result == {}
+    assert stage.run() == dict(calls=1) and stage.is_done
+    assert Stage('s', tmp_path / 's', dict(a=1), [], work).run() == dict(calls=1)
+    assert work.calls == 1
+
+
+def test_cut_off_goes_on_in_the_same_folder(tmp_path):
+    work = Work(fail=True)
+    with pytest.raises(KeyboardInterrupt):
+        Stage('s', tmp_path / 's', dict(a=1), [], work).run()
+    assert not (tmp_path / 's' / 'done.json').exists()
+    work.fail = False
+    assert Stage('s', tmp_path / 's', dict(a=1), [], work).run() == dict(calls=2)
+    assert (tmp_path / 's' / 'part1').exists()
+
+
+def test_changed_settings_repeat_it_and_all_after_it(tmp_path):
+    works = Work(), Work()
+
+    def run(**settings):
+        first = Stage('first', tmp_path / '1', settings, [], works[0])
+        second = Stage('second', tmp_path / '2', {}, [first], works[1])
+        first.run()
+        second.run()
+
+    run(a=1)
+    run(a=1)
+    assert [work.calls for work in works] == [1, 1]
+    run(a=2)
+    assert [work.calls for work in works] == [2, 2]
+    assert not (tmp_path / '1' / 'part1').exists()  # nothing of the old settings stays
+
+
+def test_inputs_must_be_done(tmp_path):
+    first = Stage('first', tmp_path / '1', {}, [], Work())
+    with pytest.raises(ValueError, match='"second" needs "first".*--stages'):
+        Stage('second', tmp_path / '2', {}, [first], Work()).run()
+
+
+def test_foreign_files_are_left_alone(tmp_path):
+    (tmp_path / 's').mkdir()
+    (tmp_path / 's' / 'thesis.tex').write_text('x')
+    with pytest.raises(ValueError, match='holds files that no stage made'):
+        Stage('s', tmp_path / 's', {}, [], Work()).run()
+    assert (tmp_path / 's' / 'thesis.tex').exists()
+
+
+def test_damaged_record(tmp_path):
+    stage = Stage('s', tmp_path / 's', {}, [], Work())
+    stage.run()
+    (tmp_path / 's' / 'done.json').write_text('{"finger')
+    with pytest.raises(ValueError, match=r'done\.json" is damaged.*delete it'):
+        stage.run()
+
+
+def test_digest_and_json():
+    assert digest(dict(a=1, b=(1, 2))) == digest(dict(b=[1, 2], a=1))
+    assert digest(dict(a=1)) != digest(dict(a=2))
+    import numpy as np
+    value = jsonable(dict(x=np.float32(1.5), y=[float('nan'), np.int64(3)]))
+    assert json.loads(json.dumps(value)) == dict(x=1.5, y=[None, 3])
