@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
@@ -57,3 +58,5 @@ def test_config(name, monkeypatch):
         with torch.device('meta'):
             model = MODELS.build(without_weights(config.model.to_dict()))
         assert sum(p.numel() for p in model.parameters()) > 0
+        if config.get('optim_wrapper'):
+            build_optim_wrapper(model, config.optim_wrapper)

@@ -1,6 +1,7 @@
 # SIPE (CVPR 2022) on ResNet-50. Published on VOC train: seed 58.6, mask (IRN) 69.3 mIoU (64.7 with
 # CRF); val/test 68.8/69.7 with DeepLabV2-R101 from COCO segmentation weights.
 #
+# SIPE takes the background from a prototype of its own; here, as everywhere, it is a threshold.
 # Rate .05 is that of the authors' log of the submitted model; the repository's default is .1.
 _base_ = [
     '../_base_/models/sipe_r50.py',

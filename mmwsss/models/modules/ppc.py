@@ -110,12 +110,13 @@ def intra_view_loss(features: Tensor,
     positive_logit = positive[:, None] / temperature
     pixel_loss = torch.cat([positive_logit, others], dim=1).logsumexp(dim=1) - positive_logit[:, 0]
 
-    size = labels.bincount(minlength=count)
+    # Not bincount, which would wait for the GPU.
+    size = labels.new_zeros(count).index_add(0, labels, torch.ones_like(labels))
     chance = torch.rand_like(positive) if chance is None else chance
     of_pixel = size[labels]
     weight = (rank_in_class(chance, labels, size) < of_pixel // 2).to(pixel_loss)
     hard = rank_in_class(positive.detach(), labels, size)
-    weight += (hard >= (of_pixel * 0.1).long()) & (hard < (of_pixel * 0.6).long())
+    weight += (hard >= of_pixel // 10) & (hard < of_pixel * 6 // 10)
 
     def per_class(values):
         return values.new_zeros(count).index_add(0, labels, values)
