@@ -1,4 +1,5 @@
 # SAE with tau 0.6. Published seed: 74.2 (.8: 74.5).
 _base_ = './fsae_ppc-eps_r38_voc.py'
 
-model = dict(modules=[_base_.seam, _base_.eps, _base_.ppc, dict(_base_.fsae, tau_sae=0.6)])
+fsae = dict(_base_.fsae, tau_sae=0.6)
+model = dict(modules=[_base_.seam, _base_.eps, _base_.ppc, fsae])

@@ -1,4 +1,5 @@
-# FSAE on KTSE, a combination that neither paper has: KTSE's pixel losses train the background score.
+# FSAE on KTSE, a combination that neither paper has: KTSE's pixel losses train the background
+# score.
 _base_ = '../ktse/ktse_r38_voc.py'
 
 fsae = dict(type='FeatureSpatialActivationExpansion', begin=_base_.begin)

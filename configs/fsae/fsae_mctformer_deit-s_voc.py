@@ -1,8 +1,8 @@
-# FSAE (WACV 2025) on MCTformer, from epoch 10 on. Published on VOC train: seed 62.4 (61.5 without), mask
-# 68.8 mIoU; val/test 69.8/70.5 with DeepLabV2-R101.
+# FSAE (WACV 2025) on MCTformer, from epoch 10 on. Published on VOC train: seed 62.4 (61.5 without),
+# mask 68.8 mIoU; val/test 69.8/70.5 with DeepLabV2-R101.
 #
-# MCTformer has no background score and the paper does not say what takes its place; see `background`
-# in FeatureSpatialActivationExpansion for what is done here.
+# MCTformer has no background score and the paper does not say what takes its place; see
+# `background` in FeatureSpatialActivationExpansion for what is done here.
 _base_ = '../mctformer/mctformer_deit-s_voc.py'
 
 fsae = dict(

@@ -1,5 +1,5 @@
-# FSAE on PPC with EPS, COCO 2014. Published on val: 35.4 with DeepLabV2-R101. The EMA teacher is the
-# paper's; steps (513,000 x 2) and 5 operations are those of the prototype's script.
+# FSAE on PPC with EPS, COCO 2014. Published on val: 35.4 with DeepLabV2-R101. The EMA teacher is
+# the paper's; steps (513,000 x 2) and 5 operations are those of the prototype's script.
 _base_ = '../ppc/ppc-eps_r38_coco.py'
 
 fsae = dict(type='FeatureSpatialActivationExpansion', teacher='teacher')

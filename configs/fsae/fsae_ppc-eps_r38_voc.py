@@ -1,12 +1,13 @@
-# FSAE (WACV 2025) on PPC with EPS. Published on VOC train: seed 74.5, mask (CRF) 77.0 mIoU; val/test
-# 73.7/75.3 with DeepLabV1-R101, 74.4/75.0 with V2. Its baseline is ppc/ppc-eps-40k_r38_voc.py.
+# FSAE (WACV 2025) on PPC with EPS. Published on VOC train: seed 74.5, mask (CRF) 77.0 mIoU;
+# val/test 73.7/75.3 with DeepLabV1-R101, 74.4/75.0 with V2. Its baseline is
+# ppc/ppc-eps-40k_r38_voc.py.
 _base_ = '../ppc/ppc-eps-40k_r38_voc.py'
 
 fsae = dict(type='FeatureSpatialActivationExpansion', tau_fae=0.95, tau_sae=0.8, kernel=3)
 model = dict(modules=[_base_.seam, _base_.eps, _base_.ppc, fsae])
 
-# Three operations gave the best row of the paper; the prototype's scripts use 5. Its strong view has
-# a jitter of its own, so the weak view's comes after.
+# Three operations gave the best row of the paper; the prototype's scripts use 5. Its strong view
+# has a jitter of its own, so the weak view's comes after.
 *geometry, jitter, pack = _base_.train_pipeline
 strong = dict(
     type='StrongView',

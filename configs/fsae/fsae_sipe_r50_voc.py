@@ -1,5 +1,5 @@
-# FSAE (WACV 2025) on SIPE. Published on VOC train: seed 61.1 (SIPE 58.6), mask (CRF) 70.5 mIoU; val/test
-# 70.3/72.6 with DeepLabV1-R101, 69.9/71.2 with V2.
+# FSAE (WACV 2025) on SIPE. Published on VOC train: seed 61.1 (SIPE 58.6), mask (CRF) 70.5 mIoU;
+# val/test 70.3/72.6 with DeepLabV1-R101, 69.9/71.2 with V2.
 #
 # The paper does not say how SIPE's CAM becomes a probability with a background; see `background` in
 # FeatureSpatialActivationExpansion for what is done here.

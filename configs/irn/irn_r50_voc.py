@@ -1,5 +1,5 @@
-# IRN (CVPR 2019): its CAM classifier on ResNet-50. Published on VOC train: seed 48.3, mask (IRN) 66.5
-# mIoU; val/test 63.5/64.8 with DeepLabV2-R50. The boundary network that refines the seeds is
+# IRN (CVPR 2019): its CAM classifier on ResNet-50. Published on VOC train: seed 48.3, mask (IRN)
+# 66.5 mIoU; val/test 63.5/64.8 with DeepLabV2-R50. The boundary network that refines the seeds is
 # configs/irn/irnet_r50_voc.py.
 _base_ = [
     '../_base_/models/irn_r50.py',

@@ -1,5 +1,6 @@
-# MCTformer V2 (CVPR 2022) on DeiT-S. Published on VOC train: seed 61.7, mask (PSA) 69.1 mIoU; val/test
-# 71.9/71.6 with DeepLabV1-ResNet38. Users report seeds from 55 to 61.7: give several random seeds.
+# MCTformer V2 (CVPR 2022) on DeiT-S. Published on VOC train: seed 61.7, mask (PSA) 69.1 mIoU;
+# val/test 71.9/71.6 with DeepLabV1-ResNet38. Users report seeds from 55 to 61.7: give several
+# random seeds.
 _base_ = [
     '../_base_/models/mctformer_v2.py',
     '../_base_/datasets/voc12_wsss.py',

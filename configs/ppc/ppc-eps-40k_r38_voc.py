@@ -1,5 +1,5 @@
-# The baseline of FSAE's table: PPC with EPS at FSAE's 40,000 steps. Published there: seed 70.5, mask
-# (CRF) 73.3.
+# The baseline of FSAE's table: PPC with EPS at FSAE's 40,000 steps. Published there: seed 70.5,
+# mask (CRF) 73.3.
 _base_ = './ppc-eps_r38_voc.py'
 
 max_iters = 40000

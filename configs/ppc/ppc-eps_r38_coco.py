@@ -1,5 +1,5 @@
-# PPC with EPS on COCO 2014 (80 classes), after the scripts in FSAE's prototype: 256,500 steps of batch
-# 16, crops of 321, alpha .9. Needs saliency maps, see ppc-eps_r38_voc.py.
+# PPC with EPS on COCO 2014 (80 classes), after the scripts in FSAE's prototype: 256,500 steps of
+# batch 16, crops of 321, alpha .9. Needs saliency maps, see ppc-eps_r38_voc.py.
 _base_ = [
     '../_base_/models/seam_r38.py',
     '../_base_/datasets/coco14_wsss.py',

@@ -1,8 +1,9 @@
-# PPC (CVPR 2022) with EPS. Published on VOC train: seed 70.5 mIoU; val/test 72.3/73.5 with DeepLabV1,
-# 72.6/73.6 with V2. Settings of the released branch esp, 20,000 steps; FSAE's baseline trains 40,000.
+# PPC (CVPR 2022) with EPS. Published on VOC train: seed 70.5 mIoU; val/test 72.3/73.5 with
+# DeepLabV1, 72.6/73.6 with V2. Settings of the released branch esp, 20,000 steps; FSAE's baseline
+# trains 40,000.
 #
-# Needs saliency maps (any detector's; the published ones are PFAN's): <data_root>/saliency/<id>.png,
-# grey, 255 salient.
+# Needs saliency maps (any detector's; the published ones are PFAN's):
+# <data_root>/saliency/<id>.png, grey, 255 salient.
 _base_ = [
     '../_base_/models/seam_r38.py',
     '../_base_/datasets/voc12_wsss.py',

@@ -1,5 +1,5 @@
-# PPC (CVPR 2022) on SEAM. Published on VOC train: seed 61.5, mask (PSA) 69.2 mIoU; val/test 67.7/67.4
-# with DeepLabV1. Settings of the released branch master.
+# PPC (CVPR 2022) on SEAM. Published on VOC train: seed 61.5, mask (PSA) 69.2 mIoU; val/test
+# 67.7/67.4 with DeepLabV1. Settings of the released branch master.
 _base_ = '../seam/seam_r38_voc.py'
 
 second = dict(size=128)  # the reduced view, shared by all modules

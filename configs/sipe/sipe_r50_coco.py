@@ -1,5 +1,5 @@
-# SIPE on COCO 2014 (80 classes). Published on val after the segmentation model: 40.6 (ResNet-101) and
-# 43.6 (WideResNet-38).
+# SIPE on COCO 2014 (80 classes). Published on val after the segmentation model: 40.6 (ResNet-101)
+# and 43.6 (WideResNet-38).
 _base_ = [
     '../_base_/models/sipe_r50.py',
     '../_base_/datasets/coco14_wsss.py',

@@ -3,8 +3,8 @@
     python tools/analysis_tools/class_confusion.py CONFIG MASKS [MASKS ...] [--pairs 10]
 
 For the pairs of classes that share pictures most often: of the pixels of the one, how many in a
-hundred have the other's id in a folder of masks. Several folders (a base, and CSD on it) are put side
-by side. Exact masks and pictures are those of the config's val_dataloader.
+hundred have the other's id in a folder of masks. Several folders (a base, and CSD on it) are put
+side by side. Exact masks and pictures are those of the config's val_dataloader.
 """
 
 import argparse

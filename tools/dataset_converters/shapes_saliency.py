@@ -3,9 +3,9 @@ wrong.
 
     python tools/dataset_converters/shapes_saliency.py DATA_ROOT
 
-From the exact masks: things are grown or shrunk by up to 4 pixels, one in ten is missed, one picture
-in ten has a salient blot where there is nothing, and all is blurred. A function of the seed and the
-picture's name.
+From the exact masks: things are grown or shrunk by up to 4 pixels, one in ten is missed, one
+picture in ten has a salient blot where there is nothing, and all is blurred. A function of the seed
+and the picture's name.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-# IRN's training of the CAM classifier, also SIPE's: 5 epochs of batch 16 at rate .1, polynomial decay
-# of power .9 per step, weight decay 1e-4 on weights, new layers 10 times the rate. The momentum really
-# is the weight decay, see legacy_momentum.
+# IRN's training of the CAM classifier, also SIPE's: 5 epochs of batch 16 at rate .1, polynomial
+# decay of power .9 per step, weight decay 1e-4 on weights, new layers 10 times the rate. The
+# momentum really is the weight decay, see legacy_momentum.
 max_epochs = 5
 train_cfg = dict(type='WSSSTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')

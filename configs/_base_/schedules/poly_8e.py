@@ -1,5 +1,5 @@
-# SEAM's training: 8 epochs of batch 8 at rate .01, polynomial decay of power .9 per step, weight decay
-# 5e-4 on weights, new layers 10 times the rate. The momentum really is the weight decay, see
+# SEAM's training: 8 epochs of batch 8 at rate .01, polynomial decay of power .9 per step, weight
+# decay 5e-4 on weights, new layers 10 times the rate. The momentum really is the weight decay, see
 # legacy_momentum.
 max_epochs = 8
 train_cfg = dict(type='WSSSTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)

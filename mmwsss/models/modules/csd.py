@@ -1,8 +1,8 @@
 """CSD: Cross-domain Semantic Decoupling (Yang et al., BMVC 2023).
 
 Classes that always come together get mixed up in the CAM. Pictures of a single class (source) tell
-them apart: their foreground is pasted into a picture of several classes, and so is their background,
-and the CAM of what was pasted must stay what it was in the source picture.
+them apart: their foreground is pasted into a picture of several classes, and so is their
+background, and the CAM of what was pasted must stay what it was in the source picture.
 
 The paper gives the two losses without softmax temperature or normalisation; an unfinished prototype
 by its first author has more details. ``variant='paper'`` reads the equations literally and is the
@@ -54,8 +54,8 @@ def foreground_consistency_loss(source: Tensor,
 
     ``paper``: ``sum_p w_p KL(softmax M_s || softmax M_mix)`` over all classes, the raw CAM in the
     softmax. ``prototype``: both CAMs are first scaled to [0, 1] over the classes of each pixel, the
-    source's is multiplied by ``temperature``, and only the term of the object's class is kept, which
-    may be negative.
+    source's is multiplied by ``temperature``, and only the term of the object's class is kept,
+    which may be negative.
 
     Args:
         source: CAM of the source picture ``(N, C, h, w)``; it gets no gradient.
@@ -161,8 +161,9 @@ def _check_variant(variant: str) -> None:
 class CrossDomainDecoupling(WSSSModule):
     """CSD on any base.
 
-    Needs the views ``source``, ``fg_mix`` and ``bg_mix`` of :class:`CrossDomainDataset`; the samples
-    of the mixed views say in ``paste_mask`` ``(H, W)`` which pixels come from the source picture.
+    Needs the views ``source``, ``fg_mix`` and ``bg_mix`` of :class:`CrossDomainDataset`; the
+    samples of the mixed views say in ``paste_mask`` ``(H, W)`` which pixels come from the source
+    picture.
 
     Args:
         fg_weight, bg_weight: Weights of the two losses (paper .01 and .1).

@@ -1,8 +1,8 @@
 """PPC: Pixel-to-Prototype Contrast (Du et al., CVPR 2022).
 
 Pixels of two views are pulled to the prototypes of their classes, which the confident pixels of the
-whole batch make: prototypes of the other view, labels of the other view, and, within a view, against
-semi-hard negatives. Facts from the released code (SEAM: branch master; EPS: branch esp).
+whole batch make: prototypes of the other view, labels of the other view, and, within a view,
+against semi-hard negatives. Facts from the released code (SEAM: branch master; EPS: branch esp).
 """
 
 from typing import Optional
@@ -32,8 +32,8 @@ def pixel_pseudo_labels(revised: Tensor, labels: Tensor,
         bg_score: Constant that stands for the background.
 
     Returns:
-        Scores ``(N, C + 1, h, w)`` in [0, 1], of absent classes too, and labels ``(N, h, w)`` with 0
-        the background.
+        Scores ``(N, C + 1, h, w)`` in [0, 1], of absent classes too, and labels ``(N, h, w)`` with
+        0 the background.
     """
     scores = normalize_cam(revised[:, 1:].float(), mode='minmax')
     scores = torch.cat([torch.full_like(scores[:, :1], bg_score), scores], dim=1)
@@ -200,8 +200,8 @@ class PixelToPrototypeContrast(WSSSModule):
         check_revised(self, model)
         if model.head.in_channels != self.projection.in_channels:
             raise ValueError(
-                f'PixelToPrototypeContrast: in_channels={self.projection.in_channels}, but the last '
-                f'feature map has {model.head.in_channels} channels')
+                f'PixelToPrototypeContrast: in_channels={self.projection.in_channels}, but the '
+                f'last feature map has {model.head.in_channels} channels')
 
     def add_views(self, views: Views) -> None:
         views.expect('image', add_resized_view(views, self.scale, self.size))

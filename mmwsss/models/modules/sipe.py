@@ -11,8 +11,13 @@ from torch import Tensor, nn
 from mmwsss.registry import MODELS
 
 from ..classifiers.views import Views
-from ..heads.sipe_head import (SIPEHead, cam_with_background, image_prototypes, image_specific_cam,
-                               structure_seeds)
+from ..heads.sipe_head import (
+    SIPEHead,
+    cam_with_background,
+    image_prototypes,
+    image_specific_cam,
+    structure_seeds,
+)
 from .base import WSSSModule
 
 

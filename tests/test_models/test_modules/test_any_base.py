@@ -51,7 +51,8 @@ def shapes(tmp_path_factory):
     (root / 'saliency').mkdir()
     for record in dataset.load_data_list():
         mask = cv2.imread(str(root / 'SegmentationClassAug' / f'{record["name"]}.png'), -1)
-        cv2.imwrite(str(root / 'saliency' / f'{record["name"]}.png'), (mask > 0).astype('uint8') * 255)
+        salient = (mask > 0).astype('uint8') * 255
+        cv2.imwrite(str(root / 'saliency' / f'{record["name"]}.png'), salient)
     return dict(config, saliency_dir='saliency', prior_dir='SegmentationClassAug')
 
 

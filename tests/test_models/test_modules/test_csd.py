@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from mmwsss.models import WSSSClassifier
-from mmwsss.models.modules.csd import (background_consistency_loss, cells_inside, confident_cells,
-                                       cooccurrence_matrix, foreground_consistency_loss,
-                                       pairing_distribution, purity_weights)
+from mmwsss.models.modules.csd import (
+    background_consistency_loss,
+    cells_inside,
+    confident_cells,
+    cooccurrence_matrix,
+    foreground_consistency_loss,
+    pairing_distribution,
+    purity_weights,
+)
 from mmwsss.structures import WSSSDataSample
 
 LABELS = np.array([[0, 1, 0, 0], [1, 0, 0, 0.]])

@@ -7,7 +7,7 @@ import torch
 from mmwsss.models import WSSSClassifier
 from mmwsss.models.classifiers import Progress
 from mmwsss.models.heads import CAMOutput
-from mmwsss.models.modules.fsae import (boundary_mask, confident_mask, fsae_loss, pixel_scores)
+from mmwsss.models.modules.fsae import boundary_mask, confident_mask, fsae_loss, pixel_scores
 from mmwsss.structures import WSSSDataSample
 
 FSAE = dict(type='FeatureSpatialActivationExpansion')

@@ -5,8 +5,13 @@ import pytest
 import torch
 
 from mmwsss.models import WSSSClassifier
-from mmwsss.models.modules.ppc import (batch_prototypes, intra_view_loss, pixel_pseudo_labels,
-                                       prototype_contrast_loss, rank_in_class)
+from mmwsss.models.modules.ppc import (
+    batch_prototypes,
+    intra_view_loss,
+    pixel_pseudo_labels,
+    prototype_contrast_loss,
+    rank_in_class,
+)
 from mmwsss.structures import WSSSDataSample
 
 

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from mmwsss.models import WSSSClassifier
-from mmwsss.models.modules.seam import (cross_equivariance_loss, equivariance_loss,
-                                        min_pooling_loss)
+from mmwsss.models.modules.seam import cross_equivariance_loss, equivariance_loss, min_pooling_loss
 from mmwsss.structures import WSSSDataSample
 
 LABELS = np.array([[1, 0, 1], [0, 1, 0.]])
