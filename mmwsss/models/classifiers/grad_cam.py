@@ -51,11 +51,13 @@ class GradCAM(nn.Module):
             labels = torch.ones_like(logits)
         rank = labels.cumsum(1) * labels  # 1 for a picture's first label, 2 for its second
         feat = output.feats[-1].float()
+        area = feat[0, 0].numel()  # the gradient of a mean is tiny in float16: that of the sum is not
         cam = 0
         for k in range(int(labels.sum(1).max())):
             chosen = (rank == k + 1).to(logits)
-            grad, = torch.autograd.grad((logits * chosen).sum(), feats, retain_graph=True)
-            weight = grad[start:start + len(logits)].float().mean((-2, -1))
+            score = (logits * chosen).sum() * area
+            grad, = torch.autograd.grad(score, feats, retain_graph=True)
+            weight = grad[start:start + len(logits)].float().mean((-2, -1)) / area
             single = torch.einsum('nd,ndhw->nhw', weight, feat)
             cam = cam + chosen[:, :, None, None] * single[:, None]
         if not isinstance(cam, Tensor):  # no picture has a label
