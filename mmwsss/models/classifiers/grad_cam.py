@@ -51,7 +51,8 @@ class GradCAM(nn.Module):
             labels = torch.ones_like(logits)
         rank = labels.cumsum(1) * labels  # 1 for a picture's first label, 2 for its second
         feat = output.feats[-1].float()
-        area = feat[0, 0].numel()  # the gradient of a mean is tiny in float16: that of the sum is not
+        # The gradient of a mean over pixels is tiny in float16, that of the sum is not.
+        area = feat.shape[-2] * feat.shape[-1]
         cam = 0
         for k in range(int(labels.sum(1).max())):
             chosen = (rank == k + 1).to(logits)
