@@ -15,9 +15,10 @@ import mmwsss.engine  # noqa: F401
 import mmwsss.models  # noqa: F401
 from mmwsss.registry import MODELS, TRANSFORMS
 
-ROOT = Path(__file__).parents[1] / 'configs'
-CONFIGS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob('*/*.py')
-                 if path.parent.name != '_base_')
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(
+    str(path.relative_to(ROOT)) for pattern in ('configs/*/*.py', 'projects/*/configs/*.py')
+    for path in ROOT.glob(pattern) if path.parent.name != '_base_')
 
 
 def without_weights(config):
@@ -42,6 +43,7 @@ def pipelines(config):
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_config(name, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)  # for the imports of projects
     config = Config.fromfile(ROOT / name)
     init_default_scope(config.get('default_scope', 'mmwsss'))
     if config.get('custom_imports'):
