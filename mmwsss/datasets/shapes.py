@@ -13,6 +13,7 @@ from mmwsss.utils.masks import voc_palette, write_mask
 
 from .image_labels import ImageLabelDataset
 
+VERSION = 2  # rises with every change of the drawings
 CLASSES = ('stripes', 'dots', 'checks', 'rings', 'waves', 'crosses')
 # Which classes mostly come together; the body and the usual background of each.
 PARTNER = {0: 1, 1: 0, 2: 3, 3: 2}
@@ -132,7 +133,7 @@ class _Painter:
         shade = 1 - 0.22 * v + 0.05 * _noise(rng, size, size // 8)
         self.image[inside] = (color * shade[..., None])[inside]
 
-        radius = half * (0.62 - 0.2 * self.difficulty) * rng.uniform(0.9, 1.1)
+        radius = half * (0.65 - 0.2 * self.difficulty) * rng.uniform(0.9, 1.1)
         hx = center[0] + side * a * 0.88 * cos
         hy = center[1] + side * a * 0.88 * sin - 0.35 * b
         turn = angle + rng.uniform(-0.4, 0.4)
@@ -141,9 +142,10 @@ class _Painter:
         u, v = (dx * cos + dy * sin) / radius, (dy * cos - dx * sin) / radius
         head = u**2 + v**2 < 1
         mark = cv2.GaussianBlur(self.texture(label, u, v), (3, 3), 0)[..., None]
-        # The two colours of the texture tell nothing: any hue, dark against light.
-        dark = _hsv(rng.uniform(0, 180), rng.uniform(60, 200), rng.uniform(25, 80))
-        light = _hsv(rng.uniform(0, 180), rng.uniform(20, 110), rng.uniform(190, 250))
+        # Dark against a light colour that goes with the class, the less so the harder the data.
+        hue = 30 * label + 15 + rng.normal(0, 4 + 26 * self.difficulty)
+        dark = _hsv(rng.uniform(0, 180), rng.uniform(60, 200), rng.uniform(20, 60))
+        light = _hsv(hue, rng.uniform(90, 190), rng.uniform(210, 255))
         self.image[head] = (mark * dark + (1 - mark) * light)[head]
         self.mask[inside | head] = label + 1
 
@@ -168,8 +170,8 @@ def draw_shapes(seed: int,
         split: Its part, e.g. ``train``; parts share nothing.
         index: Number of the picture.
         image_size: Side in pixels.
-        difficulty: In [0, 1]: how small the marks are, how firmly scenes and partners go with
-            classes, how much clutter and noise there is.
+        difficulty: In [0, 1]: how small the marks are and how little their colours say, how firmly
+            scenes and partners go with classes, how much clutter and noise there is.
 
     Returns:
         Picture ``(S, S, 3)`` uint8 BGR and mask ``(S, S)`` uint8, 0 background, ``1..6`` classes.
@@ -184,9 +186,8 @@ def draw_shapes(seed: int,
             labels.append(PARTNER[first])
         elif rng.random() < 0.2:
             labels.append(int(rng.integers(len(CLASSES))))
-        scene = SCENE[first]
-        if rng.random() > 0.5 + 0.4 * difficulty:
-            scene = int(rng.integers(3))
+        # Body and scene together would give a class away, so the scene may only hint at it.
+        scene = SCENE[first] if rng.random() < 0.15 + 0.4 * difficulty else int(rng.integers(3))
         painter.background(scene)
         painter.clutter()
         alone = len(labels) == 1
@@ -209,6 +210,8 @@ def _write_split(root: Path, split: str, num_images: int, drawing: dict) -> None
     """Draw one part into ``root`` unless it is there; see :meth:`ShapesDataset.export`."""
     stamp = root / f'shapes_{split}.json'
     have = json.loads(stamp.read_text()) if stamp.is_file() else None
+    if have and have.get('version') != VERSION:
+        have = None  # drawn by an earlier mmwsss: draw it again
     if have and {**have['drawing'], **drawing} != have['drawing']:
         raise ValueError(
             f'"{root}" holds Shapes drawn with {have["drawing"]}, asked for are {drawing}; use '
@@ -226,7 +229,8 @@ def _write_split(root: Path, split: str, num_images: int, drawing: dict) -> None
         with atomic_write(root / 'ImageSets' / 'Segmentation' / f'{split}.txt') as file:
             file.write('\n'.join(labels) + '\n')
         with atomic_write(stamp) as file:  # last: it says that the part is whole
-            json.dump(dict(drawing=drawing, num_images=num_images, labels=labels), file)
+            json.dump(dict(version=VERSION, drawing=drawing, num_images=num_images, labels=labels),
+                      file)
     labels = {}
     for part in sorted(root.glob('shapes_*.json')):
         labels.update(json.loads(part.read_text())['labels'])

@@ -70,7 +70,7 @@ def test_written_once_and_read_back(tmp_path):
         sample = item['data_samples']['image']
         np.testing.assert_array_equal(sample.gt_sem_seg, mask)
         difference = item['inputs']['image'].permute(1, 2, 0).numpy().astype(float) - image
-        assert np.abs(difference).mean() < 6  # JPEG
+        assert np.abs(difference).mean() < 10  # JPEG
         labels = [i + 1 for i in np.flatnonzero(sample.gt_label)]
         assert labels == [i for i in np.unique(mask) if i]
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / 'shapes').rglob('*') if p.is_file()}
