@@ -38,6 +38,10 @@ def train(cfg: Config, folder: Path, seed: int, launch: Optional[dict] = None) -
     cfg = copy.deepcopy(cfg)
     cfg.merge_from_dict(launch or {})
     cfg.work_dir = str(folder)
+    for kind in ('val', 'test'):  # the pipeline scores by itself, so a config may have no loops
+        parts = [f'{kind}_{part}' for part in ('dataloader', 'cfg', 'evaluator')]
+        if any(cfg.get(part) is None for part in parts):
+            cfg.update(dict.fromkeys(parts))
     # Runners of one process are kept by name.
     cfg.experiment_name = f'{folder.parent.name}_{folder.name}_{time.time_ns()}'
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)

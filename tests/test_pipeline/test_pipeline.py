@@ -1,0 +1,178 @@
+"""The whole line on a few drawn pictures."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mmwsss.evaluation import mask_iou
+from mmwsss.pipeline import Pipeline
+from mmwsss.pipeline.report import print_repetition, print_table, rows_of, write_report
+from mmwsss.utils.masks import read_mask
+
+
+def times(folder):
+    return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob('*/done.json')}
+
+
+def test_stages_up_to_the_masks(config, tmp_path):
+    work = tmp_path / 'work'
+    pipeline = Pipeline(copy.deepcopy(config), work)
+    assert list(pipeline.stages) == ['classify', 'cam', 'mask']
+    results = pipeline.run()
+    threshold = results['cam']['train']['threshold@oracle']
+    assert results['mask']['threshold'] == threshold
+    assert set(results['cam']) == {'train', 'val'}
+    # The masks are the seeds at that threshold, scored as the folder is.
+    with np.load(work / 'cam' / 'val_00000.npz') as file:
+        cam, keys = file['cam'].astype(np.float32), file['keys']
+    expected = np.where(cam.max(0) > np.float32(threshold), keys[cam.argmax(0)] + 1, 0)
+    mask = read_mask(work / 'mask' / 'val_00000.png')
+    assert (mask == expected).mean() > 0.999
+    split = pipeline.splits[1]
+    again = mask_iou(work / 'mask', split.gt_dir, split.names, 6)
+    assert results['mask']['val']['mIoU'] == pytest.approx(again['mIoU'])
+    # Of plain seeds the masks' score is the seed's at its oracle threshold.
+    assert results['mask']['train']['mIoU'] == pytest.approx(
+        results['cam']['train']['mIoU@oracle'], abs=1e-6)
+
+    # Nothing is done twice.
+    before = times(work)
+    assert Pipeline(copy.deepcopy(config), work).run() == results
+    assert times(work) == before
+
+    # Other masks: the classifier and the CAMs stay.
+    config.pipeline.mask.bg = 0.4
+    assert Pipeline(copy.deepcopy(config), work).run()['mask']['threshold'] == 0.4
+    changed = {name for name, time in times(work).items() if time != before[name]}
+    assert changed == {'mask'}
+
+    # Another training: all after it is made again.
+    before = times(work)
+    config.optim_wrapper.optimizer.lr = 0.02
+    Pipeline(copy.deepcopy(config), work).run()
+    assert {name for name, time in times(work).items() if time != before[name]} == set(before)
+
+
+def test_loader_workers_are_no_change(config, tmp_path):
+    first = Pipeline(copy.deepcopy(config), tmp_path / 'w').stages
+    config.train_dataloader.num_workers = 3
+    config.pipeline.cam.batch_size = 1
+    second = Pipeline(config, tmp_path / 'w').stages
+    assert [s.fingerprint for s in first.values()] == [s.fingerprint for s in second.values()]
+    third = Pipeline(config, tmp_path / 'w', seed=1).stages
+    assert third['mask'].fingerprint != second['mask'].fingerprint
+
+
+def test_a_killed_training_goes_on_and_ends_the_same(config, tmp_path, monkeypatch):
+    whole = Pipeline(copy.deepcopy(config), tmp_path / 'whole', stages=['classify'])
+    whole.run()
+    from mmwsss.engine.hooks import WSSSCheckpointHook
+    save = WSSSCheckpointHook.after_train_epoch
+
+    def save_and_die(self, runner):
+        save(self, runner)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(WSSSCheckpointHook, 'after_train_epoch', save_and_die)
+        Pipeline(copy.deepcopy(config), tmp_path / 'cut', stages=['classify']).run()
+    assert not (tmp_path / 'cut' / 'classify' / 'done.json').exists()
+    Pipeline(copy.deepcopy(config), tmp_path / 'cut', stages=['classify']).run()
+    states = [torch.load(tmp_path / name / 'classify' / 'epoch_2.pth', weights_only=True)
+              for name in ('whole', 'cut')]
+    for key, value in states[0]['state_dict'].items():
+        assert torch.equal(value, states[1]['state_dict'][key]), key
+
+
+def test_named_stages_only(config, tmp_path):
+    with pytest.raises(ValueError, match='needs "method/classify".*--stages'):
+        Pipeline(copy.deepcopy(config), tmp_path / 'w', stages=['cam']).run()
+    results = Pipeline(copy.deepcopy(config), tmp_path / 'w', stages=['classify', 'cam']).run()
+    assert set(results) == {'classify', 'cam'}
+
+
+def test_prior_masks_reach_the_data_set(config, tmp_path):
+    path = tmp_path / 'base.py'
+    config.dump(str(path))
+    config.pipeline.prior = str(path)
+    config.train_dataloader.dataset.pipeline.insert(1, dict(type='LoadMask', key='prior_mask'))
+    config.train_dataloader.dataset.prior_dir = 'nowhere'
+    pipeline = Pipeline(config, tmp_path / 'w')
+    folder = str((tmp_path / 'w' / 'prior' / 'mask').resolve())
+    assert pipeline.cfg.train_dataloader.dataset.prior_dir == folder
+    assert pipeline.stages['classify'].inputs[0] is pipeline.prior.stages['mask']
+    pipeline.run()
+    assert pipeline.stages['mask'].is_done and pipeline.prior.stages['mask'].is_done
+
+
+@pytest.mark.slow
+def test_segmentation_baseline_and_report(config, segment, tmp_path, capsys):
+    base = tmp_path / 'base.py'
+    config.dump(str(base))
+    config.pipeline.update(baseline=str(base), segment=dict(config=segment),
+                           report=dict(pictures=3))
+    runs = [Pipeline(copy.deepcopy(config), tmp_path / f'w{seed}', seed=seed) for seed in (0, 1)]
+    for run in runs:
+        results = run.run()
+    # Ours are mmseg's figures.
+    assert results['segment']['mIoU'] == pytest.approx(results['segment']['mmseg']['mIoU'],
+                                                       abs=0.01)
+    assert results['baseline']['segment']['split'] == 'val'
+    page = write_report(runs[1], 'the command')
+    text = page.read_text()
+    # 2 methods x 3 pictures, each with picture, CAMs, seed, mask, segmentation and exact mask.
+    cells = sum(5 + len(run.splits[-1].dataset.get_data_info(i)['labels']) for run in runs[:1]
+                for i in [run.splits[-1].names.index(name) for name, _ in run.shown()])
+    assert text.count('<figure>') == 2 * cells
+    assert 'the command' in text and 'http' not in text.split('<h2>Config')[0]
+    assert (page.parent / 'stages.png').is_file()
+    assert json.loads((page.parent / 'metrics.json').read_text())['base']['val']['segment'] >= 0
+    assert [row[:2] for row in rows_of(runs[0])] == [
+        ['base', 'train'], ['base', 'val'], ['method', 'train'], ['method', 'val']]
+    print_table(runs[0])
+    print_repetition(runs)
+    assert '±' in capsys.readouterr().out
+
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    ("cfg.pipeline.masks = dict()", r"pipeline has no option \['masks'\]"),
+    ("cfg.pipeline.mask.bg = 'best'", r"pipeline.mask.bg='best' must be a number"),
+    ("cfg.pipeline.mask.type = 'NoMask'", 'NoMask'),
+    ("cfg.pipeline.mask.beta = 3", 'beta'),
+    ("cfg.pipeline.segment = dict(config='no.py')", 'no file "no.py"'),
+    ("cfg.pipeline.baseline = 'no.py'", 'no file "no.py"'),
+    ("cfg.model.head.num_classes = 5", 'the head has 5 classes, the data set 6'),
+    ("cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='no.pth')", r'no\.pth'),
+    ("cfg.model.modules = [dict(type='MultiGranularityAlignment', treshold=1)]", 'treshold'),
+    ("cfg.pop('val_dataloader'), cfg.pop('test_dataloader')", 'no val_dataloader with exact masks'),
+    ("cfg.pop('optim_wrapper')", 'has no optim_wrapper'),
+    ("cfg.train_dataloader.dataset.data_root = '/proc/no'", '/proc/no'),
+])
+def test_mistakes_are_found_before_the_training(config, tmp_path, change, message):
+    exec(change, dict(cfg=config))
+    with pytest.raises(Exception, match=message):
+        Pipeline(config, tmp_path / 'w').check()
+    assert not (tmp_path / 'w').exists()
+
+
+def test_segmentation_of_other_classes(config, segment, tmp_path):
+    config.pipeline.segment = dict(
+        config=segment, cfg_options={'model.decode_head.num_classes': 21})
+    with pytest.raises(ValueError, match=r'num_classes=21; needed are 7'):
+        Pipeline(config, tmp_path / 'w').check()
+
+
+def test_missing_picture_is_found_before_the_training(config, tmp_path):
+    Pipeline(copy.deepcopy(config), tmp_path / 'w').check()
+    (tmp_path / 'shapes' / 'JPEGImages' / 'train_00003.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match=r'train_00003\.jpg'):
+        Pipeline(config, tmp_path / 'w').check()
+
+
+def test_unknown_stage(config, tmp_path):
+    with pytest.raises(ValueError, match=r"no stage \['masks'\]"):
+        Pipeline(config, tmp_path / 'w', stages=['masks'])

@@ -1,0 +1,162 @@
+"""The plug-in backbone, from outside the package."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from projects.voc_animals import prepare  # noqa: E402
+from projects.voc_animals.mobilenet import CHANNELS, STRIDES, MobileNetV1, SameConv  # noqa: E402
+
+
+def tf_same(x, weight, stride):
+    """TensorFlow's "SAME" by its definition: output i sees the window that begins at
+    i * stride - before."""
+    side = x.shape[-1]
+    count = -(-side // stride)
+    total = max((count - 1) * stride + 3 - side, 0)
+    before = total // 2
+    padded = torch.zeros(side + total)
+    padded[before:before + side] = x
+    return torch.stack([(padded[i * stride:i * stride + 3] * weight).sum() for i in range(count)])
+
+
+@pytest.mark.parametrize('side', [7, 8, 9])
+@pytest.mark.parametrize('stride', [1, 2])
+def test_same_padding(side, stride):
+    conv = SameConv(1, 1, 3, stride, bias=False)
+    rows = torch.randn(3)
+    conv.weight.data[:] = 0
+    conv.weight.data[0, 0, 1] = rows  # a convolution along the width only
+    x = torch.randn(side)
+    out = conv(x.expand(side, side)[None, None])[0, 0]
+    middle = out[out.shape[0] // 2]
+    torch.testing.assert_close(middle, tf_same(x, rows, stride))
+
+
+def reference(net, x):
+    """Output stride 32 written out, parameter by parameter."""
+    state = net.state_dict()
+
+    def norm(x, name):
+        return F.relu6(F.batch_norm(x, state[f'{name}.running_mean'], state[f'{name}.running_var'],
+                                    state[f'{name}.weight'], state[f'{name}.bias'], eps=1e-3))
+
+    def same(x, weight, stride, groups):
+        pad = (0, 1, 0, 1) if stride == 2 else (1, 1, 1, 1)  # even sides
+        return F.conv2d(F.pad(x, pad), weight, stride=stride, groups=groups)
+
+    x = norm(same(x, state['conv1.weight'], 2, 1), 'bn1')
+    for i, stride in enumerate(STRIDES):
+        x = norm(same(x, state[f'dw.{i}.weight'], stride, x.shape[1]), f'dwb.{i}')
+        x = norm(F.conv2d(x, state[f'pw.{i}.weight']), f'pwb.{i}')
+    return x
+
+
+def randomise(net):
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return net
+
+
+@torch.no_grad()
+def test_forward_by_the_definition():
+    net = randomise(MobileNetV1(width=0.25, output_stride=32)).eval()
+    x = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(net(x)[0], reference(net, x), rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_output_strides():
+    for stride in (32, 16, 8):
+        net = MobileNetV1(width=0.25, output_stride=stride, out_indices=(3, 12)).eval()
+        maps = net(torch.randn(1, 3, 64, 64))
+        assert [m.shape[1] for m in maps] == [CHANNELS[3] // 4, CHANNELS[12] // 4]
+        assert maps[-1].shape[-1] == 64 // stride
+    assert [conv.dilation[0] for conv in net.dw] == [1] * 6 + [2] * 6 + [4]
+    with pytest.raises(ValueError, match='output_stride=4'):
+        MobileNetV1(output_stride=4)
+    with pytest.raises(ValueError, match='blocks 0 to 12'):
+        MobileNetV1(out_indices=(13, ))
+
+
+def test_public_keys_load_without_conversion(tmp_path):
+    net = randomise(MobileNetV1(width=0.25))
+    path = tmp_path / 'mobilenet.pth'
+    torch.save({**net.state_dict(), 'fc.weight': torch.zeros(10, 256, 1, 1),
+                'fc.bias': torch.zeros(10)}, path)
+    assert {key.split('.')[0] for key in net.state_dict()} == {
+        'conv1', 'bn1', 'dw', 'dwb', 'pw', 'pwb'}
+    again = MobileNetV1(width=0.25, init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+    again.init_weights()
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key]), key
+    state = net.state_dict()
+    del state['pw.3.weight']
+    torch.save(state, path)
+    with pytest.raises(ValueError, match=r'pw\.3\.weight'):
+        MobileNetV1(width=0.25, init_cfg=dict(type='Pretrained', checkpoint=str(path))
+                    ).init_weights()
+
+
+def test_frozen_parts():
+    net = MobileNetV1(width=0.25, frozen_blocks=2).train()
+    frozen = {name for name, p in net.named_parameters() if not p.requires_grad}
+    assert 'conv1.weight' in frozen and 'pw.1.weight' in frozen and 'pw.2.weight' not in frozen
+    assert not any(m.training for m in net.modules() if isinstance(m, nn.BatchNorm2d))
+
+
+def test_configs_load_and_differ_only_in_the_idea(monkeypatch):
+    from mmengine.config import Config
+    monkeypatch.chdir(ROOT)
+    folder = ROOT / 'projects/voc_animals/configs'
+    base = Config.fromfile(folder / 'gpp_mobilenet.py')
+    ktse = Config.fromfile(folder / 'ktse_mobilenet.py')
+    for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'val_dataloader'):
+        assert base[key] == ktse[key]
+    assert ktse.train_dataloader.dataset.dataset == base.train_dataloader.dataset
+    assert len(ktse.model.modules) == 3 and len(base.model.modules) == 0
+    seg = Config.fromfile(folder / 'deeplabv2_mobilenet.py')
+    assert seg.model.decode_head.num_classes == len(base.classes) + 1
+
+
+def test_prepare(tmp_path):
+    voc, lists, out = tmp_path / 'voc', tmp_path / 'lists', tmp_path / 'out'
+    for sub in ('JPEGImages', 'SegmentationClassAug', 'Annotations'):
+        (voc / sub).mkdir(parents=True)
+    lists.mkdir()
+    (lists / 'val.txt').write_text('2007_000001\n')
+    Image.new('RGB', (60, 40)).save(voc / 'JPEGImages' / '2007_000001.jpg')
+    mask = np.zeros((40, 60), np.uint8)
+    mask[:, 30:] = 8
+    Image.fromarray(mask).save(voc / 'SegmentationClassAug' / '2007_000001.png')
+    with pytest.raises(FileNotFoundError, match=r'2007_000001\.xml'):
+        prepare.prepare(voc, out, 20, lists)
+    (voc / 'Annotations' / '2007_000001.xml').write_text(
+        '<annotation><object><name>cat</name></object></annotation>')
+    assert prepare.prepare(voc, out, 20, lists) == 1
+    assert Image.open(out / 'JPEGImages' / '2007_000001.jpg').size == (30, 20)
+    small = np.array(Image.open(out / 'SegmentationClassAug' / '2007_000001.png'))
+    assert small.shape == (20, 30) and (small[:, 15:] == 8).all() and (small[:, :15] == 0).all()
+    assert json.loads((out / 'labels.json').read_text()) == {'2007_000001': ['cat']}
+    assert prepare.reduced((500, 375), 256) == (341, 256)
+    assert prepare.reduced((200, 100), 256) == (200, 100)
+
+
+def test_lists_are_the_stated_ones():
+    splits = {path.stem: path.read_text().split() for path in prepare.LISTS.glob('*.txt')}
+    assert {name: len(ids) for name, ids in splits.items()} == dict(
+        train_aug=3131, train=437, val=223)
+    assert set(splits['train']) <= set(splits['train_aug'])
+    assert not set(splits['val']) & set(splits['train_aug'])
