@@ -1,9 +1,10 @@
 """mmwsss: weakly supervised semantic segmentation from image-level labels."""
 
-from ._compat import check_packages, mend_torchvision
+from ._compat import check_packages, mend_torchvision, quiet_mmcv
 from .version import __version__
 
 check_packages()
 mend_torchvision()
+quiet_mmcv()
 
 __all__ = ['__version__']

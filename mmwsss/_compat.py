@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import re
+import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple, Optional, Tuple
@@ -100,3 +101,8 @@ def mend_torchvision() -> bool:
     logging.getLogger('mmwsss').info(
         "torchvision's compiled part does not fit this torch; its operators are left out")
     return True
+
+
+def quiet_mmcv() -> None:
+    """mmcv without compiled operators, which is all that is needed, warns at every import."""
+    warnings.filterwarnings('ignore', 'Fail to import ``MultiScale', UserWarning)

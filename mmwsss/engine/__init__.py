@@ -1,4 +1,4 @@
-from .hooks import WSSSCheckpointHook
+from .hooks import EMATeacherHook, PseudoLabelHook, WSSSCheckpointHook
 from .loops import EMA, WSSSTrainLoop, seed_step
 from .optimizers import (
     Bfloat16OptimWrapper,
@@ -10,7 +10,7 @@ from .optimizers import (
 from .schedulers import MaxStepPolyLR
 
 __all__ = [
-    'EMA', 'Bfloat16OptimWrapper', 'MaxStepPolyLR', 'MultiOptimWrapperConstructor',
-    'WSSSCheckpointHook', 'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'field_param_groups',
-    'seed_step', 'use_amp'
+    'EMA', 'Bfloat16OptimWrapper', 'EMATeacherHook', 'MaxStepPolyLR',
+    'MultiOptimWrapperConstructor', 'PseudoLabelHook', 'WSSSCheckpointHook',
+    'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'field_param_groups', 'seed_step', 'use_amp'
 ]

@@ -14,8 +14,6 @@ from mmwsss.datasets.samplers import EpochSampler
 from mmwsss.engine.loops import EMA, WSSSTrainLoop
 
 
-
-
 class Numbers(Dataset):
     def __init__(self, size):
         self.size = size

@@ -1,0 +1,44 @@
+"""The EMA teacher outside WSSSTrainLoop."""
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from mmwsss.registry import HOOKS
+
+from ..loops import EMA
+
+
+@HOOKS.register_module()
+class EMATeacherHook(Hook):
+    """Let ``model.teacher`` follow the student in a loop that does not do it itself.
+
+    :class:`WSSSTrainLoop` does (``train_cfg.ema``); mmengine's loops do not.
+
+    Args:
+        options: Arguments of :class:`mmwsss.engine.EMA`: ``momentum``, ``warmup``, ``buffers``.
+
+    Raises:
+        ValueError: The model has no teacher, or the loop updates it already.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self, **options):
+        self.ema = EMA(**options)
+
+    def before_train(self, runner) -> None:
+        if getattr(runner.train_loop, 'ema', None) is not None:
+            raise ValueError('train_cfg.ema updates the teacher already; remove EMATeacherHook')
+        model = self._model(runner)
+        if getattr(model, 'teacher', None) is None:
+            raise ValueError('EMATeacherHook updates a teacher; set teacher=True in the model')
+        if runner.iter == 0:
+            self.ema.copy(model)
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        if runner.optim_wrapper.should_update():
+            self.ema.update(self._model(runner), runner.iter)
+
+    @staticmethod
+    def _model(runner):
+        return runner.model.module if is_model_wrapper(runner.model) else runner.model
