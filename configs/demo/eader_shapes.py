@@ -1,9 +1,9 @@
 # EADER on Shapes: the plain classifier of cam_shapes.py against an adversary of the same make. The
-# phases share the steps, so there are twice as many epochs; eader-alpha0_shapes.py is the row to
+# phases share the steps, 16 epochs for each network; eader-alpha0_shapes.py is the row to
 # compare with.
 _base_ = './cam_shapes.py'
 
-epochs = 48
+epochs = 32
 network = dict(backbone=_base_.model.backbone, head=_base_.model.head)
 model = dict(
     networks=dict(adversary=dict(type='CAMNetwork', **network)),
