@@ -13,6 +13,7 @@ from mmwsss.datasets.transforms import LoadImage
 from mmwsss.inference.cams import load_model, read_config, seed_mask
 from mmwsss.inference.multi_scale import multi_scale_cam
 from mmwsss.registry import DATASETS, INFERENCERS, MODELS
+from mmwsss.utils.masks import voc_palette
 from mmwsss.visualization import overlay_cam, overlay_mask
 
 Picture = Union[str, Path, np.ndarray]
@@ -75,7 +76,7 @@ class CAMInferencer:
         if len(self.classes) != count:
             raise ValueError(f'CAMInferencer: {len(self.classes)} names for {count} classes of the '
                              'model; give classes=... in the order of training')
-        self.palette = palette or ()
+        self.palette = palette or voc_palette(count + 1)
         self.scales = tuple(scales or options.get('scales') or (1., ))
         self.flip = bool(options.get('flip', True) if flip is None else flip)
         self.threshold = threshold
