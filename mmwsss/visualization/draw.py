@@ -29,7 +29,8 @@ def overlay_cam(image: np.ndarray, cam: np.ndarray, alpha: float = 0.6) -> np.nd
 def draw_mask(mask: np.ndarray, palette: Sequence = ()) -> np.ndarray:
     """Colours of a mask of class ids ``(H, W)``: those of ``palette``, then VOC's."""
     colors = np.array(voc_palette(), np.uint8)
-    colors[:len(palette)] = palette
+    if len(palette):
+        colors[:len(palette)] = palette
     return colors[mask]
 
 

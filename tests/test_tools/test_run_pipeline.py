@@ -1,0 +1,65 @@
+"""The command line of the pipeline: repetition over seeds, and mistakes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CONFIG = '''
+default_scope = 'mmwsss'
+model = dict(
+    type='WSSSClassifier',
+    backbone=dict(type='mmseg.ResNet', depth=18, num_stages=1, stem_channels=8, base_channels=8,
+                  strides=(1, ), dilations=(1, ), out_indices=(0, )),
+    head=dict(type='GAPHead', num_classes=6, in_channels=8))
+data = dict(type='ShapesDataset', data_root='{root}', num_images=4, image_size=32)
+pack = dict(type='PackWSSSInputs')
+train_dataloader = dict(
+    batch_size=2, num_workers=0, collate_fn=dict(type='pseudo_collate'),
+    sampler=dict(type='EpochSampler'),
+    dataset=dict(**data, pipeline=[dict(type='LoadImage'), pack]))
+val_dataloader = dict(
+    batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(**data, pipeline=[dict(type='LoadImage'), dict(type='LoadMask'), pack]))
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
+train_cfg = dict(type='WSSSTrainLoop', max_epochs=1)
+default_hooks = dict(checkpoint=dict(type='WSSSCheckpointHook', interval=1))
+pipeline = dict(cam=dict(scales=(1., ), flip=False, num_workers=0),
+                mask=dict(type='ThresholdMask', bg=0.3, num_workers=0))
+'''
+
+
+def call(config, *args):
+    command = [sys.executable, '-W', 'ignore', 'tools/run_pipeline.py', str(config), *args]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / 'tiny.py'
+    path.write_text(CONFIG.replace('{root}', str(tmp_path / 'shapes')))
+    return path
+
+
+@pytest.mark.slow
+def test_repetition_over_seeds(config, tmp_path):
+    args = ('--seeds', '0', '1', '--stages', 'classify', 'cam', 'mask', '--work-dir',
+            str(tmp_path / 'w'), '--device', 'cpu')
+    first = call(config, *args)
+    assert first.returncode == 0, first.stderr
+    assert '±' in first.stdout and 'seeds 0, 1' in first.stdout
+    assert (tmp_path / 'w' / 'seed_1' / 'report' / 'index.html').is_file()
+    again = call(config, *args)
+    assert again.stdout.count('skipped') == 6
+
+
+@pytest.mark.slow
+def test_a_mistake_is_one_line(config, tmp_path):
+    result = call(config, '--work-dir', str(tmp_path / 'w'), '--cfg-options',
+                  'pipeline.mask.bg=best')
+    assert result.returncode == 2
+    assert "pipeline.mask.bg='best'" in result.stderr and 'Traceback' not in result.stderr
+    assert not (tmp_path / 'w').exists()
