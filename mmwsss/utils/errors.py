@@ -73,6 +73,8 @@ def explain(error: BaseException) -> Optional[str]:
             return (f'there is no {match[2]} "{match[1]}"{_did_you_mean(match[1], names)} (one of '
                     'your own must be imported through custom_imports)')
         return text if ' ' in text else None
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f'"{error.filename}" does not exist'
     if isinstance(error, (ValueError, FileNotFoundError, ImportError)):
         return text or type(error).__name__
     return None

@@ -46,6 +46,11 @@ def test_error_of_a_data_worker():
     assert explain(error) == 'picture "a.jpg" is cut off; restore it'
 
 
+def test_missing_file():
+    assert error_of(open, 'nothing.py') == '"nothing.py" does not exist'
+    assert error_of(MODELS.build, 3) is None
+
+
 @pytest.mark.parametrize('bug', [
     TypeError("unsupported operand type(s) for +: 'int' and 'str'"), KeyError('x'),
     RuntimeError('size mismatch'), IndexError('list index out of range')])
