@@ -48,6 +48,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_args()
+    # So that custom_imports finds what lies in the working folder, as projects/.
+    sys.path.insert(0, os.getcwd())
     if args.launcher != 'none':
         if torch.cuda.is_available():
             init_dist(args.launcher)

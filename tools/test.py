@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import os.path as osp
+import sys
 
 import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
@@ -42,6 +43,8 @@ def plain(value):
 
 def main():
     args = parse_args()
+    # So that custom_imports finds what lies in the working folder, as projects/.
+    sys.path.insert(0, os.getcwd())
     with friendly_errors():
         cfg = Config.fromfile(args.config)
         if args.cfg_options:

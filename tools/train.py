@@ -3,6 +3,7 @@
 import argparse
 import os
 import os.path as osp
+import sys
 
 import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
@@ -69,6 +70,8 @@ def load_config(args) -> Config:
 
 def main():
     args = parse_args()
+    # So that custom_imports finds what lies in the working folder, as projects/.
+    sys.path.insert(0, os.getcwd())
     with friendly_errors():
         cfg = load_config(args)
         register_safe_loader()

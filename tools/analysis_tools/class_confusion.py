@@ -8,6 +8,8 @@ side by side. Exact masks and pictures are those of the config's val_dataloader.
 """
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,8 @@ def main() -> int:
     parser.add_argument('masks', nargs='+', help='folders of <name>.png')
     parser.add_argument('--pairs', type=int, default=10, help='so many pairs of classes')
     args = parser.parse_args()
+    # So that custom_imports finds what lies in the working folder, as projects/.
+    sys.path.insert(0, os.getcwd())
 
     import mmwsss  # noqa: F401, I001  (first: it prepares the imports of mmengine)
     from mmwsss.evaluation import class_confusions, mask_confusion, mask_iou

@@ -12,6 +12,7 @@ constant backgrounds from one histogram. Tune on pictures that you do not report
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 
@@ -170,6 +171,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> int:
     args = parse_args()
+    # So that custom_imports finds what lies in the working folder, as projects/.
+    sys.path.insert(0, os.getcwd())
     cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     dataset = build_cam_dataset(cfg[f'{args.loader}_dataloader']['dataset'], masks=True)
