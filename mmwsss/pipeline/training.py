@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Optional
 
 from mmengine.config import Config
+from mmengine.dist import barrier
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmwsss.utils import register_safe_loader
@@ -49,4 +50,5 @@ def train(cfg: Config, folder: Path, seed: int, launch: Optional[dict] = None) -
         cfg.load_from, cfg.resume = str(last_checkpoint(folder)), True
     runner = Runner.from_cfg(cfg)
     runner.train()
+    barrier()  # the last checkpoint is written by one process
     return runner
