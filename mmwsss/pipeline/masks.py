@@ -312,7 +312,7 @@ class PSAMask(_NetworkMask):
         checkpoint: Its weights.
         beta: Power of the affinities.
         log_steps: 8 in PSA, 6 in SEAM, AEFT, PPC, MCTformer.
-        radius: Of the pairs; it shrinks where the map is too small for it (as in SEAM).
+        radius: Of the pairs; it shrinks where a map is too small to have any.
         device: Default: a GPU if there is one.
         alpha, bg: PSA alpha 16, SEAM and PPC 6, AEFT 19; MCTformer a constant, bg 0.39.
         crf, keep: See :class:`MaskRefiner`; AEFT ends with ``crf='psa_rw'``.
@@ -353,8 +353,8 @@ def pool_scores(scores: Tensor, size: Sequence[int]) -> tuple[Tensor, int]:
 
 
 def fitting_radius(radius: int, size: Sequence[int]) -> int:
-    """The radius, or what a small map leaves room for."""
-    return max(min(radius, (min(size) - 1) // 2), 1)
+    """The radius, or the largest that leaves PSA a pair in a smaller map."""
+    return min(radius, size[0], (size[1] + 1) // 2)
 
 
 @MODELS.register_module()

@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -103,8 +104,8 @@ def test_pool_scores_and_radius():
     padded = np.pad(scores.numpy(), ((0, 0), (0, 3), (0, 0)))
     assert stride == 8
     np.testing.assert_allclose(pooled, padded.reshape(2, 2, 8, 2, 8).mean((2, 4)), rtol=1e-5)
-    assert fitting_radius(5, (56, 56)) == 5 and fitting_radius(5, (8, 8)) == 3
-    assert fitting_radius(5, (2, 9)) == 1
+    assert fitting_radius(5, (5, 9)) == 5 and fitting_radius(5, (8, 8)) == 4
+    assert fitting_radius(5, (2, 9)) == 2 and fitting_radius(5, (3, 1)) == 1
 
 
 def test_threshold(folder):
@@ -149,6 +150,78 @@ def test_networks(folder, name):
     if name == 'irn':
         assert scores[0].min() == scores[0].max() == np.float32(0.25)
         assert 0.9 < scores[1:].max() <= 1
+
+
+def dense_walk(scores, affinity):
+    """``scores @ T^256``, the column-normalised matrix squared 8 times."""
+    matrix = affinity / affinity.sum(0, keepdims=True)
+    for _ in range(8):
+        matrix = matrix @ matrix
+    return (scores.reshape(len(scores), -1) @ matrix).reshape(scores.shape)
+
+
+def enlarge(scores, factor, size):
+    scores = torch.nn.functional.interpolate(
+        torch.tensor(scores)[None], scale_factor=factor, mode='bilinear', align_corners=False)
+    return scores[0, :, :size[0], :size[1]].numpy()
+
+
+def test_psa_as_in_the_original(folder):
+    """Padding, pooling, dense walk and enlarging, on given features."""
+    refiner = MODELS.build(refiner_config('psa', dict(
+        model=PSA_NET, checkpoint=checkpoint(folder, PSA_NET), device='cpu')))
+    rng = np.random.default_rng(0)
+    h, w, rows, columns = 76, 85, 10, 11
+    features = rng.normal(size=(5, rows, columns))
+    refiner.model.extract = lambda x: torch.tensor(features)[None]
+    cam = rng.random((2, h, w))
+    out = refiner.scores(np.zeros((h, w, 3), np.uint8), cam)
+
+    stack = np.pad(np.concatenate([(1 - cam.max(0, keepdims=True))**16, cam]),
+                   ((0, 0), (0, rows * 8 - h), (0, columns * 8 - w)))
+    stack = stack.reshape(3, rows, 8, columns, 8).mean((2, 4))
+    affinity = np.eye(rows * columns)
+    for y in range(rows - 4):
+        for x in range(4, columns - 4):
+            for dy in range(5):
+                for dx in range(-4, 5):
+                    if dy * dy + dx * dx < 25 and (dy > 0 or dx > 0):
+                        i, j = y * columns + x, (y + dy) * columns + x + dx
+                        a = np.exp(-np.abs(features[:, y, x] - features[:, y + dy, x + dx]).mean())
+                        affinity[i, j] = affinity[j, i] = a
+    expected = enlarge(dense_walk(stack, affinity**8), 8, (h, w))
+    assert (out.argmax(0) == expected.argmax(0)).all()
+    np.testing.assert_allclose(out, expected, rtol=1e-4)
+
+
+def test_irn_as_in_the_original(folder):
+    refiner = MODELS.build(refiner_config('irn', dict(
+        model=IRN_NET, checkpoint=checkpoint(folder, IRN_NET), device='cpu')))
+    rng = np.random.default_rng(0)
+    h, w, rows, columns = 38, 45, 10, 12
+    edge = rng.random((rows, columns))**3
+    refiner.model.predict_edge = lambda x: torch.tensor(edge)[None]
+    cam = rng.random((2, h, w)).astype(np.float32)
+    out = refiner.scores(np.zeros((h, w, 3), np.uint8), cam)
+
+    small = torch.nn.functional.interpolate(
+        torch.tensor(cam)[None], (rows, columns), mode='bilinear')[0].numpy()
+    affinity = np.eye(rows * columns)
+    for y in range(rows):
+        for x in range(columns):
+            for dy in range(5):
+                for dx in range(-4, 5):
+                    if (0 < dy * dy + dx * dx < 25 and (dy > 0 or dx > 0) and y + dy < rows
+                            and 0 <= x + dx < columns):
+                        path = [edge[y + a, x + b] for a in range(dy + 1)
+                                for b in range(min(dx, 0), max(dx, 0) + 1)
+                                if (dy * b - dx * a)**2 < dy * dy + dx * dx]
+                        i, j = y * columns + x, (y + dy) * columns + x + dx
+                        affinity[i, j] = affinity[j, i] = 1 - max(path)
+    walked = enlarge(dense_walk(small * (1 - edge), affinity**10), 4, (h, w))
+    expected = np.concatenate([np.full((1, h, w), 0.25), walked / walked.max()])
+    assert (out.argmax(0) == expected.argmax(0)).all()
+    np.testing.assert_allclose(out, expected, rtol=1e-4)
 
 
 def test_options():
@@ -240,8 +313,7 @@ def test_wrong_input(folder):
     assert 'a.npz' in report.failed['a'] and 'make the CAM again' in report.failed['a']
 
 
-@pytest.mark.slow
-def test_tool(folder):
+def write_config(folder):
     config = folder / 'config.py'
     config.write_text(f'''
 default_scope = 'mmwsss'
@@ -250,24 +322,45 @@ train_dataloader = dict(dataset=dict(
     label_file='labels.json', img_dir='img', seg_dir='seg', metainfo=dict(classes=('x', 'y', 'z'))))
 refiners = dict(crf=dict(alpha=4))
 ''')
+    return config
 
-    def run(*options):
-        return subprocess.run(
-            [sys.executable, str(ROOT / 'tools/generate_masks.py'), str(config),
-             '--cams', str(folder / 'cam'), '--out', str(folder / 'out'), '--refine', 'crf',
-             '--num-workers', '1', *options],
-            capture_output=True, text=True, cwd=folder,
-            env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'))
 
+def start(folder, *options, **env):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / 'tools/generate_masks.py'), str(write_config(folder)),
+         '--cams', str(folder / 'cam'), '--out', str(folder / 'out'), '--refine', 'crf',
+         '--num-workers', '1', *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1', **env))
+
+
+@pytest.mark.slow
+def test_tool(folder):
     broken = (folder / 'cam' / 'b.npz').read_bytes()
     (folder / 'cam' / 'b.npz').write_bytes(broken[:50])
-    result = run()
-    assert result.returncode == 1 and 'failed.json' in result.stderr
+    process = start(folder)
+    _, stderr = process.communicate()
+    assert process.returncode == 1 and 'failed.json' in stderr
     (folder / 'cam' / 'b.npz').write_bytes(broken)
-    result = run()
-    assert result.returncode == 0, result.stderr
-    assert '1 made, 2 kept, 0 failed' in result.stdout
-    shown = float(result.stdout.split('mIoU ')[1].split(',')[0])
+    process = start(folder)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert '1 made, 2 kept, 0 failed' in stdout
+    shown = float(stdout.split('mIoU ')[1].split(',')[0])
     assert shown == pytest.approx(100 * iou(folder, folder / 'out', NAMES[:3]), abs=0.01)
     settings = json.loads((folder / 'out' / 'settings.json').read_text())
     assert settings['refiner']['alpha'] == 4 and settings['crf']
+
+
+@pytest.mark.slow
+def test_tool_on_two_ranks(folder):
+    with socket.socket() as free:
+        free.bind(('localhost', 0))
+        port = str(free.getsockname()[1])
+    ranks = [start(folder, '--launcher', 'pytorch', RANK=str(rank), LOCAL_RANK=str(rank),
+                   WORLD_SIZE='2', MASTER_ADDR='localhost', MASTER_PORT=port) for rank in range(2)]
+    outputs = [process.communicate() for process in ranks]
+    assert [process.returncode for process in ranks] == [0, 0], outputs
+    assert '3 made, 0 kept, 0 failed' in outputs[0][0] and 'made' not in outputs[1][0]
+    lines = (folder / 'out/manifest.jsonl').read_text().splitlines()
+    assert [json.loads(line)['name'] for line in lines] == ['a', 'b', 'c']
