@@ -8,7 +8,7 @@ data_root = 'data/voc_animals'
 weights = 'pretrain/mobilenet_v1_075_imagenet.pth'
 classes = ('cat', 'cow', 'dog', 'horse', 'person', 'sheep')
 crop_size = (160, 160)
-iters = 400
+iters = 240
 
 model = dict(
     type='MSCEncoderDecoder',
@@ -83,5 +83,5 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=20, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='WSSSCheckpointHook', by_epoch=False, interval=100, max_keep_ckpts=1),
+    checkpoint=dict(type='WSSSCheckpointHook', by_epoch=False, interval=80, max_keep_ckpts=1),
     sampler_seed=dict(type='DistSamplerSeedHook'))
