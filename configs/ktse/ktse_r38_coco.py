@@ -15,4 +15,7 @@ train_dataloader = dict(
     dataset=dict(
         _delete_=True, type='PairedDataset', dataset=single_dataset, begin=_base_.begin))
 pipeline = dict(
-    affinity=dict(config='configs/irn/irnet_r50_coco.py', labels=dict(bg=0.10)))
+    baseline='configs/ktse/gpp_r38_coco.py',
+    cam=dict(scales=(0.5, 1., 1.5, 2.), flip=True),
+    affinity=dict(config='configs/irn/irnet_r50_coco.py', labels=dict(bg=0.10)),
+    segment=dict(config='configs/deeplab/deeplabv2_r101_coco.py'))

@@ -13,4 +13,8 @@ single_dataset = _base_.train_dataloader.dataset
 train_dataloader = dict(
     dataset=dict(
         _delete_=True, type='PairedDataset', dataset=single_dataset, begin=_base_.begin))
-pipeline = dict(affinity=dict(labels=dict(bg=0.10)))
+pipeline = dict(
+    baseline='configs/ktse/gpp_r38_voc.py',
+    cam=dict(scales=(0.5, 1., 1.5, 2.), flip=True),
+    affinity=dict(labels=dict(bg=0.10)),
+    segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py'))
