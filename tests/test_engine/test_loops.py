@@ -57,7 +57,8 @@ def make_runner(tmp_path, train_cfg, model=None, size=10, optim=None, **kwargs):
             drop_last=True, collate_fn=dict(type=pseudo_collate)),
         train_cfg=dict(type=WSSSTrainLoop, **train_cfg),
         optim_wrapper=optim or dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9)),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False)),
+        default_hooks=dict(checkpoint=dict(type='WSSSCheckpointHook', interval=1, by_epoch=False)),
+        default_scope='mmwsss',
         randomness=dict(seed=7),
         experiment_name=f'{tmp_path.name}_{id(tmp_path)}',
         **kwargs)

@@ -109,7 +109,7 @@ def make_runner(work_dir, model, optim=None, views=('image', ), batch_size=2, ch
         train_cfg=dict(type='WSSSTrainLoop', **train_cfg),
         optim_wrapper=optim,
         default_hooks=dict(checkpoint=dict(
-            type='CheckpointHook', interval=1 if checkpoints else -1, by_epoch=False)),
+            type='WSSSCheckpointHook', interval=1 if checkpoints else -1, by_epoch=False)),
         custom_hooks=hooks, load_from=load_from, resume=resume,
         randomness=dict(seed=3), experiment_name=f'{work_dir.name}_{id(model)}',
         **(runner_cfg or {}))
