@@ -141,3 +141,10 @@ def test_module_of_own_method():
     assert set(losses) == {'loss_cls', 'scale.loss_consistency'}
     sum(losses.values()).backward()
     assert model.backbone.layers[0].weight.grad.abs().sum() > 0
+
+
+def test_checkpoint_of_the_demo():
+    """README names the last checkpoint that the demo leaves."""
+    text = (ROOT / 'README.md').read_text()
+    config, epoch = re.search(r"'(configs/demo/\w+\.py)',\n.*epoch_(\d+)\.pth", text).groups()
+    assert Config.fromfile(ROOT / config).train_cfg.max_epochs == int(epoch)
