@@ -1,7 +1,8 @@
 # KTSE on Shapes, the whole line in a few minutes on two CPU cores:
 #   python tools/run_pipeline.py configs/demo/ktse_shapes.py
 # and classifier and masks over three seeds:
-#   python tools/run_pipeline.py configs/demo/ktse_shapes.py --seeds 0 1 2 --stages classify cam mask
+#   python tools/run_pipeline.py configs/demo/ktse_shapes.py --seeds 0 1 2 \
+#       --stages classify cam mask
 # KTSE's three modules with the paper's settings, on a global average pooling head: with a few
 # hundred steps from scratch the quadratic logits of GPP (gpp_shapes.py) leave only peaks.
 _base_ = './cam_shapes.py'

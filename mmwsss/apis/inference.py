@@ -98,7 +98,7 @@ class CAMInferencer:
 
         Returns:
             A dict (a list of them for a list): ``cam`` name to ``(H, W)`` float32 in [0, 1];
-            ``mask`` uint8 ``(H, W)``, 0 background, ``1..C``; ``overlay`` RGB uint8 of the mask, and
+            ``mask`` uint8 ``(H, W)``, 0 background, ``1..C``; ``overlay`` RGB uint8 of the mask;
             ``cam_overlay`` name to that of each CAM; ``labels`` the names; ``scores`` name to image
             probability, of all classes.
 

@@ -41,6 +41,7 @@ import os
 from collections.abc import Sequence
 from copy import deepcopy
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -493,10 +494,23 @@ class Pipeline:
         bg = self.mask_options.get('bg')
         if isinstance(bg, str) and bg not in ('oracle', 'held_out'):
             raise ValueError(f'pipeline.mask.bg={bg!r} must be a number, "oracle" or "held_out"')
-        MODELS.build(self._refiner(0.3 if isinstance(bg, str) else bg))
-        if 'affinity' in self.stages:
-            check_pretrained(self._affinity_config())
-            MODELS.build(self.options['affinity']['labels'])
+        refiner = self._refiner(0.3 if isinstance(bg, str) else bg)
+        if 'affinity' not in self.stages:
+            MODELS.build(refiner)
+            return
+        # Its network has no weights yet, so it is not built.
+        kind = MODELS.get(refiner['type'])
+        if kind is None:
+            raise KeyError(f'pipeline.mask.type: no refiner "{refiner["type"]}"')
+        known = {name for base in kind.__mro__ if '__init__' in vars(base)
+                 for name in signature(base.__init__).parameters}
+        unknown = set(refiner) - known - {'type'}
+        if unknown:
+            raise TypeError(f'pipeline.mask: {refiner["type"]} has no option {sorted(unknown)}')
+        affinity = self._affinity_config()
+        check_pretrained(affinity)
+        MODELS.build(affinity.model)
+        MODELS.build(self.options['affinity']['labels'])
 
     def _check_segment(self) -> None:
         cfg = self._segment_config()

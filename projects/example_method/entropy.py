@@ -16,8 +16,8 @@ from mmwsss.registry import MODELS
 
 
 def entropy_loss(cam: Tensor, labels: Tensor, target: float = 0.8) -> Tensor:
-    """``mean over present classes of relu(target - H(p) / log(h w))`` with ``p`` the ReLU of the CAM
-    divided by its sum.
+    """``mean over present classes of relu(target - H(p) / log(h w))`` with ``p`` the ReLU of the
+    CAM divided by its sum.
 
     Args:
         cam: Raw CAM ``(N, C, h, w)``.

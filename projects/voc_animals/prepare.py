@@ -2,9 +2,9 @@
 
     python projects/voc_animals/prepare.py data/VOCdevkit/VOC2012 data/voc_animals
 
-Needs JPEGImages, Annotations and SegmentationClassAug (tools/dataset_converters/voc.py makes the last
-from SBD). Pictures are reduced to a short side of at most 256 pixels (JPEG quality 85), masks by
-nearest neighbour.
+Needs JPEGImages, Annotations and SegmentationClassAug (tools/dataset_converters/voc.py makes the
+last from SBD). Pictures are reduced to a short side of at most 256 pixels (JPEG quality 85), masks
+by nearest neighbour.
 """
 
 import argparse
@@ -54,8 +54,8 @@ def prepare(source: Path, target: Path, short: int = 256, lists: Path = LISTS) -
         if missing:
             raise FileNotFoundError(
                 f'{len(missing)} of {len(names)} files of the lists are missing, e.g. '
-                f'"{source / folder / (missing[0] + ending)}"; give the folder of VOC 2012, and make '
-                'SegmentationClassAug with tools/dataset_converters/voc.py')
+                f'"{source / folder / (missing[0] + ending)}"; give the folder of VOC 2012, and '
+                'make SegmentationClassAug with tools/dataset_converters/voc.py')
     for name in track(names, 'pictures'):
         path = target / 'JPEGImages' / f'{name}.jpg'
         with Image.open(source / 'JPEGImages' / path.name) as image:

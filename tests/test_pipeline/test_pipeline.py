@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmwsss.evaluation import mask_iou
 from mmwsss.pipeline import Pipeline
@@ -106,6 +107,35 @@ def test_prior_masks_reach_the_data_set(config, tmp_path):
     assert pipeline.stages['classify'].inputs[0] is pipeline.prior.stages['mask']
     pipeline.run()
     assert pipeline.stages['mask'].is_done and pipeline.prior.stages['mask'].is_done
+
+
+@pytest.mark.slow
+def test_affinity_stages(config, tmp_path):
+    data = copy.deepcopy(config.train_dataloader)
+    data.dataset.update(prior_dir='nowhere', prior_suffix='.npz', pipeline=[
+        dict(type='LoadImage'), dict(type='LoadAffinityScores'),
+        dict(type='RandomPadCrop', size=32), dict(type='AffinityLabels', stride=4),
+        dict(type='PackWSSSInputs')])
+    path = tmp_path / 'affinity.py'
+    Config(dict(
+        default_scope='mmwsss',
+        model=dict(type='AffinityNet', backbone=config.model.backbone, in_channels=(8, ),
+                   channels=(8, ), radius=3),
+        train_dataloader=data, optim_wrapper=config.optim_wrapper,
+        train_cfg=dict(type='WSSSTrainLoop', max_epochs=1),
+        default_hooks=config.default_hooks)).dump(str(path))
+    config.pipeline.affinity = dict(
+        config=str(path), labels=dict(type='AffinityScores', low=4, high=32))
+    config.pipeline.mask = dict(type='PSAMask', alpha=6, log_steps=2, radius=3)
+    pipeline = Pipeline(copy.deepcopy(config), tmp_path / 'w')
+    pipeline.check()
+    assert list(pipeline.stages) == ['classify', 'cam', 'labels', 'affinity', 'mask']
+    results = pipeline.run()
+    assert results['mask']['val']['mIoU'] > 0
+    assert len(list((tmp_path / 'w' / 'labels').glob('*.npz'))) == 8
+    config.pipeline.mask.betas = 3
+    with pytest.raises(TypeError, match=r"PSAMask has no option \['betas'\]"):
+        Pipeline(config, tmp_path / 'w').check()
 
 
 @pytest.mark.slow
