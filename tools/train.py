@@ -54,6 +54,11 @@ def load_config(args) -> Config:
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+    hooks = cfg.setdefault('default_hooks', {})
+    if hooks.setdefault('checkpoint', dict(type='WSSSCheckpointHook'))['type'] == 'CheckpointHook':
+        raise ValueError(
+            "default_hooks.checkpoint: mmengine's CheckpointHook saves Python objects, which the "
+            "safe loader refuses, so the run could not be resumed; use type='WSSSCheckpointHook'")
     if args.amp:
         use_amp(cfg.optim_wrapper)
     if args.seed is not None or args.deterministic:

@@ -118,3 +118,8 @@ def test_amp_on_a_cpu_and_bad_keys(tmp_path):
     assert done.returncode == 2
     assert 'error: GPPHead has no option "num_clases"; did you mean num_classes?' in done.stderr
     assert 'Traceback' not in done.stderr
+
+    done = run(sys.executable, ROOT / 'tools/train.py', config, '--work-dir', tmp_path / 'bad',
+               '--cfg-options', 'default_hooks.checkpoint.type=CheckpointHook', folder=tmp_path)
+    assert done.returncode == 2 and "use type='WSSSCheckpointHook'" in done.stderr
+    assert not (tmp_path / 'bad/last_checkpoint').exists()
