@@ -1,7 +1,7 @@
 # KTSE on the baseline, same pictures and epochs; the modules act from epoch `begin` on.
-_base_ = './gpp_mobilenet.py'
+_base_ = './gap_mobilenet.py'
 
-begin = 3
+begin = 2
 sie = dict(type='SimulatedInterImageErasing', num_pairs=4, margin=0.05, begin=begin)
 ssr = dict(type='SelfSupervisedRegularization', refiner=dict(type='PAR'), begin=begin)
 mga = dict(type='MultiGranularityAlignment', threshold=0.6, margin=0.05, begin=begin)
@@ -12,7 +12,7 @@ train_dataloader = dict(
 
 pipeline = dict(
     _delete_=True,
-    baseline='projects/voc_animals/configs/gpp_mobilenet.py',
+    baseline='projects/voc_animals/configs/gap_mobilenet.py',
     cam=_base_.cam,
     mask=_base_.mask,
     segment=_base_.segment)
