@@ -1,10 +1,12 @@
-# KTSE on the baseline, same pictures and epochs; the modules act from epoch `begin` on.
+# KTSE on the plain CAM classifier, same pictures and epochs. The modules align what the classifier
+# sees, so it must see something first: they act from epoch `begin` on and rise over one epoch.
 _base_ = './gap_mobilenet.py'
 
-begin = 2
-sie = dict(type='SimulatedInterImageErasing', num_pairs=4, margin=0.05, begin=begin)
-ssr = dict(type='SelfSupervisedRegularization', refiner=dict(type='PAR'), begin=begin)
-mga = dict(type='MultiGranularityAlignment', threshold=0.6, margin=0.05, begin=begin)
+begin, ramp = 5, 1
+sie = dict(type='SimulatedInterImageErasing', num_pairs=4, margin=0.05, begin=begin, ramp=ramp)
+ssr = dict(type='SelfSupervisedRegularization', refiner=dict(type='PAR'), begin=begin, ramp=ramp)
+mga = dict(
+    type='MultiGranularityAlignment', threshold=0.6, margin=0.05, begin=begin, ramp=ramp)
 model = dict(head=dict(background=True), modules=[sie, ssr, mga])
 single_dataset = _base_.train_dataloader.dataset
 train_dataloader = dict(
