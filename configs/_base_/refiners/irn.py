@@ -1,5 +1,5 @@
-# IRN: IRNet learns class boundaries from confident labels (CRF at two constant backgrounds); the CAM
-# walks within them. Methods differ in the two thresholds (IRN .30/.05, KTSE .30/.10); they must
+# IRN: IRNet learns class boundaries from confident labels (CRF at two constant backgrounds); the
+# CAM walks within them. Methods differ in the two thresholds (IRN .30/.05, KTSE .30/.10); they must
 # suit the CAM, see tools/analysis_tools/sweep_refinement.py.
 pipeline = dict(
     affinity=dict(
