@@ -121,7 +121,7 @@ def test_configs_load_and_differ_only_in_the_idea(monkeypatch):
     from mmengine.config import Config
     monkeypatch.chdir(ROOT)
     folder = ROOT / 'projects/voc_animals/configs'
-    base = Config.fromfile(folder / 'gpp_mobilenet.py')
+    base = Config.fromfile(folder / 'gap_mobilenet.py')
     ktse = Config.fromfile(folder / 'ktse_mobilenet.py')
     for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'val_dataloader'):
         assert base[key] == ktse[key]
