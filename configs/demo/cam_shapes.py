@@ -1,5 +1,5 @@
-# The plain CAM baseline on Shapes: a small ResNet-18 at output stride 8 from scratch, global average
-# pooling. About two minutes on two CPU cores.
+# The plain CAM baseline on Shapes: a small ResNet-18 at output stride 8 from scratch, global
+# average pooling. About two minutes on two CPU cores.
 _base_ = ['../_base_/datasets/shapes_wsss.py', '../_base_/default_runtime.py']
 
 epochs = 24

@@ -1,4 +1,5 @@
-# KTSE table 7: soft alignment of GPP features (AEFT's attraction). Published seed on VOC train: 54.9.
+# KTSE table 7: soft alignment of GPP features (AEFT's attraction). Published seed on VOC
+# train: 54.9.
 _base_ = './ktse_r38_voc.py'
 
 model = dict(

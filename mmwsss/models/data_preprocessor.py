@@ -37,8 +37,8 @@ def valid_mask(samples: Sequence, size: Sequence[int], device=None) -> Optional[
 class WSSSDataPreprocessor(BaseDataPreprocessor):
     """Stack, convert and normalise every view of a batch.
 
-    A padded pixel is 0 *after* normalisation, as in the field's original code, so that it looks like
-    the mean colour to the network.
+    A padded pixel is 0 *after* normalisation, as in the field's original code, so that it looks
+    like the mean colour to the network.
 
     Args:
         mean: Per-channel mean in the order the network wants, on the 0..255 scale.
@@ -81,8 +81,8 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
                 sizes = {tuple(image.shape) for image in images}
                 if len(sizes) > 1:
                     raise ValueError(
-                        f'the pictures of view "{name}" differ in size ({sorted(sizes)}); crop them '
-                        'to one size in the pipeline, or use batch_size=1')
+                        f'the pictures of view "{name}" differ in size ({sorted(sizes)}); crop '
+                        'them to one size in the pipeline, or use batch_size=1')
                 images = torch.stack(tuple(images))
             images = self.normalize(images)
             # A view without labels of its own shares the geometry of the main one.

@@ -9,7 +9,8 @@ class WSSSDataSample(BaseDataElement):
     Data fields, all optional (``C`` foreground classes):
 
     - ``gt_label`` float ``(C,)``: multi-hot image label.
-    - ``gt_sem_seg`` long ``(H, W)``: exact mask, 0 background, ``1..C``, 255 ignore (evaluation only).
+    - ``gt_sem_seg`` long ``(H, W)``: exact mask, 0 background, ``1..C``, 255 ignore (for scores
+      only).
     - ``saliency`` float ``(H, W)`` in [0, 1]; ``prior_mask`` long ``(H, W)`` as ``gt_sem_seg``.
     - ``pred_logits`` float ``(C,)``; ``pred_cam`` float ``(C, H, W)`` in [0, 1].
 

@@ -5,8 +5,11 @@ from .csd import CrossDomainDecoupling
 from .eader import AdversarialErasing
 from .eps import ExplicitPseudoPixelSupervision
 from .fsae import FeatureSpatialActivationExpansion
-from .ktse import (MultiGranularityAlignment, SelfSupervisedRegularization,
-                   SimulatedInterImageErasing)
+from .ktse import (
+                   MultiGranularityAlignment,
+                   SelfSupervisedRegularization,
+                   SimulatedInterImageErasing,
+)
 from .ppc import PixelToPrototypeContrast
 from .rcm_mam import MultiScaleAttention, RegionalContrast
 from .seam import SelfSupervisedEquivariantAttention

@@ -60,7 +60,7 @@ class WSSSModule(BaseModule):
         return self.weight * min(done / self.ramp, 1.)
 
     def check(self, model: nn.Module) -> None:
-        """Raise ValueError if the classifier lacks what this idea needs; called when it is built."""
+        """Raise ValueError if the classifier lacks what this idea needs; called once."""
 
     def add_views(self, views: Views) -> None:
         """Make and announce views before any network runs."""

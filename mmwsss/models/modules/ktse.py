@@ -277,7 +277,8 @@ class SelfSupervisedRegularization(WSSSModule):
             cam = torch.cat([cam, views['paired'].cam[:n]])
             labels = torch.cat([labels, views.labels('paired')[:n]])
             image = torch.cat([image, views.image('paired')[:n]])
-        pseudo = refiners.confident_labels(cam.detach(), labels, self.high, self.low, self.refiner, image)
+        pseudo = refiners.confident_labels(
+            cam.detach(), labels, self.high, self.low, self.refiner, image)
         if not n:
             return pseudo, None
         return pseudo[:size], torch.cat([pseudo[:n], pseudo[size:]], dim=1)
