@@ -6,7 +6,6 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 import torch
 from mmengine.dist import get_rank
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import BaseLoop
 from torch import nn
@@ -15,6 +14,7 @@ from torch.utils.data import DataLoader
 from mmwsss.datasets.samplers import EpochIndex
 from mmwsss.models.classifiers import Progress
 from mmwsss.registry import LOOPS
+from mmwsss.utils.model import unwrap_model
 
 
 class EMA:
@@ -269,8 +269,7 @@ class WSSSTrainLoop(BaseLoop):
     # -- running -----------------------------------------------------------------------------------
     @property
     def _model(self) -> nn.Module:
-        model = self.runner.model
-        return model.module if is_model_wrapper(model) else model
+        return unwrap_model(self.runner.model)
 
     def _check_teacher(self) -> None:
         teacher = getattr(self._model, 'teacher', None)
@@ -366,15 +365,11 @@ class WSSSTrainLoop(BaseLoop):
                 Progress(self._epoch, self._iter, index / len(self.dataloader), phase))
         wrapper = runner.optim_wrapper if phase is None else runner.optim_wrapper[phase]
         outputs = runner.model.train_step(batch, optim_wrapper=wrapper)
-        if self.ema is not None and wrapper.should_update() and self._student_moves():
+        # The average is over the steps that optimize the student, no others.
+        if self.ema is not None and wrapper.should_update() and model.trains('student'):
             self.ema.update(model, self._iter)
         runner.call_hook('after_train_iter', batch_idx=index, data_batch=batch, outputs=outputs)
         self._iter += 1
-
-    def _student_moves(self) -> bool:
-        """Whether the phase optimizes the student; the average is over its steps, no others'."""
-        parts = self._model.backbone, self._model.head
-        return any(p.requires_grad for part in parts for p in part.parameters())
 
     def _validate(self, now: int) -> None:
         runner = self.runner

@@ -4,11 +4,11 @@ from contextlib import contextmanager
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from mmwsss.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
+from mmwsss.utils.model import unwrap_model
 
 Item = Tuple[str, nn.Parameter, nn.Module]  # full name, parameter, layer that owns it
 _DECAYED = (nn.modules.conv._ConvNd, nn.Linear)
@@ -112,7 +112,7 @@ class WSSSOptimWrapperConstructor:
             self.optimizer_cfg['momentum'] = self.optimizer_cfg['weight_decay']
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrap_model(model)
         return self.build(model, _trainable(model))
 
     def build(self, model: nn.Module, parameters: Iterable[Item]) -> OptimWrapper:
@@ -170,7 +170,7 @@ class MultiOptimWrapperConstructor:
             self.constructors[name] = WSSSOptimWrapperConstructor(cfg, options)
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrap_model(model)
         owned: Dict[str, list] = {name: [] for name in self.parts}
         orphans = []
         for item in _trainable(model):

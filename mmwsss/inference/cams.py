@@ -11,7 +11,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import barrier, get_dist_info, is_main_process
-from mmengine.model import is_model_wrapper
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -21,6 +20,7 @@ from mmwsss.registry import DATASETS, MODELS
 from mmwsss.utils import atomic_write, load_checkpoint_safely
 from mmwsss.utils.checkpoint import state_dict_of
 from mmwsss.utils.masks import read_mask
+from mmwsss.utils.model import unwrap_model
 from mmwsss.utils.progress import track
 
 from .multi_scale import multi_scale_cam
@@ -178,8 +178,7 @@ def generate_cams(model: nn.Module,
         raise ValueError(f'stride={stride} must be at least 1')
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    if is_model_wrapper(model):
-        model = model.module
+    model = unwrap_model(model)
     names = [dataset.get_data_info(i)['name'] for i in range(len(dataset))]
     rank, world_size = get_dist_info()
     # Shared out before looking at what is there, which another rank may already be changing.

@@ -12,10 +12,10 @@ from mmengine.dist import is_main_process, master_only
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
-from mmengine.model import is_model_wrapper
 
 from mmwsss.registry import HOOKS
 from mmwsss.utils.io import atomic_write
+from mmwsss.utils.model import unwrap_model
 
 _HISTORY = 'log_history'
 
@@ -131,7 +131,7 @@ class WSSSCheckpointHook(Hook):
     def before_train(self, runner) -> None:
         self.out_dir = self.out_dir or runner.work_dir
         if self._gradients and runner.iter:  # resumed
-            for name, parameter in _bare(runner.model).named_parameters():
+            for name, parameter in unwrap_model(runner.model).named_parameters():
                 if name in self._gradients:
                     parameter.grad = self._gradients[name].to(parameter)
         self._gradients = None
@@ -200,7 +200,7 @@ class WSSSCheckpointHook(Hook):
         if 'optimizer' in checkpoint:
             gradients = {
                 name: parameter.grad.cpu()
-                for name, parameter in _bare(runner.model).named_parameters()
+                for name, parameter in unwrap_model(runner.model).named_parameters()
                 if parameter.grad is not None}
             if gradients:
                 checkpoint['gradients'] = gradients
@@ -219,10 +219,6 @@ class WSSSCheckpointHook(Hook):
         if hub:
             hub['log_scalars'] = {
                 key: _history(value) for key, value in hub['log_scalars'].items()}
-
-
-def _bare(model: torch.nn.Module) -> torch.nn.Module:
-    return model.module if is_model_wrapper(model) else model
 
 
 @master_only

@@ -1,9 +1,9 @@
 """The EMA teacher outside WSSSTrainLoop."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from mmwsss.registry import HOOKS
+from mmwsss.utils.model import unwrap_model
 
 from ..loops import EMA
 
@@ -29,7 +29,7 @@ class EMATeacherHook(Hook):
     def before_train(self, runner) -> None:
         if getattr(runner.train_loop, 'ema', None) is not None:
             raise ValueError('train_cfg.ema updates the teacher already; remove EMATeacherHook')
-        model = self._model(runner)
+        model = unwrap_model(runner.model)
         if getattr(model, 'teacher', None) is None:
             raise ValueError('EMATeacherHook updates a teacher; set teacher=True in the model')
         if runner.iter == 0:
@@ -37,8 +37,4 @@ class EMATeacherHook(Hook):
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         if runner.optim_wrapper.should_update():
-            self.ema.update(self._model(runner), runner.iter)
-
-    @staticmethod
-    def _model(runner):
-        return runner.model.module if is_model_wrapper(runner.model) else runner.model
+            self.ema.update(unwrap_model(runner.model), runner.iter)

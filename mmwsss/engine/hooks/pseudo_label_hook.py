@@ -5,13 +5,13 @@ from typing import Optional, Union
 
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmwsss.evaluation import load_cam
 from mmwsss.inference.cams import build_cam_dataset, generate_cams, score_cams, seed_mask
 from mmwsss.registry import HOOKS
 from mmwsss.utils.masks import write_mask
+from mmwsss.utils.model import unwrap_model
 
 
 @HOOKS.register_module()
@@ -77,7 +77,7 @@ class PseudoLabelHook(Hook):
 
     def make(self, runner: Runner) -> dict:
         """Make all files anew; returns the scores (main process)."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap_model(runner.model)
         folder = Path(self.out_dir or Path(runner.work_dir) / 'pseudo_labels')
         generate_cams(model, self.dataset, folder / 'cams', **self.cam, overwrite=True)
         metrics = {}

@@ -16,14 +16,13 @@ from ..utils.cam import normalize_cam
 from ..utils.erasing import foreground_response
 from ..utils.losses import masked_mean
 from .base import WSSSModule
+from .ktse import global_alignment_loss
 
 
 def attract_loss(anchor: Tensor, erased: Tensor, labels: Tensor) -> Tensor:
-    """``mean |GAP(relu(anchor)) y - GAP(relu(erased)) y|`` over pooled maps ``(N, C, h, w)``."""
-    def pooled(maps):
-        return F.relu(maps).mean((-2, -1)) * labels
-
-    return F.l1_loss(pooled(erased), pooled(anchor))
+    """The erased picture's pooled map holds as much of each class: KTSE's global alignment (which
+    comes from here), on pooled maps ``(N, C, h, w)`` in place of CAMs."""
+    return global_alignment_loss(anchor, erased, labels)
 
 
 def region_features(pooled: Tensor, cam: Tensor, labels: Tensor,
