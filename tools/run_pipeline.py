@@ -38,6 +38,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', type=int, nargs='+',
                         help='repeat with these seeds; mean and standard deviation at the end')
     parser.add_argument('--no-baseline', action='store_true', help='leave the baseline out')
+    parser.add_argument(
+        '--amp', action='store_true',
+        help='mixed precision in all trainings: float16 on a GPU, bfloat16 on a CPU')
     parser.add_argument('--device', choices=('cpu', 'cuda'), help='default: a GPU if there is one')
     parser.add_argument('--launcher', default='none', choices=('none', 'pytorch', 'slurm', 'mpi'))
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
@@ -75,7 +78,8 @@ def run(args: argparse.Namespace) -> None:
     seeds = args.seeds or [args.seed]
     pipelines = [
         Pipeline(load_config(args), work_dir / f'seed_{seed}' if args.seeds else work_dir, seed,
-                 args.stages, device=args.device, launch=launch.to_dict()) for seed in seeds]
+                 args.stages, device=args.device, launch=launch.to_dict(), amp=args.amp)
+        for seed in seeds]
     pipelines[0].check()
     for number, pipeline in enumerate(pipelines, 1):
         if args.seeds and is_main_process():

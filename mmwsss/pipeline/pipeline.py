@@ -53,6 +53,7 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from mmwsss.engine import use_amp
 from mmwsss.evaluation import mask_iou
 from mmwsss.inference.cams import (
     build_cam_dataset,
@@ -185,6 +186,7 @@ class Pipeline:
         options: Replaces the config's ``pipeline`` block (the baseline takes that of the method).
         device: ``'cpu'`` or ``'cuda'``; default: a GPU if there is one.
         launch: Keys put into every training's config (``launcher`` ...).
+        amp: Mixed precision in every training, see :func:`mmwsss.engine.use_amp`.
 
     Raises:
         FileNotFoundError, ValueError: What can be known to be wrong before the training; see
@@ -198,8 +200,10 @@ class Pipeline:
                  stages: Optional[Sequence[str]] = None,
                  options: Optional[dict] = None,
                  device: Optional[str] = None,
-                 launch: Optional[dict] = None):
-        self.cfg = read_config(config)
+                 launch: Optional[dict] = None,
+                 amp: bool = False):
+        self.amp = amp
+        self.cfg = self._training_config(config)
         self.file = self.cfg.filename
         self.name = Path(self.file).stem if self.file else 'method'
         self.work_dir = Path(work_dir)
@@ -230,7 +234,16 @@ class Pipeline:
         leave = {'prior', 'baseline', 'segment'} if which == 'prior' else {'prior', 'baseline'}
         options = {key: value for key, value in self.options.items() if key not in leave}
         return Pipeline(find_file(config, self.file), self.work_dir / which, self.seed, stages,
-                        options, self.device, self.launch)
+                        options, self.device, self.launch, self.amp)
+
+    def _training_config(self, config: Union[str, Path, Config],
+                         cfg_options: Optional[dict] = None) -> Config:
+        """A config to train from, with what the command line changes in all of them."""
+        cfg = read_config(config)
+        cfg.merge_from_dict(cfg_options or {})
+        if self.amp and 'optim_wrapper' in cfg:
+            use_amp(cfg.optim_wrapper)
+        return cfg
 
     # -- data --------------------------------------------------------------------------------------
     @cached_property
@@ -368,9 +381,8 @@ class Pipeline:
 
     def _affinity_config(self) -> Config:
         affinity = self.options['affinity']
-        cfg = read_config(find_file(affinity['config'], self.file))
-        if affinity.get('cfg_options'):
-            cfg.merge_from_dict(affinity['cfg_options'])
+        cfg = self._training_config(
+            find_file(affinity['config'], self.file), affinity.get('cfg_options'))
         _set_prior_dir(cfg.train_dataloader, str((self.work_dir / 'labels').resolve()))
         return cfg
 
@@ -394,9 +406,8 @@ class Pipeline:
     def _segment_config(self) -> Config:
         """The config of the segmentation stage, told where masks and list are."""
         segment = self.options['segment']
-        cfg = read_config(find_file(segment['config'], self.file))
-        if segment.get('cfg_options'):
-            cfg.merge_from_dict(segment['cfg_options'])
+        cfg = self._training_config(
+            find_file(segment['config'], self.file), segment.get('cfg_options'))
         dataset = inner_dataset(cfg.train_dataloader.dataset)
         dataset['mask_dir'] = str((self.work_dir / 'mask').resolve())
         dataset['ann_file'] = str((self.work_dir / 'segment' / 'pictures.txt').resolve())

@@ -67,6 +67,20 @@ def test_loader_workers_are_no_change(config, tmp_path):
     assert third['mask'].fingerprint != second['mask'].fingerprint
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason='float16 there')
+def test_amp_reaches_every_training(config, segment, tmp_path):
+    base = tmp_path / 'base.py'
+    config.dump(str(base))
+    config.pipeline.update(baseline=str(base), segment=dict(config=segment))
+    plain = Pipeline(copy.deepcopy(config), tmp_path / 'w')
+    mixed = Pipeline(config, tmp_path / 'w', amp=True)
+    for pipeline in (mixed, mixed.baseline):
+        for stage in ('classify', 'segment'):
+            optim_wrapper = pipeline.stages[stage].settings['config']['optim_wrapper']
+            assert optim_wrapper['type'] == 'Bfloat16OptimWrapper'
+    assert mixed.stages['classify'].fingerprint != plain.stages['classify'].fingerprint
+
+
 def test_a_killed_training_goes_on_and_ends_the_same(config, tmp_path, monkeypatch):
     whole = Pipeline(copy.deepcopy(config), tmp_path / 'whole', stages=['classify'])
     whole.run()

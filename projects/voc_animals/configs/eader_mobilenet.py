@@ -1,0 +1,31 @@
+# EADER: the classifier of gap_mobilenet.py against an adversary of the same make. The phases share
+# the steps, so that the localizer has as many as the baseline; eader-alpha0_mobilenet.py is the row
+# to compare with.
+_base_ = './gap_mobilenet.py'
+
+epochs = 16
+network = dict(backbone=_base_.model.backbone, head=_base_.model.head)
+model = dict(
+    networks=dict(adversary=dict(type='CAMNetwork', **network)),
+    modules=[dict(type='AdversarialErasing', alpha=0.05, beta=1e-5)],
+    cam=dict(type='GradCAM'))
+rates = dict(
+    optimizer=_base_.optim_wrapper.optimizer,
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=100.))))
+optim_wrapper = dict(
+    _delete_=True,
+    constructor='MultiOptimWrapperConstructor',
+    localizer=dict(params=('backbone', 'head'), **rates),
+    adversary=dict(params=('networks.adversary', ), **rates))
+param_scheduler = dict(end=epochs)
+train_cfg = dict(
+    max_epochs=epochs,
+    val_begin=epochs + 1,
+    phases=[dict(optim='localizer', steps=24), dict(optim='adversary', steps=24)])
+find_unused_parameters = True
+
+pipeline = dict(
+    _delete_=True,
+    baseline='projects/voc_animals/configs/eader-alpha0_mobilenet.py',
+    cam=_base_.cam,
+    mask=_base_.mask)

@@ -1,0 +1,4 @@
+# MAM alone.
+_base_ = './rcm-mam_mobilenet.py'
+
+model = dict(modules=[_base_.mam])

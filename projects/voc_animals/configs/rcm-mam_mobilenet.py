@@ -1,0 +1,15 @@
+# RCM + MAM, same pictures and epochs as embed_mobilenet.py, at scales that a CPU can afford. The
+# teacher's momentum suits 400 steps.
+_base_ = './gap_mobilenet.py'
+
+multi_scale = dict(scales=(0.5, 1., 1.5), begin=4)
+rcm = dict(type='RegionalContrast', num_classes=6, embed_channels=128, **multi_scale)
+mam = dict(type='MultiScaleAttention', **multi_scale)
+model = dict(head=dict(embed_channels=128), teacher=True, modules=[rcm, mam])
+train_cfg = dict(ema=dict(momentum=0.98))
+
+pipeline = dict(
+    _delete_=True,
+    baseline='projects/voc_animals/configs/embed_mobilenet.py',
+    cam=_base_.cam,
+    mask=_base_.mask)
