@@ -1,7 +1,7 @@
 # CSD on cam_shapes.py, whose masks are the prior.
 _base_ = './cam_shapes.py'
 
-csd = dict(type='CrossDomainDecoupling', begin=8)
+csd = dict(type='CrossDomainDecoupling', begin=16)
 model = dict(modules=[csd])
 load, *rest = _base_.train_pipeline
 mix_pipeline = [load, dict(type='LoadMask', key='prior_mask'), *rest]
@@ -12,5 +12,5 @@ train_dataloader = dict(
         type='CrossDomainDataset',
         dataset=single_dataset,
         mix_pipeline=mix_pipeline,
-        begin=8))
+        begin=16))
 pipeline = dict(prior='configs/demo/cam_shapes.py')

@@ -1,7 +1,7 @@
 # CSD on mctformer_shapes.py, whose masks are the prior.
 _base_ = './mctformer_shapes.py'
 
-csd = dict(type='CrossDomainDecoupling', begin=8)
+csd = dict(type='CrossDomainDecoupling', begin=16)
 model = dict(head=dict(detach_patch=False), modules=[csd])
 load, *rest = _base_.train_pipeline
 mix_pipeline = [load, dict(type='LoadMask', key='prior_mask'), *rest]
@@ -12,5 +12,5 @@ train_dataloader = dict(
         type='CrossDomainDataset',
         dataset=single_dataset,
         mix_pipeline=mix_pipeline,
-        begin=8))
+        begin=16))
 pipeline = dict(prior='configs/demo/mctformer_shapes.py')

@@ -2,7 +2,7 @@
 _base_ = './mctformer_shapes.py'
 
 fsae = dict(
-    type='FeatureSpatialActivationExpansion', background='constant', temperature=0.05, begin=8,
+    type='FeatureSpatialActivationExpansion', background='constant', temperature=0.05, begin=16,
     ramp=4)
 model = dict(head=dict(detach_patch=False), modules=[fsae])
 *weak, pack = _base_.train_pipeline

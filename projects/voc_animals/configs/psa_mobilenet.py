@@ -1,0 +1,11 @@
+# The plain CAM refined as in PSA: AffinityNet learns from two CRFs, the scores walk along its
+# affinities.
+_base_ = './gap_mobilenet.py'
+
+pipeline = dict(
+    _delete_=True,
+    cam=_base_.cam,
+    affinity=dict(
+        config='projects/voc_animals/configs/affinity_mobilenet.py',
+        labels=dict(type='AffinityScores', low=4, high=32, preset='psa')),
+    mask=dict(type='PSAMask', alpha=6, beta=8, log_steps=6))
