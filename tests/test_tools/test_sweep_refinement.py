@@ -27,8 +27,10 @@ IRN_NET = dict(
                   strides=(1, 2, 2, 1), out_indices=(0, 1, 2, 3)))
 
 
-@pytest.mark.parametrize('name', ['none', 'crf', 'psa', 'irn'])
-def test_equals_each_setting_on_its_own(name, tmp_path):
+@pytest.mark.parametrize(('name', 'unary'), [('none', 'scores'), ('crf', 'scores'),
+                                             ('crf', 'labels'), ('psa', 'scores'),
+                                             ('irn', 'scores')])
+def test_equals_each_setting_on_its_own(name, unary, tmp_path):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (72, 85, 3), np.uint8)
     gt = rng.integers(0, 4, (72, 85)).astype(np.uint8)
@@ -47,17 +49,18 @@ def test_equals_each_setting_on_its_own(name, tmp_path):
         options['network'] = str(config)
     args = Namespace(cams=str(tmp_path), refine=name, alpha=[4., 16.], beta=[2., 8.],
                      log_steps=[3, 2], thresholds=(0.1, 0.9, 0.2), crf=['eps'], device='cpu',
+                     bg=[0.3, 0.5, 0.7], unary=unary,
                      network=options.pop('network', None), checkpoint=options.get('checkpoint'))
     sweep = tool.Sweep(args, 3, np.arange(256))
     results = sweep(dict(name='a', img_path=str(tmp_path / 'a.png'),
                          seg_map_path=str(tmp_path / 'gt.png')))
-    expected_number = dict(none=3, crf=2, psa=4 * 3, irn=4)[name]
+    expected_number = dict(none=3, crf=5, psa=4 * 3, irn=4)[name]
     assert len(results) == expected_number
     for setting, counts in results.items():
         setting = dict(setting)
         setting.update(options)
         if 'crf' in setting:
-            setting['preset'] = setting.pop('crf')
+            setting.update(preset=setting.pop('crf'), unary=unary)
         sweeps = [counts] if counts.ndim == 2 else counts
         for i, confusion in enumerate(sweeps):
             if counts.ndim == 3:

@@ -2,6 +2,8 @@
 
     python tools/analysis_tools/sweep_refinement.py CONFIG --cams DIR --refine none
     python tools/analysis_tools/sweep_refinement.py CONFIG --cams DIR --refine crf --alpha 2 4 8 16
+    python tools/analysis_tools/sweep_refinement.py CONFIG --cams DIR --refine crf --alpha \\
+        --bg 0.1 0.2 0.3 --unary labels --crf irn_label
     python tools/analysis_tools/sweep_refinement.py CONFIG --cams DIR --refine psa --alpha 4 8 16 \\
         --beta 4 8 --log-steps 4 6 8 --network configs/psa/affinity_r38_voc.py --checkpoint net.pth
 
@@ -57,6 +59,8 @@ class Sweep:
         self.thresholds = threshold_range(*args.thresholds)
         self.settings = dict(none=self.seeds, crf=self.crf, psa=self.psa, irn=self.irn)[args.refine]
         self.crfs = {name: make_crf(name) for name in args.crf}
+        self.backgrounds = [dict(alpha=x) for x in args.alpha] + [dict(bg=x) for x in args.bg]
+        self.from_labels = args.unary == 'labels'
         if args.refine in ('psa', 'irn'):
             options = dict(device=args.device) if args.device else {}
             self.refiner = MODELS.build(
@@ -85,10 +89,12 @@ class Sweep:
             yield dict(alpha=alpha), with_background(cam, alpha=alpha), False
 
     def crf(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
-        for alpha in self.alphas:
-            scores = with_background(cam, alpha=alpha)
+        for background in self.backgrounds:
+            scores = with_background(cam, **background)
             for name, crf in self.crfs.items():
-                yield dict(crf=name, alpha=alpha), crf(image, scores), False
+                refined = (crf.from_labels(image, scores.argmax(0), len(scores))
+                           if self.from_labels else crf(image, scores))
+                yield dict(crf=name, **background), refined, False
 
     def psa(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
         features = self.refiner.features(image)
@@ -159,6 +165,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--log-steps', type=int, nargs='+', default=[6, 8])
     parser.add_argument('--thresholds', type=float, nargs=3, default=(0., 0.6, 0.01),
                         metavar=('START', 'STOP', 'STEP'), help='constant backgrounds')
+    parser.add_argument('--bg', type=float, nargs='*', default=[],
+                        help='crf: constant backgrounds, beside those of --alpha')
+    parser.add_argument('--unary', default='scores', choices=('scores', 'labels'),
+                        help='crf: what it starts from, as in CRFMask')
     parser.add_argument('--crf', nargs='+', default=['psa'], help='presets')
     parser.add_argument('--network', help='psa, irn: config that the network was trained with')
     parser.add_argument('--checkpoint', help='psa, irn: its weights')

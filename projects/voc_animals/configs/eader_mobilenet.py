@@ -17,7 +17,7 @@ optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     localizer=dict(params=('backbone', 'head'), **rates),
     adversary=dict(params=('networks.adversary', ), **rates))
-param_scheduler = dict(end=epochs)
+param_scheduler = dict(end=2 * epochs)
 train_cfg = dict(
     max_epochs=epochs,
     val_begin=epochs + 1,

@@ -77,8 +77,10 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=3e-5, weight_decay=1e-2),
     paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=100.))))
+# As in KTSE's code, the rate falls as if there were more steps than are taken: modules that begin
+# late still have a rate to learn with.
 param_scheduler = dict(
-    type='PolyLR', power=0.9, eta_min=0., begin=0, end=epochs, by_epoch=True,
+    type='PolyLR', power=0.9, eta_min=0., begin=0, end=2 * epochs, by_epoch=True,
     convert_to_iter_based=True)
 train_cfg = dict(type='WSSSTrainLoop', max_epochs=epochs, val_begin=epochs + 1)
 val_cfg = dict(type='ValLoop')
