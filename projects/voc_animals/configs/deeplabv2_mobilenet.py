@@ -8,7 +8,7 @@ data_root = 'data/voc_animals'
 weights = 'pretrain/mobilenet_v1_075_imagenet.pth'
 classes = ('cat', 'cow', 'dog', 'horse', 'person', 'sheep')
 crop_size = (160, 160)
-iters = 300
+iters = 600
 
 model = dict(
     type='MSCEncoderDecoder',
@@ -73,8 +73,8 @@ test_evaluator = val_evaluator
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=3e-5, weight_decay=1e-2),
-    paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=50.))))
+    optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-2),
+    paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=20.))))
 param_scheduler = dict(type='PolyLR', eta_min=0., power=0.9, begin=0, end=iters, by_epoch=False)
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=iters, val_interval=iters)
 val_cfg = dict(type='ValLoop')
