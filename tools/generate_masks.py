@@ -14,14 +14,16 @@ import argparse
 import os
 import sys
 
-import torch
-from mmengine.config import DictAction
-from mmengine.dist import init_dist, is_main_process
-from torch.distributed import init_process_group
+import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+
+# isort: split
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
 
 from mmwsss.evaluation import mask_iou
 from mmwsss.inference.cams import build_cam_dataset, read_config
 from mmwsss.pipeline.masks import REFINERS, generate_masks, refiner_config
+from mmwsss.utils import friendly_errors, setup_launcher
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,11 +52,12 @@ def main() -> int:
     args = parse_args()
     # So that custom_imports finds what lies in the working folder, as projects/.
     sys.path.insert(0, os.getcwd())
-    if args.launcher != 'none':
-        if torch.cuda.is_available():
-            init_dist(args.launcher)
-        else:
-            init_process_group('gloo')
+    with friendly_errors():
+        return run(args)
+
+
+def run(args: argparse.Namespace) -> int:
+    setup_launcher(Config(dict()), args.launcher)
     cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     options = {**cfg.get('refiners', {}).get(args.refine, {}), **args.options}

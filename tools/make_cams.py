@@ -26,7 +26,7 @@ from mmwsss.inference.cams import (
     read_config,
     score_cams,
 )
-from mmwsss.utils import friendly_errors, register_all_modules, setup_launcher
+from mmwsss.utils import friendly_errors, setup_launcher
 
 
 def parse_args() -> argparse.Namespace:
@@ -53,7 +53,6 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    register_all_modules()
     setup_launcher(Config(dict()), args.launcher)
     cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)

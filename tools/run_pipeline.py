@@ -24,7 +24,7 @@ from mmengine.dist import is_main_process
 from mmwsss.inference.cams import read_config
 from mmwsss.pipeline import Pipeline
 from mmwsss.pipeline.report import print_repetition, print_table, write_report
-from mmwsss.utils import friendly_errors, register_all_modules, setup_launcher
+from mmwsss.utils import friendly_errors, setup_launcher
 
 
 def parse_args() -> argparse.Namespace:
@@ -70,7 +70,6 @@ def main() -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    register_all_modules()
     launch = Config(dict())
     setup_launcher(launch, args.launcher)
     work_dir = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}/pipeline')

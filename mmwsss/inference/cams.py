@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmwsss.evaluation import SeedMetric, load_cam, resize_cam
 from mmwsss.registry import DATASETS, MODELS
-from mmwsss.utils import atomic_write, load_checkpoint_safely
+from mmwsss.utils import atomic_write, load_checkpoint_safely, register_all_modules
 from mmwsss.utils.checkpoint import state_dict_of
 from mmwsss.utils.masks import read_mask
 from mmwsss.utils.model import unwrap_model
@@ -60,14 +60,12 @@ def load_model(config: Union[str, Path, Config],
 
 
 def read_config(config: Union[str, Path, Config]) -> Config:
-    """Read a config and register all of mmwsss.
+    """Read a config and register all of mmwsss, the default scope from here on.
 
     Raises:
         FileNotFoundError: There is no such file.
     """
-    import mmwsss.datasets
-    import mmwsss.evaluation
-    import mmwsss.models  # noqa: F401
+    register_all_modules()
     if isinstance(config, Config):
         return config
     if not Path(config).is_file():

@@ -4,7 +4,9 @@ import datetime
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import init_dist, is_distributed
 from mmengine.registry import DefaultScope
+from mmengine.utils.dl_utils import set_multi_processing
 
 
 def register_all_modules(init_default_scope: bool = True) -> None:
@@ -28,28 +30,36 @@ def register_all_modules(init_default_scope: bool = True) -> None:
 
 
 def setup_launcher(cfg: Config, launcher: str) -> None:
-    """Set how the processes of a run find each other, and let them run without GPUs.
+    """Join the processes of a run, with or without GPUs.
 
-    mmengine's launchers always select a GPU. Without one, the group is made here, over gloo, and
-    the model is wrapped for the CPU.
+    mmengine's launchers always select a GPU. Without one, the group is made over gloo, and the
+    model is wrapped for the CPU.
 
     Args:
-        cfg: Config of the run; ``launcher`` and, on a CPU, ``model_wrapper_cfg`` are set.
+        cfg: Config of the run; ``launcher`` and, on a CPU, ``model_wrapper_cfg`` are set. Its
+            ``env_cfg`` is followed as mmengine's Runner does.
         launcher: ``none``, ``pytorch`` (torchrun), ``slurm`` or ``mpi``.
 
     Raises:
         ValueError: ``slurm`` or ``mpi`` without GPU.
     """
     cfg.launcher = launcher
-    if launcher == 'none' or torch.cuda.is_available():
+    if launcher == 'none':
         return
-    if launcher != 'pytorch':
+    on_gpu = torch.cuda.is_available()
+    if not on_gpu and launcher != 'pytorch':
         raise ValueError(f'--launcher {launcher} needs GPUs; on CPUs start the processes with '
                          'tools/dist_train.sh (torchrun), which uses --launcher pytorch')
-    if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group('gloo')
-    cfg.model_wrapper_cfg = dict(
-        type='MMDistributedDataParallel',
-        device_ids=None,
-        broadcast_buffers=False,
-        find_unused_parameters=cfg.get('find_unused_parameters', False))
+    if not is_distributed():
+        if on_gpu:
+            env_cfg = cfg.get('env_cfg', {})
+            set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
+            init_dist(launcher, **env_cfg.get('dist_cfg', {}))
+        else:
+            torch.distributed.init_process_group('gloo')
+    if not on_gpu:
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False))

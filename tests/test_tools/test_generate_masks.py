@@ -353,6 +353,28 @@ def test_tool(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('name', ['psa', 'irn'])
+def test_tool_with_a_network_and_its_preprocessor(folder, name):
+    model = dict(dict(psa=PSA_NET, irn=IRN_NET)[name], data_preprocessor=dict(
+        type='WSSSDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True))
+    network = folder / 'network.py'
+    network.write_text(f'model = {model!r}')
+    process = start(folder, '--refine', name, '--network', str(network), '--checkpoint',
+                    checkpoint(folder, model), '--device', 'cpu')
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert '3 made, 0 kept, 0 failed' in stdout
+
+
+@pytest.mark.slow
+def test_tool_says_what_is_wrong_in_a_line(folder):
+    process = start(folder, '--refine', 'psa')
+    stderr = process.communicate()[1]
+    assert process.returncode == 2
+    assert 'PSAMask needs a trained network' in stderr and 'Traceback' not in stderr
+
+
+@pytest.mark.slow
 def test_tool_on_two_ranks(folder):
     with socket.socket() as free:
         free.bind(('localhost', 0))

@@ -18,6 +18,9 @@ import os
 import sys
 from collections.abc import Iterator
 
+import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+
+# isort: split
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -36,7 +39,7 @@ from mmwsss.inference.cams import build_cam_dataset, read_config
 from mmwsss.models.refiners import irn_affinity, make_crf, psa_affinity, random_walk
 from mmwsss.pipeline.masks import fitting_radius, pool_scores, refiner_config, with_background
 from mmwsss.registry import MODELS
-from mmwsss.utils import atomic_write
+from mmwsss.utils import atomic_write, friendly_errors
 from mmwsss.utils.masks import read_mask
 from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
@@ -183,6 +186,12 @@ def main() -> int:
     args = parse_args()
     # So that custom_imports finds what lies in the working folder, as projects/.
     sys.path.insert(0, os.getcwd())
+    with friendly_errors():
+        run(args)
+    return 0
+
+
+def run(args: argparse.Namespace) -> None:
     cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     dataset = build_cam_dataset(cfg[f'{args.loader}_dataloader']['dataset'], masks=True)
@@ -206,7 +215,6 @@ def main() -> int:
     if args.out:
         with atomic_write(args.out) as file:
             json.dump(rows, file, indent=2)
-    return 0
 
 
 if __name__ == '__main__':
