@@ -31,7 +31,8 @@ train_dataloader = dict(
     dataset=dict(prior_dir='affinity_scores', prior_suffix='.npz', pipeline=affinity_pipeline))
 
 epochs = 3
-optim_wrapper = dict(paramwise_cfg=dict(new_layers=('reduce', 'fuse')))
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys=dict(reduce=dict(lr_mult=100.), fuse=dict(lr_mult=100.))))
 param_scheduler = [
     dict(type='PolyLR', power=0.9, by_epoch=True, end=epochs, convert_to_iter_based=True)
 ]

@@ -9,14 +9,16 @@ model = dict(
     networks=dict(adversary=dict(type='CAMNetwork', **network)),
     modules=[dict(type='AdversarialErasing', alpha=0.05, beta=1e-5)],
     cam=dict(type='GradCAM'))
-rates = dict(
-    optimizer=_base_.optim_wrapper.optimizer,
-    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=100.))))
+optimizer = _base_.optim_wrapper.optimizer
 optim_wrapper = dict(
     _delete_=True,
     constructor='MultiOptimWrapperConstructor',
-    localizer=dict(params=('backbone', 'head'), **rates),
-    adversary=dict(params=('networks.adversary', ), **rates))
+    localizer=dict(
+        params=('backbone', 'head'), optimizer=optimizer,
+        paramwise_cfg=dict(new_layers=('head', ), new_lr_mult=100.)),
+    adversary=dict(
+        params=('networks.adversary', ), optimizer=optimizer,
+        paramwise_cfg=dict(new_layers=('networks.adversary.head', ), new_lr_mult=100.)))
 param_scheduler = dict(end=2 * epochs)
 train_cfg = dict(
     max_epochs=epochs,
