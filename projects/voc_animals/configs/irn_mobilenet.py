@@ -7,4 +7,4 @@ pipeline = dict(
     affinity=dict(
         config='projects/voc_animals/configs/irnet_mobilenet.py',
         labels=dict(type='IRLabel', fg=0.30, bg=0.10)),
-    mask=dict(type='IRNMask', bg=0.25, beta=10, log_steps=8))
+    mask=dict(type='IRNMask', bg=0.36, beta=10, log_steps=6))

@@ -8,4 +8,4 @@ pipeline = dict(
     affinity=dict(
         config='projects/voc_animals/configs/affinity_mobilenet.py',
         labels=dict(type='AffinityScores', low=4, high=32, preset='psa')),
-    mask=dict(type='PSAMask', alpha=6, beta=8, log_steps=6))
+    mask=dict(type='PSAMask', bg=0.22, beta=8, log_steps=6))
