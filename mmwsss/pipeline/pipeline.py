@@ -41,7 +41,6 @@ import os
 from collections.abc import Sequence
 from copy import deepcopy
 from functools import cached_property
-from inspect import signature
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -66,7 +65,9 @@ from mmwsss.inference.cams import (
 )
 from mmwsss.registry import DATASETS, MODELS, TRANSFORMS
 from mmwsss.utils import atomic_write, check_pretrained
+from mmwsss.utils.errors import constructor_options
 from mmwsss.utils.masks import write_mask
+from mmwsss.utils.model import unwrap_model
 
 from .masks import generate_masks
 from .stage import Stage, digest
@@ -439,7 +440,7 @@ class Pipeline:
         steps = [step for step in inner_dataset(cfg.test_dataloader.dataset)['pipeline']
                  if not step['type'].startswith('Load') or step['type'] == 'LoadImageFromFile']
         compose = Compose([TRANSFORMS.build(step) for step in steps])
-        model = getattr(runner.model, 'module', runner.model).eval()
+        model = unwrap_model(runner.model).eval()
         for name, path in self.shown():
             data = compose(dict(img_path=path))
             sample = model.test_step(
@@ -513,9 +514,7 @@ class Pipeline:
         kind = MODELS.get(refiner['type'])
         if kind is None:
             raise KeyError(f'pipeline.mask.type: no refiner "{refiner["type"]}"')
-        known = {name for base in kind.__mro__ if '__init__' in vars(base)
-                 for name in signature(base.__init__).parameters}
-        unknown = set(refiner) - known - {'type'}
+        unknown = set(refiner) - set(constructor_options(kind)) - {'type'}
         if unknown:
             raise TypeError(f'pipeline.mask: {refiner["type"]} has no option {sorted(unknown)}')
         affinity = self._affinity_config()

@@ -21,6 +21,21 @@ def _did_you_mean(name: str, names: List[str]) -> str:
     return f'; did you mean {" or ".join(near)}?' if near else ''
 
 
+def constructor_options(cls: type) -> List[str]:
+    """Names of the options of a class, those that it hands on to its parents by ``**kwargs``
+    included."""
+    options: List[str] = []
+    for parent in cls.__mro__:
+        if '__init__' not in vars(parent) or parent is object:
+            continue
+        parameters = list(inspect.signature(parent.__init__).parameters.values())[1:]
+        options += [p.name for p in parameters
+                    if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            break
+    return list(dict.fromkeys(options))
+
+
 def _component(error: TypeError, name: str) -> Tuple[str, List[str]]:
     """Name and options of the component whose constructor, or a parent's, refused an option."""
     frame = error.__traceback__
@@ -32,16 +47,7 @@ def _component(error: TypeError, name: str) -> Tuple[str, List[str]]:
         cls = next((one for one in found if one is not None), None)
     if not inspect.isclass(cls):
         return name, []
-    options: List[str] = []
-    for parent in cls.__mro__:
-        if '__init__' not in vars(parent) or parent is object:
-            continue
-        parameters = list(inspect.signature(parent.__init__).parameters.values())[1:]
-        options += [p.name for p in parameters
-                    if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
-            break
-    return cls.__name__, list(dict.fromkeys(options))
+    return cls.__name__, constructor_options(cls)
 
 
 def explain(error: BaseException) -> Optional[str]:

@@ -6,9 +6,9 @@ from .eader import AdversarialErasing
 from .eps import ExplicitPseudoPixelSupervision
 from .fsae import FeatureSpatialActivationExpansion
 from .ktse import (
-                   MultiGranularityAlignment,
-                   SelfSupervisedRegularization,
-                   SimulatedInterImageErasing,
+    MultiGranularityAlignment,
+    SelfSupervisedRegularization,
+    SimulatedInterImageErasing,
 )
 from .ppc import PixelToPrototypeContrast
 from .rcm_mam import MultiScaleAttention, RegionalContrast
