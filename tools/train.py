@@ -11,7 +11,7 @@ import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from mmwsss.engine import use_amp
+from mmwsss.engine import use_amp, use_safe_checkpoints
 from mmwsss.utils import check_pretrained, friendly_errors, register_safe_loader, setup_launcher
 
 
@@ -54,11 +54,7 @@ def load_config(args) -> Config:
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
-    hooks = cfg.setdefault('default_hooks', {})
-    if hooks.setdefault('checkpoint', dict(type='WSSSCheckpointHook'))['type'] == 'CheckpointHook':
-        raise ValueError(
-            "default_hooks.checkpoint: mmengine's CheckpointHook saves Python objects, which the "
-            "safe loader refuses, so the run could not be resumed; use type='WSSSCheckpointHook'")
+    use_safe_checkpoints(cfg)
     if args.amp:
         use_amp(cfg.optim_wrapper)
     if args.seed is not None or args.deterministic:

@@ -2,7 +2,7 @@
 _base_ = './sipe_shapes.py'
 
 csd = dict(type='CrossDomainDecoupling', begin=16)
-model = dict(modules=[csd])
+model = dict(modules=[_base_.sipe, csd])
 load, *rest = _base_.train_pipeline
 mix_pipeline = [load, dict(type='LoadMask', key='prior_mask'), *rest]
 single_dataset = dict(_base_.train_dataloader.dataset, prior_dir='prior_masks')

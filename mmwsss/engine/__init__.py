@@ -1,4 +1,4 @@
-from .hooks import EMATeacherHook, PseudoLabelHook, WSSSCheckpointHook
+from .hooks import EMATeacherHook, PseudoLabelHook, WSSSCheckpointHook, use_safe_checkpoints
 from .loops import EMA, WSSSTrainLoop, seed_step
 from .optimizers import (
     Bfloat16OptimWrapper,
@@ -12,5 +12,6 @@ from .schedulers import MaxStepPolyLR
 __all__ = [
     'EMA', 'Bfloat16OptimWrapper', 'EMATeacherHook', 'MaxStepPolyLR',
     'MultiOptimWrapperConstructor', 'PseudoLabelHook', 'WSSSCheckpointHook',
-    'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'field_param_groups', 'seed_step', 'use_amp'
+    'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'field_param_groups', 'seed_step', 'use_amp',
+    'use_safe_checkpoints'
 ]

@@ -52,7 +52,7 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from mmwsss.engine import use_amp
+from mmwsss.engine import use_amp, use_safe_checkpoints
 from mmwsss.evaluation import mask_iou
 from mmwsss.inference.cams import (
     build_cam_dataset,
@@ -242,6 +242,7 @@ class Pipeline:
         """A config to train from, with what the command line changes in all of them."""
         cfg = read_config(config)
         cfg.merge_from_dict(cfg_options or {})
+        use_safe_checkpoints(cfg)
         if self.amp and 'optim_wrapper' in cfg:
             use_amp(cfg.optim_wrapper)
         return cfg

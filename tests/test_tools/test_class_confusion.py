@@ -17,6 +17,12 @@ val_dataloader = dict(dataset=dict(
 '''
 
 
+def call(folder, *args):
+    script = str(ROOT / 'tools' / 'analysis_tools' / 'class_confusion.py')
+    return subprocess.run([sys.executable, script, *args], cwd=folder, capture_output=True,
+                          text=True, env={'PYTHONPATH': str(ROOT)})
+
+
 def test_swapped_partners_show(tmp_path):
     ShapesDataset.export(tmp_path / 'shapes', dict(train=12), image_size=40)
     (tmp_path / 'config.py').write_text(CONFIG.format(root=str(tmp_path / 'shapes')))
@@ -25,10 +31,7 @@ def test_swapped_partners_show(tmp_path):
     swap = np.array([0, 2, 1, 4, 3, 5, 6], np.uint8)
     for path in exact.glob('*.png'):
         write_mask(tmp_path / 'wrong' / path.name, swap[read_mask(path)])
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / 'analysis_tools' / 'class_confusion.py'),
-         'config.py', 'right', 'wrong', '--pairs', '2'],
-        cwd=tmp_path, capture_output=True, text=True, env={'PYTHONPATH': str(ROOT)})
+    done = call(tmp_path, 'config.py', 'right', 'wrong', '--pairs', '2')
     assert done.returncode == 0, done.stderr
     rows = {tuple(line.split()[:-2]): line.split()[-2:] for line in done.stdout.splitlines()}
     pairs = [row for row in rows if 'called' in row]
@@ -37,3 +40,7 @@ def test_swapped_partners_show(tmp_path):
         ('checks', 'called', 'rings'), ('rings', 'called', 'checks')}
     assert all(rows[pair] == ['0.00', '100.00'] for pair in pairs)
     assert rows['mIoU', '(%)'][0] == '100.00'
+
+    done = call(tmp_path, 'config.py', 'right', 'elsewhere')
+    assert done.returncode == 2 and 'elsewhere' in done.stderr
+    assert 'Traceback' not in done.stderr

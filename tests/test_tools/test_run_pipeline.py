@@ -57,9 +57,12 @@ def test_repetition_over_seeds(config, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_mistake_is_one_line(config, tmp_path):
-    result = call(config, '--work-dir', str(tmp_path / 'w'), '--cfg-options',
-                  'pipeline.mask.bg=best')
+@pytest.mark.parametrize('option, message', [
+    ('pipeline.mask.bg=best', "pipeline.mask.bg='best'"),
+    ('default_hooks.checkpoint.type=CheckpointHook', "use type='WSSSCheckpointHook'"),
+])
+def test_a_mistake_is_one_line(config, tmp_path, option, message):
+    result = call(config, '--work-dir', str(tmp_path / 'w'), '--cfg-options', option)
     assert result.returncode == 2
-    assert "pipeline.mask.bg='best'" in result.stderr and 'Traceback' not in result.stderr
+    assert message in result.stderr and 'Traceback' not in result.stderr
     assert not (tmp_path / 'w').exists()

@@ -12,8 +12,17 @@ import os
 import sys
 from pathlib import Path
 
+import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+
+# isort: split
 import numpy as np
 import torch
+
+from mmwsss.datasets import cooccurrence_matrix
+from mmwsss.evaluation import class_confusions, mask_confusion, mask_iou
+from mmwsss.inference.cams import read_config
+from mmwsss.pipeline.pipeline import Split
+from mmwsss.utils import friendly_errors
 
 
 def together(labels: np.ndarray, count: int) -> list[tuple[int, int]]:
@@ -23,14 +32,13 @@ def together(labels: np.ndarray, count: int) -> list[tuple[int, int]]:
         labels: Multi-hot ``(N, C)``.
         count: At most so many pairs.
     """
-    from mmwsss.datasets import cooccurrence_matrix
     matrix = cooccurrence_matrix(torch.from_numpy(labels)).fill_diagonal_(0).numpy()
     order = np.argsort(-matrix, axis=None, kind='stable')[:count]
     pairs = (divmod(int(i), len(matrix)) for i in order)
     return [(i + 1, j + 1) for i, j in pairs if matrix[i, j] > 0]
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='of the method; says which pictures are scored')
@@ -39,25 +47,25 @@ def main() -> int:
     args = parser.parse_args()
     # So that custom_imports finds what lies in the working folder, as projects/.
     sys.path.insert(0, os.getcwd())
+    with friendly_errors():
+        compare(args.config, args.masks, args.pairs)
 
-    import mmwsss  # noqa: F401, I001  (first: it prepares the imports of mmengine)
-    from mmwsss.evaluation import class_confusions, mask_confusion, mask_iou
-    from mmwsss.inference.cams import read_config
-    from mmwsss.pipeline.pipeline import Split
 
-    split = Split(read_config(args.config).val_dataloader.dataset)
+def compare(config: str, folders: list[str], count: int) -> None:
+    """Print the table of folders of masks."""
+    split = Split(read_config(config).val_dataloader.dataset)
     classes = split.dataset.metainfo['classes']
     names = ('background', *classes)
-    pairs = together(split.dataset.label_matrix(), args.pairs)
+    pairs = together(split.dataset.label_matrix(), count)
     if not pairs:
         raise SystemExit('no picture has two classes, so none can be mixed up')
     rates, scores = [], []
-    for folder in args.masks:
+    for folder in folders:
         confusion = mask_confusion(folder, split.gt_dir, split.names, len(classes), split.gt_ids)
         records = class_confusions(confusion, pairs)
         rates.append({(r['exact'], r['called']): r['rate'] for r in records})
         scores.append(mask_iou(folder, split.gt_dir, split.names, len(classes), split.gt_ids))
-    labels = [str(Path(folder)) for folder in args.masks]
+    labels = [str(Path(folder)) for folder in folders]
     for number, label in enumerate(labels):
         print(f'({number}) {label}')
     width = max(len(f'{names[i]} called {names[j]}') for i, j in pairs)
@@ -68,8 +76,7 @@ def main() -> int:
     means = ''.join(f'{100 * np.mean(list(rate.values())):8.2f}' for rate in rates)
     print(f'{"mean (%)":<{width}}{means}')
     print(f'{"mIoU (%)":<{width}}' + ''.join(f'{score["mIoU"]:8.2f}' for score in scores))
-    return 0
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    main()

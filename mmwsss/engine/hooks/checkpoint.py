@@ -77,6 +77,19 @@ def _history(value: Any) -> Any:
     return value
 
 
+def use_safe_checkpoints(cfg: dict) -> None:
+    """Give a config :class:`WSSSCheckpointHook` where it names no hook for checkpoints.
+
+    Raises:
+        ValueError: It names mmengine's.
+    """
+    hooks = cfg.setdefault('default_hooks', {})
+    if hooks.setdefault('checkpoint', dict(type='WSSSCheckpointHook'))['type'] == 'CheckpointHook':
+        raise ValueError(
+            "default_hooks.checkpoint: mmengine's CheckpointHook saves Python objects, which the "
+            "safe loader refuses, so the run could not be resumed; use type='WSSSCheckpointHook'")
+
+
 @HOOKS.register_module()
 class WSSSCheckpointHook(Hook):
     """Save checkpoints, and delete old ones only when the new one is whole.
