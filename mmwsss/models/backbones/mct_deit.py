@@ -1,5 +1,6 @@
 """DeiT with one class token per class (MCTformer, CVPR 2022)."""
 
+from collections.abc import Sequence
 from typing import Optional
 
 import torch
@@ -58,13 +59,23 @@ class Block(nn.Module):
 
 
 class PatchEmbed(nn.Module):
+    """Tokens of patches; with a ``stem``, of its features, each of whose layers halves the side."""
 
-    def __init__(self, patch_size: int, dim: int):
+    def __init__(self, patch_size: int, dim: int, stem: Sequence[int] = ()):
         super().__init__()
-        self.proj = nn.Conv2d(3, dim, patch_size, patch_size)
+        channels = (3, *stem)
+        self.stem = nn.Sequential(*(
+            nn.Sequential(
+                nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
+            for before, after in zip(channels, channels[1:])))
+        rest = patch_size >> len(stem)
+        if rest << len(stem) != patch_size or rest == 0:
+            raise ValueError(f'MCTDeiT: patch_size={patch_size} cannot be halved by each of the '
+                             f'{len(stem)} layers of stem={tuple(stem)}')
+        self.proj = nn.Conv2d(channels[-1], dim, rest, rest)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(x)
+        return self.proj(self.stem(x))
 
 
 @MODELS.register_module()
@@ -84,7 +95,12 @@ class MCTDeiT(BaseModule):
         num_heads: Attention heads per layer.
         mlp_ratio: Hidden width of the MLPs over D.
         drop_path_rate: Stochastic depth of the last layer, rising linearly from 0.
+        stem: Channels of 3x3 convolutions with stride 2, batch norm and ReLU before the patches are
+            cut, which let a transformer learn from few pictures. Not in MCTformer.
         init_cfg: ``dict(type='Pretrained', checkpoint=FILE)`` or None.
+
+    Raises:
+        ValueError: The patch cannot be halved by each layer of the stem.
     """
 
     def __init__(self,
@@ -96,13 +112,14 @@ class MCTDeiT(BaseModule):
                  num_heads: int = 6,
                  mlp_ratio: int = 4,
                  drop_path_rate: float = 0.,
+                 stem: Sequence[int] = (),
                  init_cfg: Optional[dict] = None):
         super().__init__(init_cfg)
         self.num_classes = num_classes
         self.patch_size = patch_size
         self.grid = img_size // patch_size
         self.out_channels = embed_dims
-        self.patch_embed = PatchEmbed(patch_size, embed_dims)
+        self.patch_embed = PatchEmbed(patch_size, embed_dims, stem)
         self.cls_token = nn.Parameter(torch.zeros(1, num_classes, embed_dims))
         self.pos_embed = nn.Parameter(torch.zeros(1, num_classes + self.grid ** 2, embed_dims))
         self.blocks = nn.ModuleList(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,11 +31,28 @@ def fuse_attention(patch_cam: Tensor, attention: Tensor, num_layers: int) -> Ten
     return (fused @ among.transpose(1, 2)).unflatten(2, size)
 
 
+def rank_pool(maps: Tensor, decay: float) -> Tensor:
+    """Weighted mean over the pixels, the k-th largest (from 0) of each map with ``decay ** k``.
+
+    Args:
+        maps: ``(N, C, h, w)``.
+        decay: In (0, 1]; 1 is the mean.
+
+    Returns:
+        ``(N, C)``.
+    """
+    if decay == 1:
+        return maps.mean(dim=(2, 3))
+    values = maps.flatten(2).sort(dim=2, descending=True).values
+    weights = decay ** torch.arange(values.shape[2], device=maps.device, dtype=torch.float32)
+    return (values * (weights / weights.sum()).to(values)).sum(dim=2)
+
+
 @MODELS.register_module()
 class MCTHead(BaseModule):
     """Class tokens and patch tokens both classify; the CAM is their product, refined.
 
-    ``logits`` are the means of the class tokens, ``extra['patch_logits']`` ``(N, C)`` the means of
+    ``logits`` are the means of the class tokens, ``extra['patch_logits']`` ``(N, C)`` those of
     ``extra['patch_cam']`` ``(N, C, h, w)``, the raw signed CAM of a 3x3 convolution on the patches.
 
     Args:
@@ -43,6 +61,11 @@ class MCTHead(BaseModule):
         train_layers: Layers of class attention in ``cam`` (see :func:`fuse_attention`).
         infer_layers: The same for :meth:`infer_cam`; 3 gave the published seeds.
         detach_patch: ``cam`` gives no gradient to the patch CAM, as in V2; CSD needs False.
+        decay: Pooling of the patch CAM, see :func:`rank_pool`: 1, the mean, is V2; MCTformer+ has
+            .996. The less, the fewer patches must show a class.
+
+    Raises:
+        ValueError: ``decay`` is out of range.
     """
 
     def __init__(self,
@@ -51,13 +74,17 @@ class MCTHead(BaseModule):
                  train_layers: int = 12,
                  infer_layers: int = 3,
                  detach_patch: bool = True,
+                 decay: float = 1.,
                  init_cfg=None):
         super().__init__(init_cfg)
+        if not 0 < decay <= 1:
+            raise ValueError(f'MCTHead: decay={decay} must be in (0, 1]')
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.train_layers = train_layers
         self.infer_layers = infer_layers
         self.detach_patch = detach_patch
+        self.decay = decay
         self.patch = nn.Conv2d(in_channels, num_classes, 3, padding=1)
 
     def forward(self, feats: Sequence[Tensor]) -> CAMOutput:
@@ -77,7 +104,7 @@ class MCTHead(BaseModule):
         patch_cam = self.patch(patches)
         cam = fuse_attention(patch_cam.detach() if self.detach_patch else patch_cam, attention,
                              self.train_layers)
-        extra = dict(patch_cam=patch_cam, patch_logits=patch_cam.mean(dim=(2, 3)))
+        extra = dict(patch_cam=patch_cam, patch_logits=rank_pool(patch_cam, self.decay))
         return CAMOutput(cam, tokens.mean(dim=2), None, tuple(feats), extra)
 
     def infer_cam(self, output: CAMOutput) -> Tensor:

@@ -174,6 +174,9 @@ class CrossDomainDecoupling(WSSSModule):
         temperature: Of the prototype's softmax.
         threshold: The prototype uses the object's pixels only where its CAM exceeds this.
         purity: Temperature of :func:`purity_weights` in the prototype.
+        teacher: Network that sees the source picture: ``'frozen'`` (the student in evaluation mode,
+            prototype), ``'student'`` (its own training pass, for networks whose batch norm learns:
+            else its two modes differ more than the two pictures) or ``'teacher'`` (EMA weights).
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`.
 
     Raises:
@@ -181,7 +184,6 @@ class CrossDomainDecoupling(WSSSModule):
     """
 
     prefix = 'csd'
-    networks = ('frozen', )
     views = ('source', 'fg_mix', 'bg_mix')
 
     def __init__(self,
@@ -193,6 +195,7 @@ class CrossDomainDecoupling(WSSSModule):
                  temperature: float = 10.,
                  threshold: float = 0.5,
                  purity: Optional[float] = 0.1,
+                 teacher: str = 'frozen',
                  **kwargs):
         super().__init__(**kwargs)
         _check_variant(variant)
@@ -207,9 +210,12 @@ class CrossDomainDecoupling(WSSSModule):
         self.temperature = temperature
         self.threshold = threshold
         self.purity = purity
+        self.teacher = teacher
+        self.networks = () if teacher == 'student' else (teacher, )
 
     def add_views(self, views: Views) -> None:
-        views.expect('image', *(['fg_mix'] if self.fg_weight else []),
+        views.expect('image', *(['source'] if self.teacher == 'student' else []),
+                     *(['fg_mix'] if self.fg_weight else []),
                      *(['bg_mix'] if self.bg_weight else []))
 
     def pixel_weights(self, source: Tensor, labels: Tensor, mask: Tensor,
@@ -226,7 +232,7 @@ class CrossDomainDecoupling(WSSSModule):
         return weights
 
     def loss(self, views: Views) -> dict[str, Tensor]:
-        source = views('source', 'frozen', grad=False).cam.float()
+        source = views('source', self.teacher, grad=False).cam.float()
         labels = views.labels('source')
         losses = {}
         if self.fg_weight:

@@ -80,6 +80,18 @@ def test_other_sizes_interpolate_the_positions():
     assert torch.allclose(model._positions(7, 9), torch.ones(1, 5 + 63, 12), atol=1e-5)
 
 
+def test_stem():
+    model = MCTDeiT(5, **SMALL, stem=(6, 10)).eval()
+    x = torch.randn(1, 3, 32, 32)
+    embed = model.patch_embed
+    want = embed.proj(embed.stem[1](embed.stem[0](x)))
+    assert want.shape == (1, 12, 4, 4) and torch.equal(embed(x), want)
+    assert embed.stem[1](embed.stem[0](x)).shape == (1, 10, 8, 8)
+    assert model(x)[0].shape == (1, 12, 4, 4)
+    with pytest.raises(ValueError, match='cannot be halved by each of the 4 layers'):
+        MCTDeiT(5, **SMALL, stem=(4, ) * 4)
+
+
 def test_deit_weights_load(tmp_path):
     """One class token is repeated, another grid interpolated, norm and classifier left out."""
     source = MCTDeiT(1, **{**SMALL, 'img_size': 48})

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from mmwsss.models.heads import MCTHead
-from mmwsss.models.heads.mct_head import fuse_attention
+from mmwsss.models.heads.mct_head import fuse_attention, rank_pool
 
 C, H, W, L = 3, 2, 4, 5
 
@@ -71,3 +71,15 @@ def test_gradient_of_the_fused_cam(detach):
 def test_wrong_number_of_class_tokens():
     with pytest.raises(ValueError, match='num_classes=4.*3 class tokens'):
         MCTHead(4, 6)(feats())
+
+
+def test_rank_pool():
+    maps = torch.tensor([[[[1., 4.], [3., 2.]]]])
+    want = (4 + 0.5 * 3 + 0.25 * 2 + 0.125 * 1) / 1.875
+    torch.testing.assert_close(rank_pool(maps, 0.5), torch.tensor([[want]]))
+    torch.testing.assert_close(rank_pool(maps, 1), torch.tensor([[2.5]]))
+    head = MCTHead(C, 6, decay=0.5)
+    out = head(feats())
+    assert torch.allclose(out.extra['patch_logits'], rank_pool(out.extra['patch_cam'], 0.5))
+    with pytest.raises(ValueError, match=r'decay=1.5 must be in \(0, 1\]'):
+        MCTHead(C, 6, decay=1.5)

@@ -113,7 +113,8 @@ VIEWS = ('source', 'target', 'fg_mix', 'bg_mix')
 def classifier(tiny_backbone, **options):
     torch.manual_seed(0)
     head = dict(type='GAPHead', num_classes=3, in_channels=8, drop=0.5)
-    return WSSSClassifier(tiny_backbone, head, [dict(CSD, **options)])
+    return WSSSClassifier(tiny_backbone, head, [dict(CSD, **options)],
+                          teacher=options.get('teacher') == 'teacher')
 
 
 def batch(views=VIEWS, paste=True):
@@ -142,6 +143,19 @@ def test_four_passes_and_the_source_is_seen_in_evaluation_mode(tiny_backbone, co
     losses['csd.loss_fg'].backward(retain_graph=True)
     losses['csd.loss_bg'].backward()
     assert model.backbone.stages[0].weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize('teacher, own', [('student', 4), ('frozen', 4), ('teacher', 3)])
+def test_who_sees_the_source(tiny_backbone, counted, teacher, own):
+    """Without dropout, student and frozen agree; the EMA teacher has other weights."""
+    model = classifier(tiny_backbone, teacher=teacher, threshold=0.).eval()
+    losses = model(*batch(), mode='loss')
+    assert counted(model.backbone) == own * 2
+    same = classifier(tiny_backbone).eval()(*batch(), mode='loss')
+    if teacher != 'teacher':
+        torch.testing.assert_close(losses, same)
+    else:
+        assert counted(model.teacher.backbone) == 2
 
 
 def test_one_loss_alone_saves_its_pass(tiny_backbone, counted):

@@ -1,0 +1,16 @@
+# CSD on ppc-eps_shapes.py, whose masks are the prior.
+_base_ = './ppc-eps_shapes.py'
+
+csd = dict(type='CrossDomainDecoupling', begin=16)
+model = dict(modules=[_base_.seam56, _base_.eps, _base_.ppc, csd])
+load, *rest = _base_.train_pipeline
+mix_pipeline = [load, dict(type='LoadMask', key='prior_mask'), *rest]
+single_dataset = dict(_base_.train_dataloader.dataset, prior_dir='prior_masks')
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='CrossDomainDataset',
+        dataset=single_dataset,
+        mix_pipeline=mix_pipeline,
+        begin=16))
+pipeline = dict(prior='configs/demo/ppc-eps_shapes.py')

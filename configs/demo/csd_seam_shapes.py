@@ -1,0 +1,16 @@
+# CSD on seam_shapes.py, whose masks are the prior.
+_base_ = './seam_shapes.py'
+
+csd = dict(type='CrossDomainDecoupling', begin=16)
+model = dict(modules=[_base_.seam, csd])
+load, *rest = _base_.train_pipeline
+mix_pipeline = [load, dict(type='LoadMask', key='prior_mask'), *rest]
+single_dataset = dict(_base_.train_dataloader.dataset, prior_dir='prior_masks')
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='CrossDomainDataset',
+        dataset=single_dataset,
+        mix_pipeline=mix_pipeline,
+        begin=16))
+pipeline = dict(prior='configs/demo/seam_shapes.py')

@@ -1,0 +1,10 @@
+# FSAE on seam_shapes.py. It begins when the classifier knows something.
+_base_ = './seam_shapes.py'
+
+fsae = dict(
+    type='FeatureSpatialActivationExpansion', background='one_minus_max', begin=16, ramp=4)
+model = dict(modules=[_base_.seam, fsae])
+*weak, pack = _base_.train_pipeline
+strong = dict(type='StrongView', num_ops=3)
+train_dataloader = dict(dataset=dict(pipeline=[*weak, strong, pack]))
+pipeline = dict(baseline='configs/demo/seam_shapes.py')
