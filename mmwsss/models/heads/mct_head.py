@@ -12,7 +12,8 @@ from mmwsss.registry import MODELS
 from .base import CAMOutput
 
 
-def fuse_attention(patch_cam: Tensor, attention: Tensor, num_layers: int) -> Tensor:
+def fuse_attention(patch_cam: Tensor, attention: Tensor, num_layers: int,
+                   refine: bool = True) -> Tensor:
     """Class-token attention times patch CAM, spread by the attention among patches.
 
     Args:
@@ -20,6 +21,7 @@ def fuse_attention(patch_cam: Tensor, attention: Tensor, num_layers: int) -> Ten
         attention: Mean over heads, ``(N, L, C + hw, C + hw)``, class tokens first, rows attend.
         num_layers: The last layers whose class attention is summed; that among patches is summed
             over all layers and not normalised.
+        refine: Whether to spread by the latter.
 
     Returns:
         ``(N, C, h, w)``, not negative.
@@ -27,6 +29,8 @@ def fuse_attention(patch_cam: Tensor, attention: Tensor, num_layers: int) -> Ten
     num_classes, size = patch_cam.shape[1], patch_cam.shape[-2:]
     to_patches = attention[:, -num_layers:, :num_classes, num_classes:].sum(dim=1)
     fused = to_patches * F.relu(patch_cam).flatten(2)
+    if not refine:
+        return fused.unflatten(2, size)
     among = attention[:, :, num_classes:, num_classes:].sum(dim=1)
     return (fused @ among.transpose(1, 2)).unflatten(2, size)
 
@@ -63,6 +67,8 @@ class MCTHead(BaseModule):
         detach_patch: ``cam`` gives no gradient to the patch CAM, as in V2; CSD needs False.
         decay: Pooling of the patch CAM, see :func:`rank_pool`: 1, the mean, is V2; MCTformer+ has
             .996. The less, the fewer patches must show a class.
+        refine: See :func:`fuse_attention`. False is for a transformer from scratch, whose patches
+            do not attend to their like.
 
     Raises:
         ValueError: ``decay`` is out of range.
@@ -75,6 +81,7 @@ class MCTHead(BaseModule):
                  infer_layers: int = 3,
                  detach_patch: bool = True,
                  decay: float = 1.,
+                 refine: bool = True,
                  init_cfg=None):
         super().__init__(init_cfg)
         if not 0 < decay <= 1:
@@ -85,6 +92,7 @@ class MCTHead(BaseModule):
         self.infer_layers = infer_layers
         self.detach_patch = detach_patch
         self.decay = decay
+        self.refine = refine
         self.patch = nn.Conv2d(in_channels, num_classes, 3, padding=1)
 
     def forward(self, feats: Sequence[Tensor]) -> CAMOutput:
@@ -103,13 +111,14 @@ class MCTHead(BaseModule):
                 'class tokens; set num_classes of both')
         patch_cam = self.patch(patches)
         cam = fuse_attention(patch_cam.detach() if self.detach_patch else patch_cam, attention,
-                             self.train_layers)
+                             self.train_layers, self.refine)
         extra = dict(patch_cam=patch_cam, patch_logits=rank_pool(patch_cam, self.decay))
         return CAMOutput(cam, tokens.mean(dim=2), None, tuple(feats), extra)
 
     def infer_cam(self, output: CAMOutput) -> Tensor:
         """The fused CAM ``(N, C, h, w)`` with ``infer_layers``."""
-        return fuse_attention(output.extra['patch_cam'], output.feats[2], self.infer_layers)
+        return fuse_attention(
+            output.extra['patch_cam'], output.feats[2], self.infer_layers, self.refine)
 
     def loss(self, output: CAMOutput, labels: Tensor) -> dict:
         """Binary cross entropy of class-token and patch logits against labels ``(N, C)``."""

@@ -34,6 +34,14 @@ def test_fusion_matches_loops(num_layers):
         np.testing.assert_allclose(got[n], want, rtol=1e-4)
 
 
+def test_fusion_without_refinement():
+    cam, attention = torch.randn(2, C, H, W), torch.rand(2, L, C + H * W, C + H * W)
+    among = attention.clone()
+    among[:, :, C:, C:] = torch.eye(H * W) / L  # patches that attend to themselves only
+    torch.testing.assert_close(fuse_attention(cam, attention, 3, refine=False),
+                               fuse_attention(cam, among, 3))
+
+
 def feats(grad=False):
     return (torch.randn(2, 6, H, W, requires_grad=grad), torch.randn(2, C, 6, requires_grad=grad),
             torch.rand(2, L, C + H * W, C + H * W, requires_grad=grad))
