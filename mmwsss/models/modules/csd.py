@@ -6,7 +6,8 @@ background, and the CAM of what was pasted must stay what it was in the source p
 
 The paper gives the two losses without softmax temperature or normalisation; an unfinished prototype
 by its first author has more details. ``variant='paper'`` reads the equations literally and is the
-default; ``'prototype'`` adds those details.
+default; ``'prototype'`` adds those details. Both see the CAM as seeds do, cut at zero (MCTformer's
+has nothing below): left raw, the negative scores of a convolutional head rule the softmax.
 """
 
 import math
@@ -52,9 +53,9 @@ def foreground_consistency_loss(source: Tensor,
                                 temperature: float = 10.) -> Tensor:
     """L_fg (eq. 4): the pasted object keeps its distribution over classes.
 
-    ``paper``: ``sum_p w_p KL(softmax M_s || softmax M_mix)`` over all classes, the raw CAM in the
-    softmax. ``prototype``: both CAMs are first scaled to [0, 1] over the classes of each pixel, the
-    source's is multiplied by ``temperature``, and only the term of the object's class is kept,
+    ``paper``: ``sum_p w_p KL(softmax M_s || softmax M_mix)`` over all classes, the CAM not
+    normalised. ``prototype``: both CAMs are first scaled to [0, 1] over the classes of each pixel,
+    the source's is multiplied by ``temperature``, and only the term of the object's class is kept,
     which may be negative.
 
     Args:
@@ -232,15 +233,17 @@ class CrossDomainDecoupling(WSSSModule):
         return weights
 
     def loss(self, views: Views) -> dict[str, Tensor]:
-        source = views('source', self.teacher, grad=False).cam.float()
+        source = views('source', self.teacher, grad=False).cam.float().relu()
         labels = views.labels('source')
         losses = {}
         if self.fg_weight:
+            mixed = views['fg_mix'].cam.relu()
             weights = self.pixel_weights(source, labels, views.field('paste_mask', 'fg_mix'), True)
             losses['loss_fg'] = self.fg_weight * foreground_consistency_loss(
-                source, views['fg_mix'].cam, labels, weights, self.variant, self.temperature)
+                source, mixed, labels, weights, self.variant, self.temperature)
         if self.bg_weight:
+            mixed = views['bg_mix'].cam.relu()
             weights = self.pixel_weights(source, labels, views.field('paste_mask', 'bg_mix'), False)
             losses['loss_bg'] = self.bg_weight * background_consistency_loss(
-                source, views['bg_mix'].cam, weights, self.variant, self.dummy, self.temperature)
+                source, mixed, weights, self.variant, self.dummy, self.temperature)
         return losses

@@ -145,6 +145,21 @@ def test_four_passes_and_the_source_is_seen_in_evaluation_mode(tiny_backbone, co
     assert model.backbone.stages[0].weight.grad.abs().sum() > 0
 
 
+def test_the_losses_see_the_cam_cut_at_zero(tiny_backbone):
+    model = classifier(tiny_backbone, mean=False).eval()
+    inputs, samples = batch()
+    cams = {name: model.head(model.backbone(inputs[name])).cam for name in VIEWS}
+    assert all((cam < 0).any() for cam in cams.values())
+    cams = {name: cam.relu() for name, cam in cams.items()}
+    losses = model(inputs, samples, mode='loss')
+    inside = torch.zeros(2, *cams['source'].shape[-2:])
+    inside[:, :inside.shape[1] // 2] = 1
+    torch.testing.assert_close(losses['csd.loss_fg'], 0.01 * foreground_consistency_loss(
+        cams['source'], cams['fg_mix'], None, inside))
+    torch.testing.assert_close(losses['csd.loss_bg'], 0.1 * background_consistency_loss(
+        cams['source'], cams['bg_mix'], inside))
+
+
 @pytest.mark.parametrize('teacher, own', [('student', 4), ('frozen', 4), ('teacher', 3)])
 def test_who_sees_the_source(tiny_backbone, counted, teacher, own):
     """Without dropout, student and frozen agree; the EMA teacher has other weights."""
