@@ -41,6 +41,12 @@ def test_swapped_partners_show(tmp_path):
     assert all(rows[pair] == ['0.00', '100.00'] for pair in pairs)
     assert rows['mIoU', '(%)'][0] == '100.00'
 
-    done = call(tmp_path, 'config.py', 'right', 'elsewhere')
+    (tmp_path / 'seeds').mkdir()
+    (tmp_path / 'right').rename(tmp_path / 'seeds' / '0')
+    (tmp_path / 'wrong').rename(tmp_path / 'seeds' / '1')
+    done = call(tmp_path, 'config.py', 'seeds/*', '--pairs', '2')
+    assert done.stdout.count('50.00') == 3, done.stdout  # both pairs and their mean
+
+    done = call(tmp_path, 'config.py', 'seeds/0', 'elsewhere')
     assert done.returncode == 2 and 'elsewhere' in done.stderr
     assert 'Traceback' not in done.stderr

@@ -4,12 +4,14 @@
 
 For the pairs of classes that share pictures most often: of the pixels of the one, how many in a
 hundred have the other's id in a folder of masks. Several folders (a base, and CSD on it) are put
-side by side. Exact masks and pictures are those of the config's val_dataloader.
+side by side; a pattern in quotes, 'seed_*/mask', is one column of all its folders together. Exact
+masks and pictures are those of the config's val_dataloader.
 """
 
 import argparse
 import os
 import sys
+from glob import glob
 from pathlib import Path
 
 import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
@@ -42,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='of the method; says which pictures are scored')
-    parser.add_argument('masks', nargs='+', help='folders of <name>.png')
+    parser.add_argument('masks', nargs='+', help='folders of <name>.png, or patterns')
     parser.add_argument('--pairs', type=int, default=10, help='so many pairs of classes')
     args = parser.parse_args()
     # So that custom_imports finds what lies in the working folder, as projects/.
@@ -61,10 +63,11 @@ def compare(config: str, folders: list[str], count: int) -> None:
         raise SystemExit('no picture has two classes, so none can be mixed up')
     rates, scores = [], []
     for folder in folders:
-        confusion = mask_confusion(folder, split.gt_dir, split.names, len(classes), split.gt_ids)
-        records = class_confusions(confusion, pairs)
+        exact = (split.gt_dir, split.names, len(classes), split.gt_ids)
+        runs = sorted(glob(folder)) or [folder]
+        records = class_confusions(sum(mask_confusion(run, *exact) for run in runs), pairs)
         rates.append({(r['exact'], r['called']): r['rate'] for r in records})
-        scores.append(mask_iou(folder, split.gt_dir, split.names, len(classes), split.gt_ids))
+        scores.append(np.mean([mask_iou(run, *exact)['mIoU'] for run in runs]))
     labels = [str(Path(folder)) for folder in folders]
     for number, label in enumerate(labels):
         print(f'({number}) {label}')
@@ -75,7 +78,7 @@ def compare(config: str, folders: list[str], count: int) -> None:
         print(f'{f"{names[i]} called {names[j]}":<{width}}{row}')
     means = ''.join(f'{100 * np.mean(list(rate.values())):8.2f}' for rate in rates)
     print(f'{"mean (%)":<{width}}{means}')
-    print(f'{"mIoU (%)":<{width}}' + ''.join(f'{score["mIoU"]:8.2f}' for score in scores))
+    print(f'{"mIoU (%)":<{width}}' + ''.join(f'{score:8.2f}' for score in scores))
 
 
 if __name__ == '__main__':
