@@ -1,8 +1,10 @@
-# FSAE on cam_shapes.py. It begins when the classifier knows something.
+# FSAE on cam_shapes.py. It begins when the classifier knows something; the background is the best
+# threshold of that base's seeds.
 _base_ = './cam_shapes.py'
 
 fsae = dict(
-    type='FeatureSpatialActivationExpansion', background='one_minus_max', begin=16, ramp=4)
+    type='FeatureSpatialActivationExpansion', background='constant', constant=0.3, begin=16,
+    ramp=4)
 model = dict(modules=[fsae])
 *weak, pack = _base_.train_pipeline
 strong = dict(type='StrongView', num_ops=3)
