@@ -2,7 +2,8 @@
 # 3 on.
 _base_ = './sipe_mobilenet.py'
 
-csd = dict(type='CrossDomainDecoupling', begin=3)
+csd = dict(
+    type='CrossDomainDecoupling', variant='prototype', fg_weight=1., bg_weight=0.1, begin=3)
 model = dict(modules=[_base_.sipe, csd])
 load, *rest = _base_.train_pipeline
 mix_pipeline = [load, dict(type='LoadMask', key='prior_mask'), *rest]
