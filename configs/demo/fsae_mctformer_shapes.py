@@ -1,4 +1,4 @@
-# FSAE on mctformer_shapes.py. It begins when the classifier knows something; the background is about
+# FSAE on mctformer_shapes.py. It begins when the classifier knows something; the background is near
 # the best threshold of that base's seeds, whose maps are peaked.
 _base_ = './mctformer_shapes.py'
 
