@@ -1,10 +1,8 @@
-# FSAE on sipe_shapes.py. It begins when the classifier knows something; the background is the best
-# threshold of that base's seeds.
+# FSAE on sipe_shapes.py, with SIPE's own background. It begins when the classifier knows something.
 _base_ = './sipe_shapes.py'
 
 fsae = dict(
-    type='FeatureSpatialActivationExpansion', background='constant', constant=0.4, begin=16,
-    ramp=4)
+    type='FeatureSpatialActivationExpansion', background='one_minus_max', begin=16, ramp=4)
 model = dict(modules=[_base_.sipe, fsae])
 *weak, pack = _base_.train_pipeline
 strong = dict(type='StrongView', num_ops=3)
