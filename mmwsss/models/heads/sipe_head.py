@@ -96,14 +96,23 @@ class SIPEHead(GAPHead):
         num_classes: Foreground classes C.
         in_channels: Channels of the four stages; the last one is classified.
         side_channels: Channels of each in the hierarchical feature.
+        infer: What :meth:`infer_cam` gives: ``'prototype'``, the image-specific CAM (SIPE), or
+            ``'cam'``, that of the classifier.
+
+    Raises:
+        ValueError: Unknown ``infer``.
     """
 
     def __init__(self,
                  num_classes: int,
                  in_channels: Sequence[int] = (256, 512, 1024, 2048),
                  side_channels: Sequence[int] = (128, 128, 256, 256),
+                 infer: str = 'prototype',
                  **kwargs):
         super().__init__(num_classes, in_channels[-1], **kwargs)
+        if infer not in ('prototype', 'cam'):
+            raise ValueError(f"SIPEHead: infer={infer!r} must be 'prototype' or 'cam'")
+        self.infer = infer
         self.sides = nn.ModuleList(
             nn.Conv2d(i, o, 1, bias=False) for i, o in zip(in_channels, side_channels))
 
@@ -117,11 +126,13 @@ class SIPEHead(GAPHead):
         return output
 
     def infer_cam(self, output: CAMOutput) -> Tensor:
-        """The image-specific CAM of the classes ``(N, C, h, w)``.
+        """The image-specific CAM of the classes ``(N, C, h, w)``, or the classifier's.
 
         At inference the seeds, too, come from the hierarchical feature. A class's map does not
         depend on which others are in the picture, so no label is needed.
         """
+        if self.infer == 'cam':
+            return output.cam
         features = output.extra['hierarchical']
         cam = F.interpolate(cam_with_background(output.cam), features.shape[-2:], mode='bilinear',
                             align_corners=True)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -89,3 +90,12 @@ def test_inference_needs_no_label():
     label = torch.tensor([[1., 0, 1, 0], [1, 1, 0, 0]])[..., None, None]
     filtered = image_specific_cam(hie, image_prototypes(hie, seeds * label))
     assert torch.allclose((got * label[:, 1:]), filtered[:, 1:])
+
+
+def test_inference_from_the_classifier():
+    head, feats = head_and_feats()
+    head.infer = 'cam'
+    out = head(feats)
+    assert torch.equal(head.infer_cam(out), out.cam)
+    with pytest.raises(ValueError, match="infer='both' must be 'prototype' or 'cam'"):
+        SIPEHead(3, infer='both')
