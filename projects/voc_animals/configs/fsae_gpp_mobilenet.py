@@ -1,8 +1,7 @@
-# FSAE on gpp_mobilenet.py, same pictures and epochs; it acts from epoch 3 on. The background is the
-# best threshold of that base's seeds on `train`.
+# FSAE on gpp_mobilenet.py, same pictures and epochs; it acts from epoch 3 on.
 _base_ = './gpp_mobilenet.py'
 
-fsae = dict(type='FeatureSpatialActivationExpansion', background='constant', constant=0.2,
+fsae = dict(type='FeatureSpatialActivationExpansion', background='constant', constant=0.4,
             begin=3)
 model = dict(modules=[fsae])
 *weak, pack = _base_.train_pipeline
