@@ -65,8 +65,9 @@ class SEAMHead(GAPHead):
         drop: Channel dropout before the classifier.
         mid_channels: See :class:`PixelCorrelationModule`.
         pcm_channels: Its ``out_channels``.
-        infer: What :meth:`infer_cam` gives: ``'revised'``, the revised CAM (SEAM, PPC), or
-            ``'softmax'``, the probability of the scores (with EPS, which trains the background).
+        infer: What :meth:`infer_cam` gives: ``'revised'``, the revised CAM (SEAM, PPC),
+            ``'softmax'``, the probability of the scores (with EPS, which trains the background), or
+            ``'cam'``, that of the classifier.
     """
 
     needs_image = True
@@ -81,8 +82,8 @@ class SEAMHead(GAPHead):
                  **kwargs):
         *low, last = in_channels
         super().__init__(num_classes, last, drop, background=True, **kwargs)
-        if infer not in ('revised', 'softmax'):
-            raise ValueError(f"SEAMHead: infer={infer!r} must be 'revised' or 'softmax'")
+        if infer not in ('revised', 'softmax', 'cam'):
+            raise ValueError(f"SEAMHead: infer={infer!r} must be 'revised', 'softmax' or 'cam'")
         self.infer = infer
         self.pcm = PixelCorrelationModule(low, mid_channels, pcm_channels)
 
@@ -98,7 +99,9 @@ class SEAMHead(GAPHead):
         return output
 
     def infer_cam(self, output: CAMOutput) -> Tensor:
-        """The revised class maps ``(N, C, h, w)``, or the probabilities of the classes."""
+        """``(N, C, h, w)``: revised class maps, probabilities of the classes, or their CAM."""
         if self.infer == 'softmax':
             return output.scores.softmax(dim=1)[:, 1:]
+        if self.infer == 'cam':
+            return output.cam
         return output.extra['cam_rv'][:, 1:]

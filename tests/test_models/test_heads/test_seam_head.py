@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -46,3 +47,14 @@ def test_seam_head():
     head.loss(out, torch.ones(2, 3))['loss_cls'].backward()
     assert head.classifier.weight.grad[0].abs().sum() == 0
     assert head.classifier.weight.grad[1:].abs().sum() > 0
+
+
+def test_what_inference_gives():
+    head = SEAMHead(3, (4, 6, 8), mid_channels=(2, 3), pcm_channels=5).eval()
+    out = head([torch.randn(2, c, 4, 5) for c in (4, 6, 8)], image=torch.randn(2, 3, 32, 40))
+    head.infer = 'softmax'
+    assert torch.equal(head.infer_cam(out), out.scores.softmax(dim=1)[:, 1:])
+    head.infer = 'cam'
+    assert torch.equal(head.infer_cam(out), out.scores[:, 1:])
+    with pytest.raises(ValueError, match="infer='both' must be"):
+        SEAMHead(3, (4, 6, 8), infer='both')
