@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from mmwsss.datasets import cooccurrence_matrix
-from mmwsss.evaluation import class_confusions, mask_confusion, mask_iou
+from mmwsss.evaluation import class_confusions, mask_confusion, mean_scores
 from mmwsss.inference.cams import read_config
 from mmwsss.pipeline.pipeline import Split
 from mmwsss.utils import friendly_errors
@@ -63,11 +63,11 @@ def compare(config: str, folders: list[str], count: int) -> None:
         raise SystemExit('no picture has two classes, so none can be mixed up')
     rates, scores = [], []
     for folder in folders:
-        exact = (split.gt_dir, split.names, len(classes), split.gt_ids)
-        runs = sorted(glob(folder)) or [folder]
-        records = class_confusions(sum(mask_confusion(run, *exact) for run in runs), pairs)
+        runs = [mask_confusion(run, split.gt_dir, split.names, len(classes), split.gt_ids)
+                for run in sorted(glob(folder)) or [folder]]
+        records = class_confusions(sum(runs), pairs)
         rates.append({(r['exact'], r['called']): r['rate'] for r in records})
-        scores.append(np.mean([mask_iou(run, *exact)['mIoU'] for run in runs]))
+        scores.append(np.mean([mean_scores(run)['mIoU'] for run in runs]))
     labels = [str(Path(folder)) for folder in folders]
     for number, label in enumerate(labels):
         print(f'({number}) {label}')
