@@ -24,7 +24,7 @@ class WSSSModule(BaseModule):
 
     prefix = 'module'
     networks: Sequence[str] = ()
-    """Networks beside the student that it asks for; the classifier checks that they exist."""
+    """Networks that it asks for; the classifier checks that they exist."""
     trains: Sequence[str] = ('student', )
     """Networks that its losses teach; it rests in a phase of the loop that trains none of them."""
     views: Sequence[str] = ()

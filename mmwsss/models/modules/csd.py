@@ -212,7 +212,7 @@ class CrossDomainDecoupling(WSSSModule):
         self.threshold = threshold
         self.purity = purity
         self.teacher = teacher
-        self.networks = () if teacher == 'student' else (teacher, )
+        self.networks = (teacher, )
 
     def add_views(self, views: Views) -> None:
         views.expect('image', *(['source'] if self.teacher == 'student' else []),

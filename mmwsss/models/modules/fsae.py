@@ -206,7 +206,7 @@ class FeatureSpatialActivationExpansion(WSSSModule):
         self.score_options = dict(
             background=background, temperature=temperature, constant=constant)
         self.teacher = teacher
-        self.networks = () if teacher == 'student' else (teacher, )
+        self.networks = (teacher, )
 
     def check(self, model: nn.Module) -> None:
         if self.background == 'head' and getattr(model.head, 'background', None) is not True:

@@ -178,7 +178,7 @@ class _MultiScaleModule(WSSSModule):
                 f"{type(self).__name__}: support={support!r} must be 'teacher' or 'student'")
         self.scales = tuple(float(scale) for scale in scales)
         self.support = support
-        self.networks = () if support == 'student' else (support, )
+        self.networks = (support, )
         self.relu = relu
 
     @staticmethod
