@@ -7,7 +7,7 @@
 CONFIG is that of the classifier: it names the data set, and may bring options of the refiners, e.g.
 refiners = dict(irn=dict(bg=0.3)); --options come after them. "ir_label" and "affinity" make what
 IRNet and AffinityNet learn from. After an interruption run the same again: what is done is kept. If
-a picture failed, the others are made, the exit code is 1, and the same again does only the failed.
+an image failed, the others are made, the exit code is 1, and the same again does only the failed.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', required=True, help='folder of the masks')
     parser.add_argument('--refine', default='none', choices=sorted(REFINERS))
     parser.add_argument('--loader', default='train', choices=('train', 'val', 'test'),
-                        help='whose pictures: train_dataloader, ...')
+                        help='whose images: train_dataloader, ...')
     parser.add_argument('--network', help='psa, irn: config that the network was trained with')
     parser.add_argument('--checkpoint', help='psa, irn: its weights')
     parser.add_argument('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def print_score(dataset, out_dir: str) -> None:
-    """mIoU, where the exact masks of the list are at hand and masks were made."""
+    """mIoU, where the ground truth of the list is at hand and masks were made."""
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     names = [info['name'] for info in infos]
     exact = [info.get('seg_map_path', '') for info in infos]

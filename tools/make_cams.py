@@ -4,8 +4,8 @@
     torchrun --nproc_per_node 2 tools/make_cams.py CONFIG CHECKPOINT --out DIR \\
         --launcher pytorch
 
-What is there is kept, so after an interruption the same command goes on. Where the pictures have
-exact masks (--score), the seeds are scored at every threshold.
+What is there is kept, so after an interruption the same command goes on. Where the images have
+ground truth (--score), the seeds are scored at every threshold.
 """
 
 import argparse
@@ -36,11 +36,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint')
     parser.add_argument('--out', required=True, help='folder of the CAM files')
     parser.add_argument('--loader', default='train', choices=('train', 'val', 'test'),
-                        help='whose pictures: train_dataloader, ...')
+                        help='whose images: train_dataloader, ...')
     parser.add_argument('--scales', type=float, nargs='+', help='default: those of the config')
     parser.add_argument('--no-flip', action='store_true')
     parser.add_argument('--stride', type=int, default=1, help='keep the CAM at 1/stride')
-    parser.add_argument('--batch-size', type=int, default=1, help='pictures of equal size together')
+    parser.add_argument('--batch-size', type=int, default=1, help='images of equal size together')
     parser.add_argument('--num-workers', type=int, default=2)
     parser.add_argument('--overwrite', action='store_true')
     parser.add_argument('--score', action='store_true', help='score the seeds')

@@ -1,6 +1,6 @@
 # CSD on the gated pyramid pooling baseline of KTSE, a combination that no paper has.
 #
-# Needs prior masks of the training pictures. tools/run_pipeline.py has the base make them and sets
+# Needs prior masks of the training images. tools/run_pipeline.py has the base make them and sets
 # prior_dir; alone, give <data_root>/prior_masks/<id>.png.
 _base_ = '../ktse/gpp_r38_voc.py'
 

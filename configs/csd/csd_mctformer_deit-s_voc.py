@@ -1,7 +1,7 @@
 # CSD (BMVC 2023) on MCTformer V2. Published on VOC train: seed 63.8 (61.7 without), mask (PSA) 70.9
 # mIoU; val/test 71.4/72.8 with DeepLabV1-ResNet38.
 #
-# Needs prior masks of the training pictures. tools/run_pipeline.py has the base make them and sets
+# Needs prior masks of the training images. tools/run_pipeline.py has the base make them and sets
 # prior_dir; alone, give <data_root>/prior_masks/<id>.png.
 _base_ = '../mctformer/mctformer_deit-s_voc.py'
 

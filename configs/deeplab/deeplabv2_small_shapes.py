@@ -1,5 +1,5 @@
 # DeepLabV2 on Shapes, from scratch: 400 steps of batch 16, 112 s on one busy CPU core. From the
-# exact masks of 400 pictures: mIoU 70.3 on the 100 of val (seed 0), which generated masks can
+# ground truth of 400 images: mIoU 70.3 on the 100 of val (seed 0), which generated masks can
 # hardly reach.
 _base_ = [
     '../_base_/segmentors/deeplabv2_r18_cpu.py',

@@ -1,4 +1,4 @@
-# PPC with EPS on Shapes. The saliency maps are exact masks made worse: see
+# PPC with EPS on Shapes. The saliency maps are ground truth made worse: see
 # tools/dataset_converters/shapes_saliency.py, to be run first.
 _base_ = './seam_shapes.py'
 

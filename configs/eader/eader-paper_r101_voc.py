@@ -1,4 +1,4 @@
-# EADER as its paper's equations read: mining on logits, sums over a picture's classes divided by C,
+# EADER as its paper's equations read: mining on logits, sums over an image's classes divided by C,
 # attention scaled by its maximum only. The published numbers come from the code, which differs.
 _base_ = './eader_r101_voc.py'
 

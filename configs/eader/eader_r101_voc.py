@@ -34,7 +34,7 @@ model = dict(
     # One scale, the original size, maps from minimum to maximum.
     test_cfg=dict(scales=(1., ), flip=False, norm='minmax'))
 
-# The labels are those of the whole picture although a crop may not show all of them.
+# The labels are those of the whole image although a crop may not show all of them.
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='RandomResizedCrop', size=448),

@@ -1,4 +1,4 @@
-# EPS (CVPR 2021) alone on SEAM's network: classification and saliency loss on the picture. The
+# EPS (CVPR 2021) alone on SEAM's network: classification and saliency loss on the image. The
 # original's repository was not at hand; batch, steps and augmentation are those of PPC with EPS.
 _base_ = '../ppc/ppc-eps_r38_voc.py'
 

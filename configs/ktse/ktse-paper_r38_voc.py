@@ -1,5 +1,5 @@
 # KTSE with the paper's equations where the released code differs from them: no margins, only the
-# anchor's half transferred, foreground cross entropy on every picture, no restriction in eq. 9.
+# anchor's half transferred, foreground cross entropy on every image, no restriction in eq. 9.
 # The published 67.0 comes from the code's variant, ktse_r38_voc.py.
 _base_ = './ktse_r38_voc.py'
 

@@ -1,4 +1,4 @@
-# Single-scale map matching: the CAM of the picture to the mean of the teacher's over the scales,
+# Single-scale map matching: the CAM of the image to the mean of the teacher's over the scales,
 # without attention. Published seed: 51.0 (56.7 with CRF).
 _base_ = './rcm-mam_r38_voc.py'
 

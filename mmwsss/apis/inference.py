@@ -1,4 +1,4 @@
-"""From a picture to its CAMs, mask and overlay in one call."""
+"""From an image to its CAMs, mask and overlay in one call."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ Labels = Sequence[Union[str, int]]
 
 @INFERENCERS.register_module()
 class CAMInferencer:
-    """CAMs and mask of pictures by a trained classifier.
+    """CAMs and mask of images by a trained classifier.
 
     ::
 
@@ -92,8 +92,8 @@ class CAMInferencer:
                  labels: Optional[Sequence] = None) -> Union[dict, list[dict]]:
         """
         Args:
-            pictures: A file or an uint8 BGR array ``(H, W, 3)`` as of OpenCV; or a list of them.
-            labels: Classes in the picture by name or index (of each picture, for a list); None asks
+            images: A file or an uint8 BGR array ``(H, W, 3)`` as of OpenCV; or a list of them.
+            labels: Classes in the image by name or index (of each image, for a list); None asks
                 the classifier.
 
         Returns:
@@ -103,7 +103,7 @@ class CAMInferencer:
             probability, of all classes.
 
         Raises:
-            FileNotFoundError, ValueError: A picture cannot be read, or a label is not known.
+            FileNotFoundError, ValueError: An image cannot be read, or a label is not known.
         """
         if isinstance(pictures, (str, Path)) or getattr(pictures, 'ndim', 0) == 3:
             return self._one(pictures, labels)
@@ -111,8 +111,8 @@ class CAMInferencer:
         if labels is None:
             labels = [None] * len(pictures)
         if len(labels) != len(pictures):
-            raise ValueError(f'CAMInferencer: labels of {len(labels)} pictures for {len(pictures)} '
-                             'pictures; give one list of classes (or None) per picture')
+            raise ValueError(f'CAMInferencer: labels of {len(labels)} images for {len(pictures)} '
+                             'images; give one list of classes (or None) per image')
         return [self._one(*pair) for pair in zip(pictures, labels)]
 
     def _image(self, picture: Picture) -> np.ndarray:
@@ -120,7 +120,7 @@ class CAMInferencer:
             return self._load(dict(img_path=str(picture)))['img']
         picture = np.asarray(picture)
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise ValueError(f'CAMInferencer: a picture must be a file or an uint8 BGR array '
+            raise ValueError(f'CAMInferencer: an image must be a file or an uint8 BGR array '
                              f'(H, W, 3), not {picture.dtype} {picture.shape}')
         return picture
 

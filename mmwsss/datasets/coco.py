@@ -41,7 +41,7 @@ class COCOImageLabelDataset(ImageLabelDataset):
         data_root: Folder with ``train2014``, ``val2014`` and ``annotations``.
         split: ``train`` or ``val``; gives the defaults of the folders and the annotations.
         ann_file: Optional list, ``COCO_train2014_000000000009`` or ``9`` per line; without it, all
-            pictures with an object (82,081 in train, 40,137 in val).
+            images with an object (82,081 in train, 40,137 in val).
         label_file: The instances JSON, or any label table.
         seg_dir: Folder of masks, made by ``tools/dataset_converters/coco.py``.
         kwargs: Further arguments of :class:`ImageLabelDataset`.

@@ -5,12 +5,12 @@ from torch import Tensor
 
 
 def cooccurrence_matrix(labels: Tensor, variant: str = 'paper') -> Tensor:
-    """Count the pictures in which two classes come together.
+    """Count the images in which two classes come together.
 
     Args:
         labels: Multi-hot ``(N, C)``.
-        variant: ``paper``: ``N_ij`` pictures have both i and j, ``N_ii`` have i. ``prototype``
-            (the first author's code): all counts from 1, and ``N_ii`` pictures have i alone.
+        variant: ``paper``: ``N_ij`` images have both i and j, ``N_ii`` have i. ``prototype``
+            (the first author's code): all counts from 1, and ``N_ii`` images have i alone.
 
     Returns:
         ``N`` float ``(C, C)``, symmetric.
@@ -27,7 +27,7 @@ def cooccurrence_matrix(labels: Tensor, variant: str = 'paper') -> Tensor:
 
 
 def pairing_distribution(matrix: Tensor, labels: Tensor, variant: str = 'paper') -> Tensor:
-    """Probability of each class as the source for a target picture.
+    """Probability of each class as the source for a target image.
 
     ``P_ij = N_ij / sum_k N_ik`` (``prototype``: ``softmax_j(0.1 N_ij)``), summed over the classes
     of the target and normalised.

@@ -1,4 +1,4 @@
-"""Single-label pictures pasted into multi-label ones (CSD)."""
+"""Single-label images pasted into multi-label ones (CSD)."""
 
 from typing import Dict, Sequence
 
@@ -14,7 +14,7 @@ from .paired import CHOICE, SECOND, THIRD, _Wrapper
 
 
 def _shown(sample: WSSSDataSample) -> Tensor:
-    """Bool ``(H, W)``: where a crop shows the picture and not padding."""
+    """Bool ``(H, W)``: where a crop shows the image and not padding."""
     shown = torch.ones(sample.prior_mask.shape, dtype=torch.bool)
     if 'valid_box' in sample:
         top, left, height, width = sample.valid_box
@@ -30,16 +30,16 @@ def copy_paste(image: Tensor, target: Tensor, where: Tensor) -> Tensor:
 
 @DATASETS.register_module()
 class CrossDomainDataset(_Wrapper):
-    """Beside each picture, a single-label source, a multi-label target, and the two mixed.
+    """Beside each image, a single-label source, a multi-label target, and the two mixed.
 
-    The target is drawn uniformly from the pictures with several classes; the class of the source by
-    how often it comes together with those of the target, the source uniformly among the pictures
+    The target is drawn uniformly from the images with several classes; the class of the source by
+    how often it comes together with those of the target, the source uniformly among the images
     that have this class alone. All is a function of ``(seed, epoch, index)``.
 
     Views, in ``inputs`` and ``data_samples`` (those but ``image`` have the size of the mix
     pipeline's crop):
 
-    - ``image``: the picture through the pipeline of ``dataset``.
+    - ``image``: the image through the pipeline of ``dataset``.
     - ``source``: ``prior_mask`` is reduced to its one class (other classes are background).
     - ``target``: with its ``prior_mask``.
     - ``fg_mix``: the target with the source's foreground at the same place; the labels of both.
@@ -54,12 +54,12 @@ class CrossDomainDataset(_Wrapper):
         mix_pipeline: Transforms of source and target; needs ``LoadMask(key='prior_mask')`` and a
             crop to one size.
         pairing: ``paper`` (Eq. 1, row sums), ``prototype`` (softmax of 0.1 N), or ``uniform`` over
-            all single-label pictures.
-        target: ``multi``, or ``all`` pictures as in the prototype.
+            all single-label images.
+        target: ``multi``, or ``all`` images as in the prototype.
         begin: First epoch with the further views; before it, samples have ``image`` only.
 
     Raises:
-        ValueError: No single-label picture, no multi-label picture, or no prior masks.
+        ValueError: No single-label image, no multi-label image, or no prior masks.
         FileNotFoundError: A prior mask is missing.
     """
 
@@ -82,7 +82,7 @@ class CrossDomainDataset(_Wrapper):
                              'to the masks of a base model (made by tools/generate_masks.py)')
         super().__init__(dataset)
         self.begin = begin
-        # The same pictures through the other pipeline; building it checks that all masks are there.
+        # The same images through the other pipeline; building it checks that all masks are there.
         self.mixed = DATASETS.build({**dataset, 'pipeline': list(mix_pipeline)})
         labels = torch.from_numpy(self.dataset.label_matrix())
         count = labels.sum(1)
@@ -90,24 +90,24 @@ class CrossDomainDataset(_Wrapper):
                         for column in labels.T]
         self._has_single = np.array([len(indices) > 0 for indices in self._single])
         if not self._has_single.any():
-            raise ValueError('CrossDomainDataset: no picture has exactly one class, so there is no '
-                             'source; use more classes or pictures')
+            raise ValueError('CrossDomainDataset: no image has exactly one class, so there is no '
+                             'source; use more classes or images')
         pool = count > 1 if target == 'multi' else count > 0
         self._targets = torch.nonzero(pool)[:, 0].numpy()
         if not len(self._targets):
-            raise ValueError('CrossDomainDataset: no picture has several classes, so there is no '
-                             "target; use other pictures, or target='all'")
+            raise ValueError('CrossDomainDataset: no image has several classes, so there is no '
+                             "target; use other images, or target='all'")
         self.sources = self._source_distribution(labels, pairing)
 
     def _source_distribution(self, labels: Tensor, pairing: str) -> np.ndarray:
-        """Per picture as target, the probability ``(N, C)`` of each class as the source."""
+        """Per image as target, the probability ``(N, C)`` of each class as the source."""
         if pairing == 'uniform':
             sizes = np.array([len(indices) for indices in self._single], np.float64)
             return np.broadcast_to(sizes / sizes.sum(), labels.shape)
         matrix = cooccurrence_matrix(labels, pairing)
         chances = pairing_distribution(matrix, labels, pairing).double().numpy()
         chances = chances * self._has_single
-        # Where no companion has a picture of its own, any class that has.
+        # Where no companion has an image of its own, any class that has.
         chances[chances.sum(1) == 0] = self._has_single
         return chances / chances.sum(1, keepdims=True)
 

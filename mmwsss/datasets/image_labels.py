@@ -1,4 +1,4 @@
-"""Pictures with image-level labels."""
+"""Images with image-level labels."""
 
 import os
 from pathlib import PurePosixPath
@@ -35,10 +35,10 @@ class _Files:
 
 @DATASETS.register_module()
 class ImageLabelDataset(BaseDataset):
-    """Any folder of pictures and a table of their classes; masks and further maps are optional.
+    """Any folder of images and a table of their classes; masks and further maps are optional.
 
     All relative paths are relative to ``data_root``. The list, the labels and the existence of all
-    files that the pipeline reads are checked when the data set is built; a damaged picture is an
+    files that the pipeline reads are checked when the data set is built; a damaged image is an
     error when it is read, never silently replaced.
 
     A sample is prepared under random numbers derived from ``(seed, epoch, index)``, so it depends
@@ -46,8 +46,8 @@ class ImageLabelDataset(BaseDataset):
 
     Args:
         data_root: Folder of the data set.
-        ann_file: The list: one picture id per line, with or without the ending of the file. Without
-            it, all pictures of the label table.
+        ann_file: The list: one image id per line, with or without the ending of the file. Without
+            it, all images of the label table.
         label_file: The label table, see :func:`read_label_table`. May be left out in ``test_mode``:
             then samples have no ``gt_label``.
         pipeline: Transforms, as configs or callables.
@@ -56,23 +56,23 @@ class ImageLabelDataset(BaseDataset):
             (this class; not VOC or COCO), ``classes`` are all of them, and to take a subset one
             gives all, in the order of indices and mask ids, as ``all_classes``. Without any, they
             are the sorted names of the table. ``palette``: RGB of background and each class.
-        img_dir: Folder of the pictures.
+        img_dir: Folder of the images.
         img_suffix: Their ending; None looks for the usual ones.
         seg_dir: Folder of the masks, with ids ``1..`` in the order of all classes; ``seg_suffix``
             their ending.
-        saliency_dir: Folder of saliency maps (grey pictures, 255 salient).
+        saliency_dir: Folder of saliency maps (grey images, 255 salient).
         prior_dir: Folder of prior masks (ids ``1..C`` of ``classes``).
-        indices: The first n pictures (the last, if negative), or which.
+        indices: The first n images (the last, if negative), or which.
         seed: Seed of the augmentation.
-        drop_empty: Leave pictures without any of the classes out; else they are an error.
+        drop_empty: Leave images without any of the classes out; else they are an error.
         check_files: Check the existence of all files when the data set is built.
         test_mode: No labels needed.
         lazy_init: Read nothing until used.
 
     Raises:
-        FileNotFoundError: The list, the table, a picture, or a map that the pipeline reads is
+        FileNotFoundError: The list, the table, an image, or a map that the pipeline reads is
             missing.
-        ValueError: The list is empty or has an id twice; a picture has no label, no class, or a
+        ValueError: The list is empty or has an id twice; an image has no label, no class, or a
             class that is not known. The text names the file and what to do.
     """
 
@@ -143,14 +143,14 @@ class ImageLabelDataset(BaseDataset):
         return f'{key[:4]}_{key[4:]}' if len(key) == 10 and key[:2] == '20' else key
 
     def parse_line(self, line: str) -> str:
-        """Picture id in a line of the list."""
+        """Image id in a line of the list."""
         return line.strip()
 
     def read_labels(self, names: Optional[List[str]]) -> Optional[Dict[str, Classes]]:
-        """The label table by picture id.
+        """The label table by image id.
 
         Args:
-            names: The pictures asked for; None for all.
+            names: The images asked for; None for all.
 
         Returns:
             ``{name: class names, indices, or multi-hot vector}``; None if there are no labels.
@@ -244,10 +244,10 @@ class ImageLabelDataset(BaseDataset):
     # -- list --------------------------------------------------------------------------------------
     @staticmethod
     def _split(name: str) -> Tuple[str, str]:
-        """Id and ending, if it is one of a picture."""
+        """Id and ending, if it is one of an image."""
         path = PurePosixPath(name)
         if path.is_absolute() or '..' in path.parts or not path.parts:
-            raise ValueError(f'"{name}" is no picture id: it must be a path below img_dir')
+            raise ValueError(f'"{name}" is no image id: it must be a path below img_dir')
         if path.suffix in IMG_SUFFIXES:
             return name[:-len(path.suffix)], path.suffix
         return name, ''
@@ -264,7 +264,7 @@ class ImageLabelDataset(BaseDataset):
 
     def _pictures(self) -> List[str]:
         if not os.path.isdir(self.img_dir):
-            raise FileNotFoundError(f'no folder of pictures "{self.img_dir}"; check data_root and '
+            raise FileNotFoundError(f'no folder of images "{self.img_dir}"; check data_root and '
                                     'img_dir')
         suffixes = (self.img_suffix, ) if self.img_suffix else IMG_SUFFIXES
         return sorted(name for name in os.listdir(self.img_dir) if name.endswith(suffixes))
@@ -278,7 +278,7 @@ class ImageLabelDataset(BaseDataset):
         self._table = None
         if labels is None and not self.test_mode:
             raise ValueError(f'{type(self).__name__} needs labels; give label_file (.json, .csv, '
-                             '.txt or .npy), or test_mode=True for pictures without labels')
+                             '.txt or .npy), or test_mode=True for images without labels')
         if lines is None:
             lines = sorted(labels) if labels is not None else self._pictures()
         records = {}
@@ -288,7 +288,7 @@ class ImageLabelDataset(BaseDataset):
                 raise ValueError(f'"{source}" has "{name}" twice; keep one line of it')
             records[name] = dict(name=name, suffix=suffix)
         if not records:
-            raise ValueError(f'"{source}" is empty: it names no picture')
+            raise ValueError(f'"{source}" is empty: it names no image')
         records = list(records.values())
         if labels is not None:
             records = self._add_labels(records, labels)
@@ -305,7 +305,7 @@ class ImageLabelDataset(BaseDataset):
         missing = [record['name'] for record in records if record['name'] not in labels]
         if missing:
             raise ValueError(
-                f'{len(missing)} pictures of "{self.ann_file}" have no label in '
+                f'{len(missing)} images of "{self.ann_file}" have no label in '
                 f'"{self.label_source}", e.g. "{missing[0]}"; add them to the table or take them '
                 'off the list')
         self._index_of = {name: index for index, name in enumerate(self.all_classes)}
@@ -317,11 +317,11 @@ class ImageLabelDataset(BaseDataset):
             (kept if record['labels'] or self.test_mode else empty).append(record)
         if empty and not self.drop_empty:
             raise ValueError(
-                f'{len(empty)} pictures of "{self.ann_file or self.label_source}" have none of the '
+                f'{len(empty)} images of "{self.ann_file or self.label_source}" have none of the '
                 f'classes {list(self.metainfo["classes"])}, e.g. "{empty[0]["name"]}"; add their '
                 'labels, or set drop_empty=True to leave them out')
         if empty:
-            print_log(f'{type(self).__name__}: {len(empty)} of {len(records)} pictures dropped, '
+            print_log(f'{type(self).__name__}: {len(empty)} of {len(records)} images dropped, '
                       'they have none of the classes', logger='current')
         return kept
 
@@ -355,18 +355,18 @@ class ImageLabelDataset(BaseDataset):
 
     # -- samples -----------------------------------------------------------------------------------
     def label_matrix(self) -> np.ndarray:
-        """Multi-hot labels ``(len, C)`` float32 of all pictures."""
+        """Multi-hot labels ``(len, C)`` float32 of all images."""
         matrix = np.zeros((len(self), len(self.metainfo['classes'])), np.float32)
         for index in range(len(self)):
             matrix[index, self.get_data_info(index).get('labels', [])] = 1
         return matrix
 
     def get_cat_ids(self, idx: int) -> List[int]:
-        """Class indices of a picture (for mmengine's ``ClassBalancedDataset``)."""
+        """Class indices of an image (for mmengine's ``ClassBalancedDataset``)."""
         return self.get_data_info(idx)['labels']
 
     def get_data_info(self, idx: int) -> dict:
-        """Record of a picture, with ``gt_label`` and what :class:`LoadMask` needs to check ids."""
+        """Record of an image, with ``gt_label`` and what :class:`LoadMask` needs to check ids."""
         info = super().get_data_info(int(idx))
         num_classes = len(self._chosen) - self._chosen.count(None)
         if 'labels' in info:
@@ -377,7 +377,7 @@ class ImageLabelDataset(BaseDataset):
         return info
 
     def load(self, idx: int, *key: int) -> dict:
-        """Run the pipeline on picture ``idx`` under random numbers made of ``(seed, *key)``."""
+        """Run the pipeline on image ``idx`` under random numbers made of ``(seed, *key)``."""
         with sample_rng(self.seed, *key):
             sample = self.pipeline(self.get_data_info(idx))
         if sample is None:

@@ -1,4 +1,4 @@
-"""Label tables: which classes are in which picture.
+"""Label tables: which classes are in which image.
 
 Every reader returns ``{name: classes}``, where ``classes`` is a list of names, a list of class
 indices from 0, or a multi-hot vector. Keys are left as the file has them, integers included.
@@ -27,7 +27,7 @@ def read_label_table(path: Union[str, Path]) -> Table:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not what its ending says, or names a picture twice.
+        ValueError: The file is not what its ending says, or names an image twice.
     """
     path = Path(path)
     readers = {'.json': _read_json, '.csv': _read_csv, '.txt': _read_txt, '.npy': read_label_npy}

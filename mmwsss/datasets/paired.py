@@ -1,4 +1,4 @@
-"""Pairs of pictures that share a class."""
+"""Pairs of images that share a class."""
 
 from typing import Union
 
@@ -39,9 +39,9 @@ class _Wrapper(Dataset):
 
 @DATASETS.register_module()
 class PairedDataset(_Wrapper):
-    """Beside each picture, another one that shares a class with it (KTSE).
+    """Beside each image, another one that shares a class with it (KTSE).
 
-    The class is drawn uniformly from those of the picture, then the picture uniformly from those
+    The class is drawn uniformly from those of the image, then the image uniformly from those
     that have the class (it may be the same one); both are augmented independently. All of it is a
     function of ``(seed, epoch, index)``.
 
@@ -61,7 +61,7 @@ class PairedDataset(_Wrapper):
         self._classes = [np.flatnonzero(row) for row in labels]
 
     def partner(self, idx: int, epoch: int = 0) -> int:
-        """Index of the picture paired with ``idx``."""
+        """Index of the image paired with ``idx``."""
         rng = np.random.default_rng([self.dataset.seed, epoch, int(idx), CHOICE])
         return int(rng.choice(self._of_class[rng.choice(self._classes[idx])]))
 

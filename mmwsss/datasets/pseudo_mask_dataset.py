@@ -1,4 +1,4 @@
-"""Pictures and masks in folders, for mmseg: generated masks to train on, exact ones to score."""
+"""Images and masks in folders, for mmseg: generated masks to train on, exact ones to score."""
 
 import os
 from collections.abc import Sequence
@@ -64,8 +64,8 @@ def load_mask(
     mask = read_mask(path)
     if size is not None and mask.shape != tuple(size):
         raise ValueError(
-            f'mask {path} is {mask.shape[1]}x{mask.shape[0]} (width x height), but its picture is '
-            f'{size[1]}x{size[0]}; masks have the size of the original picture')
+            f'mask {path} is {mask.shape[1]}x{mask.shape[0]} (width x height), but its image is '
+            f'{size[1]}x{size[0]}; masks have the size of the original image')
     wrong = mask[(mask >= num_ids) & (mask != 255)]
     if wrong.size:
         raise ValueError(
@@ -95,7 +95,7 @@ class LoadPseudoMask(BaseTransform):
             confidence = read_mask(path)
             if confidence.shape != size:
                 raise ValueError(f'confidence mask {path} has the shape {confidence.shape}, '
-                                 f'but its picture {size}')
+                                 f'but its image {size}')
             mask = np.where(confidence < 255 * results['confidence_threshold'], 255, mask)
         results['gt_seg_map'] = mask.astype(np.uint8)
         results.setdefault('seg_fields', []).append('gt_seg_map')
@@ -105,12 +105,12 @@ class LoadPseudoMask(BaseTransform):
 @MMSEG_DATASETS.register_module()
 @DATASETS.register_module()
 class PseudoMaskDataset(BaseSegDataset):
-    """An mmseg dataset of a folder of pictures, a folder of masks and a list of ids.
+    """An mmseg dataset of a folder of images, a folder of masks and a list of ids.
 
     The classes are named as everywhere in mmwsss, foreground only; ``metainfo['classes']`` as mmseg
     sees it has ``'background'`` put in front. Masks hold 0 for it, ``1..C`` and 255.
 
-    Every listed picture must have a mask of its size and of known ids; all files are checked when
+    Every listed image must have a mask of its size and of known ids; all files are checked when
     the dataset is built, before any training.
 
     Args:
@@ -129,7 +129,7 @@ class PseudoMaskDataset(BaseSegDataset):
         confidence_threshold: In [0, 1].
         img_suffix, mask_suffix: File endings.
         verify: Whether to read all masks when the dataset is built.
-        max_refetch: 0: a picture that fails is an error (mmengine would take another one).
+        max_refetch: 0: an image that fails is an error (mmengine would take another one).
         Others: as in mmseg.
 
     Raises:
@@ -203,11 +203,11 @@ class PseudoMaskDataset(BaseSegDataset):
         return [line.split()[0] for line in lines if line.strip()]
 
     def load_data_list(self) -> list:
-        """The listed pictures, each checked to have its files."""
+        """The listed images, each checked to have its files."""
         source = self.ann_file or self.data_prefix['seg_map_path']
         names = self._names()
         if not names:
-            raise ValueError(f'{source} is empty: it names no picture')
+            raise ValueError(f'{source} is empty: it names no image')
 
         def file(folder: str, name: str, suffix: str) -> str:
             return os.path.join(folder, name + suffix)
@@ -226,7 +226,7 @@ class PseudoMaskDataset(BaseSegDataset):
                 record['confidence_path'] = file(self.confidence_dir, name, '.png')
                 record['confidence_threshold'] = self.confidence_threshold
             records.append(record)
-        for key, what in (('img_path', 'pictures'), ('seg_map_path', 'masks'),
+        for key, what in (('img_path', 'images'), ('seg_map_path', 'masks'),
                           ('confidence_path', 'confidence masks')):
             missing = [x[key] for x in records if key in x and not os.path.isfile(x[key])]
             if missing:
@@ -246,5 +246,5 @@ def _check_record(record: dict) -> None:
         with Image.open(record['img_path']) as image:
             width, height = image.size
     except (OSError, SyntaxError) as error:
-        raise ValueError(f'picture {record["img_path"]} cannot be read: {error}') from error
+        raise ValueError(f'image {record["img_path"]} cannot be read: {error}') from error
     load_mask(record['seg_map_path'], record['num_mask_ids'], (height, width))

@@ -1,4 +1,4 @@
-"""Shapes: drawn pictures with exact masks that show the field's three problems in minutes."""
+"""Shapes: drawn images with ground truth that show the field's three problems in minutes."""
 
 import json
 from pathlib import Path
@@ -46,7 +46,7 @@ def _hsv(hue: float, saturation: float, value: float) -> np.ndarray:
 
 
 class _Painter:
-    """Draws one picture. ``image`` is BGR float32 ``(S, S, 3)``, ``mask`` uint8 ``(S, S)``."""
+    """Draws one image. ``image`` is BGR float32 ``(S, S, 3)``, ``mask`` uint8 ``(S, S)``."""
 
     def __init__(self, rng: np.random.Generator, size: int, difficulty: float):
         self.rng = rng
@@ -150,7 +150,7 @@ class _Painter:
         self.mask[inside | head] = label + 1
 
     def finish(self) -> np.ndarray:
-        """uint8 picture with a colour cast and the noise of a camera."""
+        """uint8 image with a colour cast and the noise of a camera."""
         rng = self.rng
         cast = rng.uniform(0.88, 1.12, 3).astype(np.float32)
         noise = rng.standard_normal(self.image.shape).astype(np.float32)
@@ -163,18 +163,18 @@ def draw_shapes(seed: int,
                 index: int,
                 image_size: int = 112,
                 difficulty: float = 0.5) -> Tuple[np.ndarray, np.ndarray]:
-    """Draw one picture, a function of its arguments alone.
+    """Draw one image, a function of its arguments alone.
 
     Args:
         seed: Seed of the data set.
         split: Its part, e.g. ``train``; parts share nothing.
-        index: Number of the picture.
+        index: Number of the image.
         image_size: Side in pixels.
         difficulty: In [0, 1]: how small the marks are and how little their colours say, how firmly
             scenes and partners go with classes, how much clutter and noise there is.
 
     Returns:
-        Picture ``(S, S, 3)`` uint8 BGR and mask ``(S, S)`` uint8, 0 background, ``1..6`` classes.
+        Image ``(S, S, 3)`` uint8 BGR and mask ``(S, S)`` uint8, 0 background, ``1..6`` classes.
     """
     rng = np.random.default_rng([seed, index, *split.encode()])
     painter = _Painter(rng, image_size, difficulty)
@@ -242,7 +242,7 @@ def _write_split(root: Path, split: str, num_images: int, drawing: dict) -> None
 
 @DATASETS.register_module()
 class ShapesDataset(ImageLabelDataset):
-    """Pictures drawn from a seed, with image labels and exact masks.
+    """Images drawn from a seed, with image labels and ground truth.
 
     Built so that the field's problems appear: each thing has a small head whose texture is its
     class and a large plain body whose look three classes share (a CAM fires on the head only);
@@ -250,11 +250,11 @@ class ShapesDataset(ImageLabelDataset):
     rings most of the time (a CAM mixes them up). For demonstrations and tests; figures on it are
     never put beside those of VOC or COCO.
 
-    The pictures are drawn into ``data_root`` once, in VOC layout, and read from there.
+    The images are drawn into ``data_root`` once, in VOC layout, and read from there.
 
     Args:
         data_root: Folder of the drawings.
-        split: Name of the part (``train``, ``val``, ...); each has pictures of its own.
+        split: Name of the part (``train``, ``val``, ...); each has images of its own.
         num_images: How many; the first n are the same for every n.
         image_size: Side in pixels, at least 32.
         seed: Seed of the drawings, and of the augmentation.
@@ -298,7 +298,7 @@ class ShapesDataset(ImageLabelDataset):
 
         Args:
             root: Folder.
-            splits: Number of pictures of each part; None is 400 for ``train`` and 100 for ``val``.
+            splits: Number of images of each part; None is 400 for ``train`` and 100 for ``val``.
             image_size: Side in pixels.
             seed: Seed of the drawings.
             difficulty: In [0, 1].

@@ -18,7 +18,7 @@ class VOCImageLabelDataset(ImageLabelDataset):
 
     Args:
         data_root: The folder ``VOC2012``.
-        ann_file: ``train_aug`` (10,582 pictures) by default; ``train`` (1,464) and ``val`` (1,449)
+        ann_file: ``train_aug`` (10,582 images) by default; ``train`` (1,464) and ``val`` (1,449)
             have official masks. Lines with paths, or with columns after the id, are understood.
         label_file: ``cls_labels.npy`` or any label table; None reads the XML annotations.
         xml_dir: Folder of the XML annotations.

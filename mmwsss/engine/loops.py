@@ -76,7 +76,7 @@ class WSSSTrainLoop(BaseLoop):
     """Train by epochs or by iterations.
 
     Everything that decides a step is a function of the seed and the iteration number: the order and
-    augmentation of the pictures, the phase, the batch size and the random numbers of the networks.
+    augmentation of the images, the phase, the batch size and the random numbers of the networks.
     So a checkpoint needs no random state, and a run that was killed and resumed at any step equals
     one that never was.
 
@@ -167,7 +167,7 @@ class WSSSTrainLoop(BaseLoop):
             loaders.append(runner.build_dataloader(cfg, seed=runner.seed))
             if len(loaders[-1]) == 0:
                 raise ValueError(
-                    f'the training set has {len(loaders[-1].dataset)} pictures, fewer than one '
+                    f'the training set has {len(loaders[-1].dataset)} images, fewer than one '
                     f'batch of {size}; lower the batch size or set drop_last=False')
         return loaders, milestones
 

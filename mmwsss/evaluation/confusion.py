@@ -1,7 +1,7 @@
 """Confusion matrices of masks and everything that is read from them.
 
 A confusion matrix here is an integer array ``(..., C + 1, C + 1)`` over background and ``C``
-foreground classes: rows are the exact class, columns the predicted one. One more column may follow:
+foreground classes: rows are the true class, columns the predicted one. One more column may follow:
 the pixels whose prediction is 255 (no answer), which count as misses of their class.
 """
 
@@ -17,7 +17,7 @@ IGNORE = 255
 
 
 def confusion_matrix(pred: np.ndarray, gt: np.ndarray, num_classes: int) -> np.ndarray:
-    """Count how many pixels of each exact class were given each class.
+    """Count how many pixels of each true class were given each class.
 
     Args:
         pred: Integer mask ``(H, W)``, 0 background, ``1..C``, 255 no answer.
@@ -31,9 +31,9 @@ def confusion_matrix(pred: np.ndarray, gt: np.ndarray, num_classes: int) -> np.n
         ValueError: The shapes differ, or an id is neither ``0..C`` nor 255.
     """
     if pred.shape != gt.shape:
-        raise ValueError(f'prediction of shape {pred.shape} for an exact mask of shape {gt.shape}')
+        raise ValueError(f'prediction of shape {pred.shape} for a ground truth of shape {gt.shape}')
     _check_ids(pred, num_classes, 'prediction')
-    _check_ids(gt, num_classes, 'exact mask')
+    _check_ids(gt, num_classes, 'ground-truth mask')
     size = num_classes + 2
     rows = np.minimum(gt, num_classes + 1).astype(np.int64)
     columns = np.minimum(pred, num_classes + 1)
@@ -162,7 +162,7 @@ def mask_confusion(
         pred_dir, gt_dir: Folders with a mask for every name.
         names: Image ids.
         num_classes: Number ``C`` of foreground classes.
-        gt_ids: Table ``(256,)`` that turns the ids of the exact masks into ``0..C`` and 255, for
+        gt_ids: Table ``(256,)`` that turns the ids of the ground truth into ``0..C`` and 255, for
             subsets of classes.
 
     Returns:

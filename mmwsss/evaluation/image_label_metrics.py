@@ -17,7 +17,7 @@ class _FromLogits:
             missing = [key for key in ('pred_logits', 'gt_label') if key not in sample]
             if missing:
                 raise ValueError(
-                    f'{type(self).__name__}, picture {sample.get("name")}: no {missing[0]}; logits '
+                    f'{type(self).__name__}, image {sample.get("name")}: no {missing[0]}; logits '
                     'are predicted with model.test_cfg.logits=True, labels come from the label '
                     'table')
             records.append(

@@ -3,7 +3,7 @@
 The seed at threshold ``t`` is ``argmax([t, cam_1, ..., cam_C])``: the strongest class where it is
 *above* ``t``, else background (a tie goes to the background, and among classes to the first). So a
 pixel is decided at every threshold by two numbers: its strongest class, and how many thresholds
-lie below its score. The histogram of these two per exact class holds the confusion matrix of every
+lie below its score. The histogram of these two per true class holds the confusion matrix of every
 threshold.
 
 CAMs and thresholds are compared as float32, as if each threshold were stacked upon a float32 CAM.
@@ -45,12 +45,12 @@ def seed_histogram(
     thresholds: ArrayLike,
     num_classes: Optional[int] = None,
 ) -> tuple[Tensor, Tensor]:
-    """Count the pixels of one picture by exact class, strongest class and thresholds passed.
+    """Count the pixels of one image by true class, strongest class and thresholds passed.
 
     Args:
         cam: CAM in [0, 1]: ``(C, H, W)`` with absent classes zero, or ``(K, H, W)`` with ``keys``.
         keys: Class indices ``0..C-1`` of the ``K`` maps, or None for a full CAM.
-        gt: Exact mask ``(H, W)``, 0 background, ``1..C``, 255 not scored.
+        gt: Ground-truth mask ``(H, W)``, 0 background, ``1..C``, 255 not scored.
         thresholds: Increasing thresholds ``(T,)`` in [0, 1].
         num_classes: Number ``C`` of foreground classes; needed with ``keys``.
 
@@ -72,7 +72,7 @@ def seed_histogram(
         num_classes = num_classes or len(cam)
         if num_classes != len(cam):
             raise ValueError(f'a CAM of {len(cam)} maps without keys for {num_classes} classes')
-        # Pictures hold few classes: leave the maps that are zero everywhere out.
+        # Images hold few classes: leave the maps that are zero everywhere out.
         keys = torch.nonzero(cam.amax((1, 2))).flatten()
         cam = cam if len(keys) == len(cam) else cam[keys]
     else:
@@ -88,7 +88,7 @@ def seed_histogram(
     wrong = rows[((gt > num_classes) & (gt != IGNORE)) | (gt < 0)]
     if len(wrong):
         raise ValueError(
-            f'the exact mask holds class id {int(wrong[0])}, but there are {num_classes} '
+            f'the ground-truth mask holds class id {int(wrong[0])}, but there are {num_classes} '
             'foreground classes')
 
     bins = len(thresholds) + 1
@@ -123,7 +123,7 @@ def seed_confusion(
     thresholds: ArrayLike,
     num_classes: Optional[int] = None,
 ) -> np.ndarray:
-    """Confusion matrices of one picture's seed at every threshold.
+    """Confusion matrices of one image's seed at every threshold.
 
     Arguments and errors of :func:`seed_histogram`.
 
@@ -147,7 +147,7 @@ def sum_histograms(
 
 @dataclass
 class SeedCurve:
-    """Confusion matrices ``(T, C + 1, C + 1)`` of a set of pictures at thresholds ``(T,)``."""
+    """Confusion matrices ``(T, C + 1, C + 1)`` of a set of images at thresholds ``(T,)``."""
 
     thresholds: np.ndarray
     confusion: np.ndarray
@@ -179,7 +179,7 @@ class SeedCurve:
 
 
 def load_cam(path: Union[str, Path]) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-    """Read a CAM file: ``cam`` ``(K, h, w)``, ``keys`` ``(K,)`` and the picture's size ``(H, W)``.
+    """Read a CAM file: ``cam`` ``(K, h, w)``, ``keys`` ``(K,)`` and the image's size ``(H, W)``.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -215,11 +215,11 @@ def evaluate_cams(
 
     Args:
         cam_dir: Folder of CAM files.
-        gt_dir: Folder of exact masks ``<name>.png``.
+        gt_dir: Folder of ground truth ``<name>.png``.
         names: Image ids.
         num_classes: Number ``C`` of foreground classes.
         thresholds: ``(start, stop, step)``, ``stop`` included.
-        gt_ids: Table ``(256,)`` applied to the ids of the exact masks, for subsets of classes.
+        gt_ids: Table ``(256,)`` applied to the ids of the ground truth, for subsets of classes.
 
     Raises:
         FileNotFoundError, ValueError: A file is missing or wrong; the message names it.

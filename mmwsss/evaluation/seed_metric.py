@@ -19,7 +19,7 @@ from .seed import SeedCurve, histogram_confusion, seed_histogram, sum_histograms
 
 
 def in_held_out(name: str, fraction: float) -> bool:
-    """Whether a picture is in the part on which the threshold is chosen.
+    """Whether an image is in the part on which the threshold is chosen.
 
     By a hash of its name: the same on every machine and for every order of the list.
     """
@@ -35,19 +35,19 @@ class SeedMetric(BaseMetric):
     (means as in :func:`~mmwsss.evaluation.mean_scores`):
 
     - ``mIoU@oracle``, ``threshold@oracle``, ...: the best threshold *of this very split*, as the
-      field's papers report seeds. It has seen the exact masks.
+      field's papers report seeds. It has seen the ground truth.
     - ``mIoU@held_out``, ``threshold@held_out``, ...: the threshold that is best on a held-out part
       of the split (drawn by a hash of the names), scored on the rest.
     - ``mIoU@fixed``, ...: the threshold ``fixed``, if one is given (EADER: 0.3).
 
-    Each sample holds the exact mask ``gt_sem_seg`` ``(H, W)`` (255 is not scored), its ``name``,
+    Each sample holds the ground truth ``gt_sem_seg`` ``(H, W)`` (255 is not scored), its ``name``,
     and ``pred_cam`` ``(C, H, W)`` in [0, 1] with absent classes zero, or ``cam`` ``(K, H, W)`` with
     ``keys`` ``(K,)``.
 
     Args:
         thresholds: ``(start, stop, step)`` in [0, 1], ``stop`` included; None for ``fixed`` alone.
         fixed: One threshold to report in any case.
-        held_out: Share of the pictures on which the threshold is chosen; 0 leaves this out.
+        held_out: Share of the images on which the threshold is chosen; 0 leaves this out.
         num_classes: Number ``C`` of foreground classes. Default: that of the dataset's ``classes``.
         out_file: JSON file for the whole curve and the scores per class.
         collect_device: As in mmengine.
@@ -55,7 +55,7 @@ class SeedMetric(BaseMetric):
 
     Raises:
         ValueError: An option, or a sample's CAM or mask, is out of its range; a sample's message
-            names the picture.
+            names the image.
     """
 
     default_prefix = 'seed'
@@ -94,13 +94,13 @@ class SeedMetric(BaseMetric):
             try:
                 if 'gt_sem_seg' not in sample or not (full or 'cam' in sample and 'keys' in sample):
                     raise ValueError(
-                        'needs gt_sem_seg (is the exact mask loaded?), and pred_cam or cam + keys')
+                        'needs gt_sem_seg (is the ground truth loaded?), and pred_cam or cam + keys')
                 cells, counts = seed_histogram(
                     sample['pred_cam' if full else 'cam'], None if full else sample['keys'],
                     sample['gt_sem_seg'], self.thresholds, num_classes)
             except ValueError as error:
-                raise ValueError(f'SeedMetric, picture {name}: {error}') from error
-            # One sparse record per picture (not one sum per rank): the sampler repeats pictures to
+                raise ValueError(f'SeedMetric, image {name}: {error}') from error
+            # One sparse record per image (not one sum per rank): the sampler repeats images to
             # fill up the ranks, and mmengine drops the repeated records by their position.
             self.results.append(
                 (in_held_out(str(name), self.held_out), cells.int().cpu(), counts.int().cpu()))
@@ -116,7 +116,7 @@ class SeedMetric(BaseMetric):
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """Sum the counts of all ranks, choose the thresholds and score them."""
         if not results:
-            raise ValueError('SeedMetric has seen no picture: the evaluated split is empty')
+            raise ValueError('SeedMetric has seen no image: the evaluated split is empty')
         num_classes = self._num_classes()
         chosen, rest = (
             SeedCurve(self.thresholds, histogram_confusion(sum_histograms(
@@ -133,7 +133,7 @@ class SeedMetric(BaseMetric):
                 picked['held_out'] = best, rest.at(best)
             elif self.held_out:
                 print_log(
-                    f'SeedMetric: {len(results)} pictures are too few for a held-out part; '
+                    f'SeedMetric: {len(results)} images are too few for a held-out part; '
                     'mIoU@held_out is not reported', 'current', level=30)
         if self.fixed is not None:
             picked['fixed'] = self.fixed, whole.at(self.fixed)

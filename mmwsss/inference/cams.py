@@ -81,11 +81,11 @@ def inner_dataset(cfg: dict) -> dict:
 
 
 def build_cam_dataset(cfg: dict, masks: bool = False) -> Dataset:
-    """Build a data set of whole pictures from that of a training or validation loader.
+    """Build a data set of whole images from that of a training or validation loader.
 
     Args:
         cfg: Config of a data set, possibly wrapped.
-        masks: Also check that every picture has an exact mask.
+        masks: Also check that every image has a ground-truth mask.
 
     Raises:
         FileNotFoundError, ValueError: See :class:`ImageLabelDataset`.
@@ -106,7 +106,7 @@ def save_cam(path: Union[str, Path], cam: np.ndarray, keys: np.ndarray,
         path: ``<name>.npz``.
         cam: ``(K, h, w)`` in [0, 1]; kept as float16.
         keys: The ``K`` classes, ``0..C-1``.
-        size: Height and width of the picture.
+        size: Height and width of the image.
     """
     with atomic_write(path, 'wb') as file:
         np.savez(file, cam=np.asarray(cam, np.float16), keys=np.asarray(keys, np.int64),
@@ -114,7 +114,7 @@ def save_cam(path: Union[str, Path], cam: np.ndarray, keys: np.ndarray,
 
 
 class _Batches:
-    """Indices in batches of pictures of one size (read from the headers), in the list's order."""
+    """Indices in batches of images of one size (read from the headers), in the list's order."""
 
     def __init__(self, dataset: Dataset, indices: Sequence[int], batch_size: int):
         open_batches: dict[tuple, list] = {}
@@ -149,28 +149,28 @@ def generate_cams(model: nn.Module,
                   batch_size: int = 1,
                   num_workers: int = 2,
                   overwrite: bool = False) -> list[dict]:
-    """Write the multi-scale CAM of each picture as ``<out_dir>/<name>.npz``.
+    """Write the multi-scale CAM of each image as ``<out_dir>/<name>.npz``.
 
-    A file holds ``cam`` float16 ``(K, h, w)`` in [0, 1] of the classes of the picture's label,
-    ``keys`` int ``(K,)`` their indices ``0..C-1``, and ``size`` the picture's height and width.
+    A file holds ``cam`` float16 ``(K, h, w)`` in [0, 1] of the classes of the image's label,
+    ``keys`` int ``(K,)`` their indices ``0..C-1``, and ``size`` the image's height and width.
     Files that are there are kept, so a run that was cut off goes on; ranks share the work.
 
     Args:
         model: Has ``predict_cam`` and ``data_preprocessor``, e.g. :class:`WSSSClassifier`.
-        dataset: Whole pictures with labels (:func:`build_cam_dataset`).
+        dataset: Whole images with labels (:func:`build_cam_dataset`).
         out_dir: Folder.
         scales, flip, relu, norm: See :func:`multi_scale_cam`.
         stride: The CAM is kept at ``ceil(size / stride)``.
-        batch_size: Pictures of equal size that go through the network together.
-        num_workers: Processes that read pictures.
+        batch_size: Images of equal size that go through the network together.
+        num_workers: Processes that read images.
         overwrite: Make all files again.
 
     Returns:
         The manifest, which is also written to ``<out_dir>/manifest.jsonl``: one record
-        ``name, classes, size, sha256`` per picture.
+        ``name, classes, size, sha256`` per image.
 
     Raises:
-        ValueError: A picture has no label, or ``stride`` is below 1.
+        ValueError: An image has no label, or ``stride`` is below 1.
     """
     if stride < 1:
         raise ValueError(f'stride={stride} must be at least 1')
@@ -202,7 +202,7 @@ def generate_cams(model: nn.Module,
 def _write_batch(model: nn.Module, data: dict, out_dir: Path, stride: int, options: dict) -> None:
     for sample in data['data_samples']['image']:
         if 'gt_label' not in sample:
-            raise ValueError(f'picture "{sample.name}" has no image label, and CAMs are made of '
+            raise ValueError(f'image "{sample.name}" has no image label, and CAMs are made of '
                              'its classes; give the data set a label_file')
     data = model.data_preprocessor(data, False)
     images, samples = data['inputs']['image'], data['data_samples']['image']
@@ -240,13 +240,13 @@ def write_manifest(out_dir: Union[str, Path], names: Sequence[str]) -> list[dict
 
 
 def exact_mask(info: dict) -> np.ndarray:
-    """Exact mask ``(H, W)`` of a record of :class:`ImageLabelDataset`: 0, ``1..C`` and 255."""
+    """Ground truth ``(H, W)`` of a record of :class:`ImageLabelDataset`: 0, ``1..C`` and 255."""
     # An id out of range is -1 in the table and becomes 255.
     return info['mask_lut'].astype(np.uint8)[read_mask(info['seg_map_path'])]
 
 
 def score_cams(dataset: Dataset, cam_dir: Union[str, Path], **options) -> dict[str, float]:
-    """Score the CAM files of a data set with exact masks.
+    """Score the CAM files of a data set with ground truth.
 
     Args:
         dataset: See :func:`build_cam_dataset`.

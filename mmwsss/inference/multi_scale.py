@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def scaled_size(size: Sequence[int], scale: float) -> tuple:
-    """Size of a picture at a scale, at least one pixel."""
+    """Size of an image at a scale, at least one pixel."""
     return tuple(max(int(round(side * scale)), 1) for side in size)
 
 
@@ -30,13 +30,13 @@ def multi_scale_cam(model: nn.Module,
 
     Args:
         model: Has ``predict_cam(images) -> (N, C, h, w)`` raw CAM.
-        images: Normalised pictures of one size, ``(N, 3, H, W)``.
+        images: Normalised images of one size, ``(N, 3, H, W)``.
         labels: Multi-hot ``(N, C)``; the CAM of an absent class is 0.
         scales: Factors of the input size (bicubic).
         flip: Also use the mirror image.
         size: Size of the result; the input's by default.
         relu: ``'each'``: every CAM before summing (AEFT, KTSE inference); ``'flip'``: after the sum
-            of a picture and its mirror image (the CAMs of IRN's refinement in KTSE).
+            of an image and its mirror image (the CAMs of IRN's refinement in KTSE).
         norm: ``'max'`` or ``'minmax'`` (SEAM, EADER, MCTformer) over each class map.
         eps: Guards the division.
 

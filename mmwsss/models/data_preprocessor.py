@@ -1,4 +1,4 @@
-"""From a collated batch of uint8 pictures to normalised views on the model's device."""
+"""From a collated batch of uint8 images to normalised views on the model's device."""
 
 from typing import Optional, Sequence
 
@@ -10,14 +10,14 @@ from mmwsss.registry import MODELS
 
 
 def valid_mask(samples: Sequence, size: Sequence[int], device=None) -> Optional[Tensor]:
-    """Where a batch of padded crops shows the picture.
+    """Where a batch of padded crops shows the image.
 
     Args:
         samples: Data samples, with ``valid_box`` in their meta where the crop was padded.
         size: ``(H, W)`` of the crops.
 
     Returns:
-        Float mask ``(N, 1, H, W)``, 1 on the picture and 0 on padding; None if nothing is padded.
+        Float mask ``(N, 1, H, W)``, 1 on the image and 0 on padding; None if nothing is padded.
     """
     boxes = [sample.get('valid_box') for sample in samples]
     if all(box is None for box in boxes):
@@ -43,7 +43,7 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
     Args:
         mean: Per-channel mean in the order the network wants, on the 0..255 scale.
         std: Per-channel standard deviation, likewise.
-        bgr_to_rgb: The pictures come from OpenCV as BGR; the network wants RGB.
+        bgr_to_rgb: The images come from OpenCV as BGR; the network wants RGB.
     """
 
     def __init__(self,
@@ -71,7 +71,7 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
             The same with each view one float tensor ``(N, 3, H, W)``.
 
         Raises:
-            ValueError: The pictures of one view differ in size.
+            ValueError: The images of one view differ in size.
         """
         data = self.cast_data(data)
         samples = data.get('data_samples') or {}
@@ -81,7 +81,7 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
                 sizes = {tuple(image.shape) for image in images}
                 if len(sizes) > 1:
                     raise ValueError(
-                        f'the pictures of view "{name}" differ in size ({sorted(sizes)}); crop '
+                        f'the images of view "{name}" differ in size ({sorted(sizes)}); crop '
                         'them to one size in the pipeline, or use batch_size=1')
                 images = torch.stack(tuple(images))
             images = self.normalize(images)

@@ -80,7 +80,7 @@ def reliable_pixels(scores: np.ndarray, keep: float = 0.5) -> np.ndarray:
 
 # -- refiners --------------------------------------------------------------------------------------
 class MaskRefiner:
-    """From one picture's CAM to its mask.
+    """From one image's CAM to its mask.
 
     Args:
         bg: Constant background score, or
@@ -118,8 +118,8 @@ class MaskRefiner:
     def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int]) -> Any:
         """
         Args:
-            image: Picture uint8 BGR ``(H, W, 3)``.
-            cam: CAM in [0, 1] of the classes present, ``(K, h, w)``; resized to the picture.
+            image: Image uint8 BGR ``(H, W, 3)``.
+            cam: CAM in [0, 1] of the classes present, ``(K, h, w)``; resized to the image.
             keys: Their indices ``0..C-1``.
 
         Returns:
@@ -156,7 +156,7 @@ class PARMask(MaskRefiner):
 
     Args:
         refiner: Config of :class:`PAR` or :class:`PAMR`.
-        down_scale: Refine at this fraction of the picture's size (AFA, KTSE: 2).
+        down_scale: Refine at this fraction of the image's size (AFA, KTSE: 2).
         bg, alpha, crf, keep: See :class:`MaskRefiner`.
     """
 
@@ -324,7 +324,7 @@ class PSAMask(_NetworkMask):
 
     @torch.no_grad()
     def features(self, image: np.ndarray) -> Tensor:
-        """``(D, h, w)`` of the picture, padded to a multiple of 8."""
+        """``(D, h, w)`` of the image, padded to a multiple of 8."""
         inputs = self.normalized(image)
         height, width = inputs.shape[-2:]
         return self.model.extract(F.pad(inputs, (0, -width % 8, 0, -height % 8)))[0].float()
@@ -457,7 +457,7 @@ class MaskReport:
     Attributes:
         made: Number of masks made now (by all ranks).
         skipped: Number that was there.
-        failed: Error message by picture id.
+        failed: Error message by image id.
     """
 
     made: int = 0
@@ -466,7 +466,7 @@ class MaskReport:
 
 
 class _Job:
-    """The work on one picture: read picture and CAM, refine, write; returns its record."""
+    """The work on one image: read image and CAM, refine, write; returns its record."""
 
     def __init__(self, refiner: MaskRefiner, cam_dir: Path, out_dir: Path, palette: Sequence):
         self.refiner = refiner
@@ -481,7 +481,7 @@ class _Job:
         cam_path = self.cam_dir / f'{name}.npz'
         cam, keys, size = load_cam(cam_path)
         if size != image.shape[:2]:
-            raise ValueError(f'CAM file "{cam_path}" is of a picture of {size}, but '
+            raise ValueError(f'CAM file "{cam_path}" is of an image of {size}, but '
                              f'"{record["img_path"]}" has {image.shape[:2]}; make the CAM again')
         path = self.out_dir / f'{name}{self.refiner.suffix}'
         self.refiner.save(path, self.refiner(image, cam, keys), self.palette)
@@ -507,10 +507,10 @@ def generate_masks(dataset: Any,
                    refiner: Union[dict, MaskRefiner],
                    num_workers: int = 0,
                    palette: Optional[Sequence] = None) -> MaskReport:
-    """Refine the CAM of each picture and write ``<out_dir>/<name>.png``.
+    """Refine the CAM of each image and write ``<out_dir>/<name>.png``.
 
-    Ranks share the pictures. A mask that is there and not older than its CAM is kept, so a run that
-    was cut off goes on. A picture that fails does not stop the others: it is listed in
+    Ranks share the images. A mask that is there and not older than its CAM is kept, so a run that
+    was cut off goes on. An image that fails does not stop the others: it is listed in
     ``<out_dir>/failed.json``, and the next call does just those again. ``manifest.jsonl`` has a
     line ``name, classes, size, sha256`` per mask.
 

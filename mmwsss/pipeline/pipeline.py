@@ -12,7 +12,7 @@ A method's config says it in a short block; everything in it is optional::
         mask=dict(type='CRFMask', bg='oracle'),  # see pipeline.masks; 'oracle' and 'held_out' take
                                                  # the threshold that the seeds' scores chose
         segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py', cfg_options={}),
-        report=dict(pictures=8))
+        report=dict(images=8))
 
 Without ``segment`` the line ends at the masks. Relative paths are looked for from the working
 folder and then from the folder above ``configs``.
@@ -21,19 +21,19 @@ The stages, each a folder of the work dir::
 
     prior/...    the same stages up to ``mask`` for the config of the prior masks
     classify     train_dataloader, train_cfg ... of the config, by mmengine's Runner
-    cam          <name>.npz of the training and all scored pictures; seeds.json
+    cam          <name>.npz of the training and all scored images; seeds.json
     labels       confident labels for the affinity network
     affinity     training of that network
-    mask         <name>.png of the same pictures; scores.json
-    segment      mmseg's training on the masks of the *training* pictures, then its test
+    mask         <name>.png of the same images; scores.json
+    segment      mmseg's training on the masks of the *training* images, then its test
     baseline/... the same for the baseline
     report       index.html
 
-Scored are the pictures of ``val_dataloader`` and, if they are others, of ``test_dataloader``; each
+Scored are the images of ``val_dataloader`` and, if they are others, of ``test_dataloader``; each
 split is called by the name of its list. ``mIoU@oracle`` is at the best threshold of that split,
 ``mIoU@held_out`` at the threshold of a held-out part (:class:`SeedMetric`). The masks take one
-threshold for all pictures, chosen on the first split (``val_dataloader``, on VOC the pictures of
-``train`` that have exact masks, as in the field's papers).
+threshold for all images, chosen on the first split (``val_dataloader``, on VOC the images of
+``train`` that have ground truth, as in the field's papers).
 """
 
 import hashlib
@@ -99,7 +99,7 @@ def find_file(path: str, base: Optional[str] = None) -> str:
 
 
 class Split:
-    """Pictures with exact masks.
+    """Images with ground truth.
 
     Args:
         cfg: Config of their :class:`ImageLabelDataset`, possibly wrapped.
@@ -123,12 +123,12 @@ class Split:
         return self.dataset.mask_lut.astype(np.uint8)  # out of range (-1) becomes 255
 
     def exact(self, name: str) -> np.ndarray:
-        """Exact mask ``(H, W)``."""
+        """Ground-truth mask ``(H, W)``."""
         return exact_mask(self.dataset.get_data_info(self.names.index(name)))
 
 
 class Pictures:
-    """Several data sets as one, each picture once; what CAMs and masks are made of."""
+    """Several data sets as one, each image once; what CAMs and masks are made of."""
 
     def __init__(self, datasets: Sequence):
         self.metainfo = datasets[0].metainfo
@@ -250,12 +250,12 @@ class Pipeline:
     # -- data --------------------------------------------------------------------------------------
     @cached_property
     def train_set(self):
-        """Whole training pictures with labels."""
+        """Whole training images with labels."""
         return build_cam_dataset(self.cfg.train_dataloader.dataset)
 
     @cached_property
     def splits(self) -> list[Split]:
-        """Scored pictures."""
+        """Scored images."""
         splits = []
         for key in ('val_dataloader', 'test_dataloader'):
             if self.cfg.get(key):
@@ -435,7 +435,7 @@ class Pipeline:
 
     @torch.no_grad()
     def _show(self, runner, cfg: Config, folder: Path) -> None:
-        """Predictions for the pictures of the report."""
+        """Predictions for the images of the report."""
         if not is_main_process():
             return
         steps = [step for step in inner_dataset(cfg.test_dataloader.dataset)['pipeline']
@@ -450,7 +450,7 @@ class Pipeline:
             write_mask(folder / f'{name}.png', mask, self.palette)
 
     def shown(self) -> list[tuple[str, str]]:
-        """Name and file of the pictures of the report: spread over the last scored split, those of
+        """Name and file of the images of the report: spread over the last scored split, those of
         several classes first."""
         count = (self.options.get('report') or {}).get('pictures', 8)
         if not self.splits:
@@ -483,8 +483,8 @@ class Pipeline:
                 raise ValueError(f'config "{self.file}" has no {part}; the pipeline trains a '
                                  'classifier from it')
         if not self.splits:
-            raise ValueError(f'config "{self.file}" has no val_dataloader with exact masks; the '
-                             'seeds are scored on its pictures')
+            raise ValueError(f'config "{self.file}" has no val_dataloader with ground truth; the '
+                             'seeds are scored on its images')
         check_pretrained(self.cfg)
         model = MODELS.build(self.cfg.model)
         count = getattr(model, 'num_classes', len(self.classes))
@@ -588,7 +588,7 @@ def _fail_if_any(report: Any, folder: Path) -> None:
     if report.failed:
         name, error = next(iter(report.failed.items()))
         raise RuntimeError(
-            f'{len(report.failed)} pictures failed, e.g. "{name}": {error}. All are listed in '
+            f'{len(report.failed)} images failed, e.g. "{name}": {error}. All are listed in '
             f'{folder / "failed.json"}; mend them and run the same command, which redoes only '
             'those')
 

@@ -74,7 +74,7 @@ def print_table(pipeline: Pipeline, console: Optional[Console] = None) -> None:
     console.print(table)
     console.print(
         '[dim]oracle: at the threshold that is best on the split itself; held-out: at that of one '
-        'half of the pictures, scored on the other. Precision and recall belong to the oracle '
+        'half of the images, scored on the other. Precision and recall belong to the oracle '
         'seed.[/dim]')
 
 
@@ -102,8 +102,8 @@ def print_repetition(pipelines: Sequence[Pipeline], console: Optional[Console] =
 
 # -- the page --------------------------------------------------------------------------------------
 def stage_cells(pipeline: Pipeline, name: str, img_path: str) -> list:
-    """Cells ``(caption, picture)`` of what each finished stage made of one picture: the picture,
-    CAMs, seed, mask, segmentation and exact mask."""
+    """Cells ``(caption, image)`` of what each finished stage made of one image: the image,
+    CAMs, seed, mask, segmentation and ground-truth mask."""
     image = mmcv.imread(img_path, channel_order='rgb')
     cells = [(name, image)]
     folder = pipeline.work_dir
@@ -149,9 +149,9 @@ def write_report(pipeline: Pipeline, command: Optional[str] = None) -> Path:
     sections = [('Result', page.table(COLUMNS, rows, ours)
                  + '<p class="note">mIoU in percent. Oracle: at the threshold that is best on the '
                  'split itself, as the papers report seeds; held-out: at the best threshold of one '
-                 'half of the pictures, scored on the other half. Precision and recall (means over '
+                 'half of the images, scored on the other half. Precision and recall (means over '
                  'the foreground classes) belong to the oracle seed. The masks use one threshold '
-                 f'for all pictures ({_threshold(pipeline)}).</p>')]
+                 f'for all images ({_threshold(pipeline)}).</p>')]
     sections += _charts(methods, classes)
     shown = pipeline.shown()
     grid = []
@@ -164,14 +164,14 @@ def write_report(pipeline: Pipeline, command: Optional[str] = None) -> Path:
             if method is pipeline:
                 grid.append(cells)
     if len(methods) > 1:
-        rows_html += ('<p class="note">Of each picture the upper row is '
+        rows_html += ('<p class="note">Of each image the upper row is '
                       f'{pipeline.name}, the lower one {methods[0].name}.</p>')
-    sections.append(('Pictures of every stage', rows_html))
+    sections.append(('Images of every stage', rows_html))
     sections.append(('Times', page.table(('stage', 'seconds'), _times(methods))))
     sections.append(('Command', page.code(command or shlex.join(sys.argv))))
     sections.append(('Config', page.code(pipeline.cfg.pretty_text)))
     note = (f'{time.strftime("%Y-%m-%d %H:%M")}, seed {pipeline.seed}, '
-            f'{len(pipeline.train_set)} training pictures, {len(pipeline.classes)} classes')
+            f'{len(pipeline.train_set)} training images, {len(pipeline.classes)} classes')
     with atomic_write(out / 'index.html') as file:
         file.write(page.page(pipeline.name, sections, note))
     if grid:
@@ -183,7 +183,7 @@ def write_report(pipeline: Pipeline, command: Optional[str] = None) -> Path:
 
 
 def mmcv_png(image: np.ndarray) -> bytes:
-    """An RGB picture as the bytes of a PNG."""
+    """An RGB image as the bytes of a PNG."""
     import io
 
     from PIL import Image

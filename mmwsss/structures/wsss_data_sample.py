@@ -1,20 +1,20 @@
-"""The record of one picture on its way from image labels to a pseudo mask."""
+"""The record of one image on its way from image labels to a pseudo mask."""
 
 from mmengine.structures import BaseDataElement
 
 
 class WSSSDataSample(BaseDataElement):
-    """Labels, maps and masks of one picture.
+    """Labels, maps and masks of one image.
 
     Data fields, all optional (``C`` foreground classes):
 
     - ``gt_label`` float ``(C,)``: multi-hot image label.
-    - ``gt_sem_seg`` long ``(H, W)``: exact mask, 0 background, ``1..C``, 255 ignore (for scores
+    - ``gt_sem_seg`` long ``(H, W)``: ground truth, 0 background, ``1..C``, 255 ignore (for scores
       only).
     - ``saliency`` float ``(H, W)`` in [0, 1]; ``prior_mask`` long ``(H, W)`` as ``gt_sem_seg``.
     - ``pred_logits`` float ``(C,)``; ``pred_cam`` float ``(C, H, W)`` in [0, 1].
 
     Meta: ``name`` (image id), ``img_path``, ``ori_shape`` and ``img_shape`` as ``(height, width)``,
     ``flip``, and ``valid_box`` ``(top, left, height, width)``, the part of a padded crop that shows
-    the picture (absent: all of it).
+    the image (absent: all of it).
     """

@@ -28,7 +28,7 @@ def read_mask(path: Union[str, Path]) -> np.ndarray:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not a readable picture, or not one of a single channel.
+        ValueError: It is not a readable image, or not one of a single channel.
     """
     path = Path(path)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Pictures of CAMs and masks; everything in and out is RGB uint8 ``(H, W, 3)``."""
+"""Images of CAMs and masks; everything in and out is RGB uint8 ``(H, W, 3)``."""
 
 from collections.abc import Sequence
 from typing import Optional, Union
@@ -13,11 +13,11 @@ Cell = tuple[str, Optional[np.ndarray]]
 
 
 def overlay_cam(image: np.ndarray, cam: np.ndarray, alpha: float = 0.6) -> np.ndarray:
-    """Heat of a CAM over a picture; where the CAM is 0 the picture shows, a bit darker.
+    """Heat of a CAM over an image; where the CAM is 0 the image shows, a bit darker.
 
     Args:
         image: RGB uint8 ``(H, W, 3)``.
-        cam: ``(h, w)`` in [0, 1]; resized to the picture.
+        cam: ``(h, w)`` in [0, 1]; resized to the image.
         alpha: Strength of the heat where the CAM is 1.
     """
     cam = cv2.resize(np.asarray(cam, np.float32), image.shape[1::-1]).clip(0, 1)
@@ -36,7 +36,7 @@ def draw_mask(mask: np.ndarray, palette: Sequence = ()) -> np.ndarray:
 
 def overlay_mask(image: np.ndarray, mask: np.ndarray, palette: Sequence = (),
                  alpha: float = 0.6) -> np.ndarray:
-    """Classes of a mask over a picture, with their outlines; the background stays as it is.
+    """Classes of a mask over an image, with their outlines; the background stays as it is.
 
     Args:
         image: RGB uint8 ``(H, W, 3)``.
@@ -63,18 +63,18 @@ def _font(size: int) -> Union[ImageFont.FreeTypeFont, ImageFont.ImageFont]:
 
 
 def draw_grid(rows: Sequence[Sequence[Cell]], height: int = 128, gap: int = 6) -> np.ndarray:
-    """Put pictures with captions into a grid.
+    """Put images with captions into a grid.
 
     Args:
-        rows: Of each row the cells ``(caption, RGB picture or None)``.
-        height: Of the pictures; each keeps its proportions.
+        rows: Of each row the cells ``(caption, RGB image or None)``.
+        height: Of the images; each keeps its proportions.
         gap: Between them.
 
     Raises:
         ValueError: There is no cell.
     """
     if not rows or not any(rows):
-        raise ValueError('draw_grid: no pictures')
+        raise ValueError('draw_grid: no images')
     text = max(height // 10, 10)
     columns = max(map(len, rows))
     cells = []

@@ -1,4 +1,4 @@
-"""The HTML report of a pipeline: one file with pictures, tables and curves, nothing to load."""
+"""The HTML report of a pipeline: one file with images, tables and curves, nothing to load."""
 
 import base64
 import html
@@ -29,7 +29,7 @@ COLORS = ('#2563c9', '#9aa3ad', '#d9822b', '#2f9e5b')
 
 
 def picture(image: np.ndarray, quality: int = 82) -> str:
-    """An RGB picture as ``data:`` address of a JPEG."""
+    """An RGB image as ``data:`` address of a JPEG."""
     data = io.BytesIO()
     Image.fromarray(image).save(data, 'JPEG', quality=quality)
     return 'data:image/jpeg;base64,' + base64.b64encode(data.getvalue()).decode()
@@ -138,7 +138,7 @@ def legend(classes: Sequence[str], palette: Sequence) -> str:
 
 
 def figures(cells: Sequence[tuple[str, Optional[np.ndarray]]]) -> str:
-    """A row of pictures ``(caption, RGB)``; cells without a picture are left out."""
+    """A row of images ``(caption, RGB)``; cells without an image are left out."""
     return '<div class="row">' + ''.join(
         f'<figure><img src="{picture(image)}" alt="{html.escape(caption)}">'
         f'<figcaption>{html.escape(caption)}</figcaption></figure>'

@@ -3,7 +3,7 @@
     python projects/voc_animals/prepare.py data/VOCdevkit/VOC2012 data/voc_animals
 
 Needs JPEGImages, Annotations and SegmentationClassAug (tools/dataset_converters/voc.py makes the
-last from SBD). Pictures are reduced to a short side of at most 256 pixels (JPEG quality 85), masks
+last from SBD). Images are reduced to a short side of at most 256 pixels (JPEG quality 85), masks
 by nearest neighbour.
 """
 
@@ -32,7 +32,7 @@ def reduced(size: tuple, short: int) -> tuple:
 
 
 def prepare(source: Path, target: Path, short: int = 256, lists: Path = LISTS) -> int:
-    """Write pictures, masks, lists and ``labels.json``; what is there is kept.
+    """Write images, masks, lists and ``labels.json``; what is there is kept.
 
     Args:
         source: Folder of VOC 2012.
@@ -41,10 +41,10 @@ def prepare(source: Path, target: Path, short: int = 256, lists: Path = LISTS) -
         lists: Folder of the id lists.
 
     Returns:
-        Number of pictures.
+        Number of images.
 
     Raises:
-        FileNotFoundError: A picture, mask or annotation of a list is missing.
+        FileNotFoundError: An image, mask or annotation of a list is missing.
     """
     splits = {path.stem: path.read_text().split() for path in sorted(lists.glob('*.txt'))}
     names = sorted({name for split in splits.values() for name in split})
@@ -76,7 +76,7 @@ def prepare(source: Path, target: Path, short: int = 256, lists: Path = LISTS) -
 
 
 def labels_of(source: Path, names: list) -> dict:
-    """Class names of each picture, from the annotations."""
+    """Class names of each image, from the annotations."""
     dataset = VOCImageLabelDataset(str(source), lazy_init=True)
     classes = dataset.metainfo['classes']
     table = dataset.read_labels(names)
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument('--short', type=int, default=256)
     args = parser.parse_args()
     with friendly_errors():
-        print(f'{prepare(args.source, args.target, args.short)} pictures in {args.target}')
+        print(f'{prepare(args.source, args.target, args.short)} images in {args.target}')
 
 
 if __name__ == '__main__':

@@ -81,8 +81,8 @@ def test_checkpoint_round_trip_and_refusal(config, infer, image, tmp_path):
     (lambda f, x: f(x, ['bird']), r"no class 'bird'; there are \['cat', 'dog', 'cow'\]"),
     (lambda f, x: f(x, [3]), 'no class 3'),
     (lambda f, x: f(x.astype(float)), 'uint8 BGR'),
-    (lambda f, x: f([x, x], [['cat']]), 'labels of 1 pictures for 2'),
-    (lambda f, x: f('no.jpg'), r'no picture "no\.jpg"'),
+    (lambda f, x: f([x, x], [['cat']]), 'labels of 1 images for 2'),
+    (lambda f, x: f('no.jpg'), r'no image "no\.jpg"'),
 ])
 def test_errors(infer, image, call, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):

@@ -11,7 +11,7 @@ PACK = dict(type='PackWSSSInputs')
 
 @pytest.fixture
 def folder(tmp_path):
-    """Six small pictures with masks; classes cat 1, dog 2, cow 3."""
+    """Six small images with masks; classes cat 1, dog 2, cow 3."""
     rng = np.random.default_rng(0)
     labels = dict(a=['cat'], b=['dog', 'cow'], c=['cow'], d=['cat', 'dog'], e=['dog'], f=['cow'])
     ids = dict(cat=1, dog=2, cow=3)

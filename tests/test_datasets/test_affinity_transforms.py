@@ -65,7 +65,7 @@ def test_errors(tmp_path):
     with pytest.raises(FileNotFoundError, match='--refine affinity'):
         LoadAffinityScores()(results(str(tmp_path / 'no.npz')))
     path = save(tmp_path / 'a.npz', np.ones((2, 3, 8, 8)))
-    with pytest.raises(ValueError, match='its picture'):
+    with pytest.raises(ValueError, match='its image'):
         LoadAffinityScores()(results(path))
     (tmp_path / 'b.npz').write_bytes(b'nonsense')
     with pytest.raises(ValueError, match='b.npz'):

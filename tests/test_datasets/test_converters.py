@@ -72,7 +72,7 @@ def _pack(path, files, kind):
     return path
 
 
-# VOC: 2 train, 1 val. SBD: a picture of train, one of val, two more.
+# VOC: 2 train, 1 val. SBD: an image of train, one of val, two more.
 MASK = np.zeros((6, 8), np.uint8)
 MASK[1:4, 1:5], MASK[1] = 7, 255
 COUNTS = dict(train=2, val=1, train_aug=4)
@@ -234,7 +234,7 @@ def test_polygon_mask():
     inner = np.zeros((6, 8), bool)
     inner[1:4, 2:6] = True
     np.testing.assert_array_equal(mask, inner)
-    # Beyond the picture, and a sliver that has no middle of a pixel.
+    # Beyond the image, and a sliver that has no middle of a pixel.
     assert coco.polygon_mask([[-3, -3, 9, -3, 9, 9, -3, 9]], 6, 8).all()
     assert not coco.polygon_mask([[2, 1.7, 6, 1.7, 6, 2.3, 2, 2.3]], 6, 8).any()
     both = coco.polygon_mask([[0, 0, 2, 0, 2, 2, 0, 2], [5, 4, 7, 4, 7, 6, 5, 6]], 6, 8)
@@ -309,7 +309,7 @@ def test_coco_errors_leave_no_table(tmp_path, coco_files):
 
     fails(ValueError, '82783', counts=None)
     fails(FileNotFoundError, 'missing', files=dict(list(files.items())[:2]))
-    fails(ValueError, 'no pictures', files={'x.txt': b''})
+    fails(ValueError, 'no images', files={'x.txt': b''})
     fails(ValueError, 'instances_train2014.json', data={})
     wrong = json.loads(json.dumps(data))
     wrong['annotations'][1]['segmentation']['counts'] = [0, 47]

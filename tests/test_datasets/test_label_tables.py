@@ -24,8 +24,8 @@ def test_text_tables_agree(tmp_path):
     expected = {'x': ['cat', 'dog'], 'y': ['cow']}
     for ending in ('json', 'txt', 'csv'):
         assert read_label_table(tmp_path / f'a.{ending}') == expected
-    (tmp_path / 'b.csv').write_text('a picture.jpg,traffic light\n')
-    assert read_label_table(tmp_path / 'b.csv') == {'a picture.jpg': ['traffic light']}
+    (tmp_path / 'b.csv').write_text('an image.jpg,traffic light\n')
+    assert read_label_table(tmp_path / 'b.csv') == {'an image.jpg': ['traffic light']}
 
 
 @pytest.mark.parametrize('content, error', [

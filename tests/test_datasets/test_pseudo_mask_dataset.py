@@ -11,7 +11,7 @@ PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadPseudoMask')]
 
 @pytest.fixture
 def root(tmp_path):
-    """Three pictures of 6x8 whose masks hold 0..3 and 255."""
+    """Three images of 6x8 whose masks hold 0..3 and 255."""
     init_default_scope('mmwsss')
     rng = np.random.default_rng(0)
     for folder in ('img', 'mask', 'confidence'):

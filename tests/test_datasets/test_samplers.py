@@ -64,6 +64,6 @@ def test_ranks_share_the_pictures(monkeypatch, round_up):
     monkeypatch.setattr('mmwsss.datasets.samplers.get_dist_info', lambda: (0, 1))
     whole = list(EpochSampler(range(10), seed=1))
     expected = whole + whole[:2] if round_up else whole
-    # Global batches of 3 are the same pictures as in one process.
+    # Global batches of 3 are the same images as in one process.
     for rank in range(3):
         assert shards[rank] == expected[rank::3]

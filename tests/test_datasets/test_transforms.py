@@ -13,7 +13,7 @@ FILL = dict(gt_seg_map=255, prior_mask=255, saliency=0)
 
 
 def _results(height, width):
-    """A picture whose channels are the place of a pixel, and maps equal to them."""
+    """An image whose channels are the place of a pixel, and maps equal to them."""
     ys, xs = np.mgrid[:height, :width].astype(np.uint8)
     image = np.stack([ys + 1, xs + 1, np.full_like(ys, 7)], 2)
     return dict(img=image, gt_seg_map=ys + 1, prior_mask=xs + 1, saliency=ys + 1,
@@ -21,7 +21,7 @@ def _results(height, width):
 
 
 def _aligned(results):
-    """Maps still say what the picture shows, and padding is padding."""
+    """Maps still say what the image shows, and padding is padding."""
     image = results['img']
     height, width = image.shape[:2]
     top, left, h, w = results.get('valid_box', (0, 0, height, width))
@@ -85,7 +85,7 @@ def test_resize_long_is_uniform_and_keeps_the_ratio():
 
 
 def test_resize_of_maps_is_centred():
-    """Nearest neighbour at pixel centres, as the picture's interpolation."""
+    """Nearest neighbour at pixel centres, as the image's interpolation."""
     resize = TRANSFORMS.build(dict(type='ResizeLong', long=24))
     results = _results(8, 8)
     results['gt_seg_map'] = np.repeat(np.arange(8, dtype=np.uint8)[None], 8, 0)

@@ -115,7 +115,7 @@ def test_coco_classes():
 
 def test_coco_labels(coco):
     dataset = DATASETS.build(dict(type='COCOImageLabelDataset', data_root=str(coco)))
-    assert len(dataset) == 2  # the third picture has no object
+    assert len(dataset) == 2  # the third image has no object
     assert dataset.get_data_info(0)['name'] == 'COCO_train2014_000000000009'
     assert dataset.get_cat_ids(0) == [0, 79] and dataset.get_cat_ids(1) == [11]
     assert len(dataset.metainfo['palette']) == 81

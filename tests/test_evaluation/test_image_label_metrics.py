@@ -42,5 +42,5 @@ def test_mean_average_precision(samples):
 @pytest.mark.parametrize('key', ['pred_logits', 'gt_label'])
 def test_what_is_missing_is_named(samples, key):
     del samples[4][key]
-    with pytest.raises(ValueError, match=f'picture 4: no {key}'):
+    with pytest.raises(ValueError, match=f'image 4: no {key}'):
         ImageLabelAP().process(None, samples)

@@ -216,7 +216,7 @@ def test_folder_of_cams(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_count_as_one(tmp_path):
-    """Three pictures on two ranks: the one repeated to fill up must not be counted twice."""
+    """Three images on two ranks: the one repeated to fill up must not be counted twice."""
     script = tmp_path / 'two.py'
     script.write_text(textwrap.dedent('''
         import json, sys

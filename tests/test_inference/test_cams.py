@@ -15,7 +15,7 @@ from mmwsss.models.data_preprocessor import WSSSDataPreprocessor
 
 
 class Model(nn.Module):
-    """The CAM of class c is channel c of the picture; counts the forward passes."""
+    """The CAM of class c is channel c of the image; counts the forward passes."""
 
     num_classes = 3
 
@@ -31,7 +31,7 @@ class Model(nn.Module):
 
 @pytest.fixture
 def config(tmp_path):
-    """Five pictures of two sizes with a square of a class each."""
+    """Five images of two sizes with a square of a class each."""
     rng = np.random.default_rng(0)
     labels = dict(a=['x'], b=['y', 'z'], c=['x', 'y'], d=['z'], e=['y'])
     for sub in ('img', 'seg'):
@@ -52,7 +52,7 @@ def test_files_hold_the_multi_scale_cam_of_the_labels(config, tmp_path):
     dataset, model = build_cam_dataset(config), Model()
     manifest = generate_cams(model, dataset, tmp_path / 'cams', scales=(0.5, 1), batch_size=2,
                              num_workers=0)
-    # Three pictures of one size make batches of 2 and 1, two of the other one of 2; times 2 for the
+    # Three images of one size make batches of 2 and 1, two of the other one of 2; times 2 for the
     # mirror image, and twice for the scales.
     assert sorted(model.batches) == [2, 2, 4, 4, 4, 4]
     assert [record['name'] for record in manifest] == list('abcde')
@@ -128,7 +128,7 @@ def test_seed_and_scores(config, tmp_path):
         module.save_cam(out / f'{info["name"]}.npz', 0.9 * (gt[None] == keys[:, None, None] + 1),
                         keys, gt.shape)
     scores = score_cams(dataset, out, held_out=0)
-    # Perfect wherever the picture's square has its first class.
+    # Perfect wherever the image's square has its first class.
     assert scores['mIoU@oracle'] == pytest.approx(100)
     mask = seed_mask(np.array([[[.2, .5]], [[.4, .1]]], np.float16), np.array([0, 2]), (1, 2), 0.3)
     assert mask.tolist() == [[3, 1]]

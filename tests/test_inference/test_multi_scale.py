@@ -28,7 +28,7 @@ def test_equals_the_sum_over_single_passes(flip, norm):
     images = torch.randn(2, 3, 12, 17)
     labels = torch.tensor([[1.0, 0, 1, 0], [0, 0, 1, 1]])
     cams = multi_scale_cam(model, images, labels, scales, flip, norm=norm)
-    assert model.calls == len(scales)  # a picture and its mirror image go together
+    assert model.calls == len(scales)  # an image and its mirror image go together
     with torch.no_grad():
         for image, label, cam in zip(images, labels, cams):
             total = np.zeros((4, 12, 17))

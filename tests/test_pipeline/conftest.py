@@ -14,7 +14,7 @@ def loader(root, split, num, pipeline, **kwargs):
 
 @pytest.fixture
 def config(tmp_path):
-    """A classifier on 8 drawn pictures that trains for two epochs in a moment."""
+    """A classifier on 8 drawn images that trains for two epochs in a moment."""
     root = tmp_path / 'shapes'
     test = [dict(type='LoadImage'), dict(type='LoadMask'), PACK]
     return Config(dict(

@@ -1,4 +1,4 @@
-"""The whole line on a few drawn pictures."""
+"""The whole line on a few drawn images."""
 
 import copy
 import json
@@ -167,7 +167,7 @@ def test_segmentation_baseline_and_report(config, segment, tmp_path, capsys):
     assert results['baseline']['segment']['split'] == 'val'
     page = write_report(runs[1], 'the command')
     text = page.read_text()
-    # 2 methods x 3 pictures, each with picture, CAMs, seed, mask, segmentation and exact mask.
+    # 2 methods x 3 images, each with image, CAMs, seed, mask, segmentation and ground-truth mask.
     cells = sum(5 + len(run.splits[-1].dataset.get_data_info(i)['labels']) for run in runs[:1]
                 for i in [run.splits[-1].names.index(name) for name, _ in run.shown()])
     assert text.count('<figure>') == 2 * cells
@@ -192,7 +192,7 @@ def test_segmentation_baseline_and_report(config, segment, tmp_path, capsys):
     ("cfg.model.head.num_classes = 5", 'the head has 5 classes, the data set 6'),
     ("cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='no.pth')", r'no\.pth'),
     ("cfg.model.modules = [dict(type='MultiGranularityAlignment', treshold=1)]", 'treshold'),
-    ("cfg.pop('val_dataloader'), cfg.pop('test_dataloader')", 'no val_dataloader with exact masks'),
+    ("cfg.pop('val_dataloader'), cfg.pop('test_dataloader')", 'no val_dataloader with ground truth'),
     ("cfg.pop('optim_wrapper')", 'has no optim_wrapper'),
     ("cfg.train_dataloader.dataset.data_root = '/proc/no'", '/proc/no'),
 ])

@@ -37,7 +37,7 @@ KEYS = dict(a=[1], b=[0, 2], c=[2], d=[])
 
 @pytest.fixture
 def folder(tmp_path):
-    """Four pictures with a square of another colour, its exact mask, and CAMs of half the size."""
+    """Four images with a square of another colour, ground truth, and CAMs of half the size."""
     rng = np.random.default_rng(0)
     for sub in ('img', 'seg', 'cam'):
         (tmp_path / sub).mkdir()

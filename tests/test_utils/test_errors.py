@@ -42,8 +42,8 @@ def test_unknown_component():
 def test_error_of_a_data_worker():
     error = ValueError(
         'Caught ValueError in DataLoader worker process 0.\nOriginal Traceback (most recent call '
-        'last):\n  File "x.py", line 1\nValueError: picture "a.jpg" is cut off; restore it\n')
-    assert explain(error) == 'picture "a.jpg" is cut off; restore it'
+        'last):\n  File "x.py", line 1\nValueError: image "a.jpg" is cut off; restore it\n')
+    assert explain(error) == 'image "a.jpg" is cut off; restore it'
 
 
 def test_missing_file():
@@ -63,9 +63,9 @@ def test_bugs_are_not_explained(bug):
 def test_the_program_ends_with_one_line(capsys, monkeypatch):
     monkeypatch.delenv('MMWSSS_DEBUG', raising=False)
     with pytest.raises(SystemExit) as end, friendly_errors():
-        raise ValueError('labels.json has no picture')
+        raise ValueError('labels.json has no image')
     assert end.value.code == 2
-    assert capsys.readouterr().err.startswith('error: labels.json has no picture\n')
+    assert capsys.readouterr().err.startswith('error: labels.json has no image\n')
     monkeypatch.setenv('MMWSSS_DEBUG', '1')
     with pytest.raises(ValueError), friendly_errors():
-        raise ValueError('labels.json has no picture')
+        raise ValueError('labels.json has no image')

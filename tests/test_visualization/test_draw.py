@@ -14,7 +14,7 @@ def test_overlay_cam_heats_only_where_the_cam_is(image):
     cam[5:10, 5:10] = 1
     out = overlay_cam(image, cam)
     assert out.shape == image.shape and out.dtype == np.uint8
-    assert (out[15, 20] == 85).all()  # darkened picture, no heat
+    assert (out[15, 20] == 85).all()  # darkened image, no heat
     assert out[7, 7, 0] > out[7, 7, 2]  # red
     assert overlay_cam(image, cam[::2, ::2]).shape == image.shape
 
@@ -39,7 +39,7 @@ def test_overlay_mask(image):
 def test_grid(image):
     grid = draw_grid([[('a', image), ('b', image)], [('c', image[:, :10]), ('none', None)]],
                      height=40, gap=4)
-    # Two columns of 60; two rows of picture, text and gaps.
+    # Two columns of 60; two rows of image, text and gaps.
     assert grid.shape == (2 * (40 + 10 + 8) + 4, 2 * 60 + 3 * 4, 3)
-    with pytest.raises(ValueError, match='no pictures'):
+    with pytest.raises(ValueError, match='no images'):
         draw_grid([])

@@ -2,10 +2,10 @@
 
     python tools/analysis_tools/class_confusion.py CONFIG MASKS [MASKS ...] [--pairs 10]
 
-For the pairs of classes that share pictures most often: of the pixels of the one, how many in a
+For the pairs of classes that share images most often: of the pixels of the one, how many in a
 hundred have the other's id in a folder of masks. Several folders (a base, and CSD on it) are put
 side by side; a pattern in quotes, 'seed_*/mask', is one column of all its folders together. Exact
-masks and pictures are those of the config's val_dataloader.
+masks and images are those of the config's val_dataloader.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from mmwsss.utils import friendly_errors
 
 
 def together(labels: np.ndarray, count: int) -> list[tuple[int, int]]:
-    """Ordered pairs of mask ids (from 1) that share the most pictures.
+    """Ordered pairs of mask ids (from 1) that share the most images.
 
     Args:
         labels: Multi-hot ``(N, C)``.
@@ -43,7 +43,7 @@ def together(labels: np.ndarray, count: int) -> list[tuple[int, int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='of the method; says which pictures are scored')
+    parser.add_argument('config', help='of the method; says which images are scored')
     parser.add_argument('masks', nargs='+', help='folders of <name>.png, or patterns')
     parser.add_argument('--pairs', type=int, default=10, help='so many pairs of classes')
     args = parser.parse_args()
@@ -60,7 +60,7 @@ def compare(config: str, folders: list[str], count: int) -> None:
     names = ('background', *classes)
     pairs = together(split.dataset.label_matrix(), count)
     if not pairs:
-        raise SystemExit('no picture has two classes, so none can be mixed up')
+        raise SystemExit('no image has two classes, so none can be mixed up')
     rates, scores = [], []
     for folder in folders:
         runs = [mask_confusion(run, split.gt_dir, split.names, len(classes), split.gt_ids)

@@ -7,9 +7,9 @@
     python tools/analysis_tools/sweep_refinement.py CONFIG --cams DIR --refine psa --alpha 4 8 16 \\
         --beta 4 8 --log-steps 4 6 8 --network configs/psa/affinity_r38_voc.py --checkpoint net.pth
 
-Everything shared is done once per picture: one CRF per alpha, one network pass, one walk per beta
+Everything shared is done once per image: one CRF per alpha, one network pass, one walk per beta
 (its intermediate steps are the smaller log_steps; all alphas walk together with the classes), all
-constant backgrounds from one histogram. Tune on pictures that you do not report.
+constant backgrounds from one histogram. Tune on images that you do not report.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from mmwsss.utils.progress import track
 
 
 class Sweep:
-    """All settings on one picture.
+    """All settings on one image.
 
     Returns (when called with a record of the data set) a dict from a setting, a tuple of
     ``(name, value)`` pairs, to a confusion matrix, or to those of all thresholds (``bg=None``).
@@ -162,7 +162,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--cams', required=True, help='folder of CAM files')
     parser.add_argument('--refine', required=True, choices=('none', 'crf', 'psa', 'irn'))
     parser.add_argument('--loader', default='val', choices=('train', 'val', 'test'))
-    parser.add_argument('--pictures', type=int, help='only the first n')
+    parser.add_argument('--images', type=int, help='only the first n')
     parser.add_argument('--alpha', type=float, nargs='*', default=[2, 4, 8, 16, 32])
     parser.add_argument('--beta', type=float, nargs='+', default=[8])
     parser.add_argument('--log-steps', type=int, nargs='+', default=[6, 8])
@@ -195,20 +195,20 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_config(args.config)
     cfg.merge_from_dict(args.cfg_options)
     dataset = build_cam_dataset(cfg[f'{args.loader}_dataloader']['dataset'], masks=True)
-    infos = [dataset.get_data_info(i) for i in range(len(dataset))][:args.pictures]
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))][:args.images]
     sweep = Sweep(args, len(dataset.metainfo['classes']), dataset.mask_lut)
     on_gpu = hasattr(sweep, 'refiner') and sweep.refiner.device.type != 'cpu'
     totals: dict = {}
     results = ordered_map(sweep, infos, 0 if on_gpu else args.num_workers)
-    for info, counts, error in track(results, 'pictures', len(infos)):
+    for info, counts, error in track(results, 'images', len(infos)):
         if error is not None:
-            raise RuntimeError(f'picture "{info["name"]}": {error}')
+            raise RuntimeError(f'image "{info["name"]}": {error}')
         for setting, confusion in counts.items():
             totals[setting] = totals.get(setting, 0) + confusion
     rows = table(totals, sweep.thresholds)
     keys = list(dict.fromkeys(key for row in rows for key in row))
     keys.sort(key=lambda key: key[0] in 'mF')  # scores last
-    print(f'{len(infos)} pictures of {args.loader}_dataloader, best first')
+    print(f'{len(infos)} images of {args.loader}_dataloader, best first')
     print(' '.join(f'{key:>10}' for key in keys))
     for row in rows:
         print(' '.join(f'{row.get(key, "-"):>10}' for key in keys))

@@ -1,8 +1,8 @@
-"""CRF of many pictures: one after the other with all 21 labels, against ours, in one run.
+"""CRF of many images: one after the other with all 21 labels, against ours, in one run.
 
-    python tools/benchmarks/crf.py [--pictures 8] [--workers 2] [--torch]
+    python tools/benchmarks/crf.py [--images 8] [--workers 2] [--torch]
 
-Ours takes the background and the classes of the picture, in a pool of processes.
+Ours takes the background and the classes of the image, in a pool of processes.
 """
 
 import argparse
@@ -48,21 +48,21 @@ def measure(crf, pictures, workers: int) -> tuple[float, list]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--pictures', type=int, default=8)
+    parser.add_argument('--images', type=int, default=8)
     parser.add_argument('--size', type=int, nargs=2, default=(375, 500), metavar=('H', 'W'))
     parser.add_argument('--preset', default='psa')
     parser.add_argument('--workers', type=int, default=min(os.cpu_count() or 1, 16))
     parser.add_argument('--torch', action='store_true', help='also the pure PyTorch version')
     args = parser.parse_args()
     crf = make_crf(args.preset)
-    print(crf, f'{args.pictures} pictures of {args.size}, {args.workers} processes')
-    every = Pictures(args.pictures, tuple(args.size), 21)
-    present = Pictures(args.pictures, tuple(args.size), 0)
+    print(crf, f'{args.images} images of {args.size}, {args.workers} processes')
+    every = Pictures(args.images, tuple(args.size), 21)
+    present = Pictures(args.images, tuple(args.size), 0)
     naive, expected = measure(crf, every, 0)
     alone, masks = measure(crf, present, 0)
     pool, _ = measure(crf, present, args.workers)
     same = np.mean([np.mean(a == b) for a, b in zip(expected, masks)])
-    print(f'all 21 labels, one process  {naive:7.3f} s per picture')
+    print(f'all 21 labels, one process  {naive:7.3f} s per image')
     print(f'classes present only        {alone:7.3f} s  {naive / alone:5.1f}x')
     print(f'the same in the pool        {pool:7.3f} s  {naive / pool:5.1f}x')
     print(f'pixels of equal label       {100 * same:7.2f} %')

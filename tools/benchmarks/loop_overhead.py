@@ -2,7 +2,7 @@
 
     python tools/benchmarks/loop_overhead.py [--size 128 --batch 8 --width 0.25 --modules ktse]
 
-Both train the same classifier on the same pictures in memory. The loop brings hooks, logging (every
+Both train the same classifier on the same images in memory. The loop brings hooks, logging (every
 10 steps), schedules, seeding and progress; it may cost at most 5 %. The two take turns, and the
 fastest of each is compared. On a CPU the time is that of the process, so that other programs do not
 count.
@@ -33,7 +33,7 @@ MODULES = dict(
 
 
 class Pictures(Dataset):
-    """Noise with labels and a paired picture."""
+    """Noise with labels and a paired image."""
 
     metainfo = dict(classes=tuple(f'c{i}' for i in range(CLASSES)))
 
@@ -124,7 +124,7 @@ def ours(args, data: Dataset) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--size', type=int, default=128, help='side of the pictures')
+    parser.add_argument('--size', type=int, default=128, help='side of the images')
     parser.add_argument('--batch', type=int, default=8)
     parser.add_argument('--width', type=float, default=0.125, help='of ResNet38d')
     parser.add_argument('--modules', choices=MODULES, default='none')

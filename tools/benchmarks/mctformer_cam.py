@@ -1,8 +1,8 @@
-"""Time MCTformer's CAM of a batch, beside one picture after the other.
+"""Time MCTformer's CAM of a batch, beside one image after the other.
 
     python tools/benchmarks/mctformer_cam.py
 
-The straightforward version is that of the original: every picture and every mirror image goes
+The straightforward version is that of the original: every image and every mirror image goes
 through the network alone.
 """
 
@@ -67,7 +67,7 @@ def main() -> None:
     assert torch.allclose(batched(), one_by_one(network, images, labels), atol=1e-3)
     ours = seconds(batched, device, args.repeats)
     plain = seconds(lambda: one_by_one(network, images, labels), device, args.repeats)
-    print(f'{args.batch} pictures of {args.size}x{args.size} with flip on {device.type}: batch '
+    print(f'{args.batch} images of {args.size}x{args.size} with flip on {device.type}: batch '
           f'{ours:.2f} s, one by one {plain:.2f} s ({plain / ours:.2f} times as long)')
 
 

@@ -14,7 +14,7 @@ import time
 
 import torch
 
-SIZES = ((30, 40), (60, 80), (94, 125), (160, 160))  # the last: a 640 x 640 picture at stride 4
+SIZES = ((30, 40), (60, 80), (94, 125), (160, 160))  # the last: a 640 x 640 image at stride 4
 
 
 def dense_psa(scores, features, radius=5, beta=8, log_steps=8):

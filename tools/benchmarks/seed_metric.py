@@ -1,4 +1,4 @@
-"""Time SeedMetric per picture, beside scoring each threshold on its own.
+"""Time SeedMetric per image, beside scoring each threshold on its own.
 
     python tools/benchmarks/seed_metric.py
 """
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--size', type=int, nargs=2, default=(375, 500), metavar=('H', 'W'))
     parser.add_argument('--classes', type=int, default=20)
-    parser.add_argument('--present', type=int, default=2, help='classes in the picture')
+    parser.add_argument('--present', type=int, default=2, help='classes in the image')
     parser.add_argument('--step', type=float, default=0.01)
     parser.add_argument('--repeats', type=int, default=20)
     args = parser.parse_args()

@@ -146,12 +146,12 @@ def main() -> None:
     depth = args.depth or (101 if gpu else 18)
     size = args.size or (448 if gpu else 128)
     batch = args.batch or (16 if gpu else 4)
-    print(f'ResNet-{depth}, {batch} pictures of {size}x{size}, {args.device}, '
+    print(f'ResNet-{depth}, {batch} images of {size}x{size}, {args.device}, '
           f'{torch.get_num_threads()} threads')
     print('system   phase      | straightforward      | ours                 | ratio')
     images = torch.randn(batch, 3, size, size, device=args.device)
     labels = torch.zeros(batch, CLASSES, device=args.device)
-    for row in range(batch):  # 1.5 classes per picture, as in VOC
+    for row in range(batch):  # 1.5 classes per image, as in VOC
         labels[row, [row % CLASSES, (row * (1 + row % 2)) % CLASSES]] = 1
     samples = [WSSSDataSample(gt_label=row) for row in labels]
     for system in args.system:

@@ -4,7 +4,7 @@
         --images train2014.zip val2014.zip
 
 Sources may be archives or folders they were extracted to. OUT gets train2014, val2014, annotations,
-labels_<split>2014.json (the label table of the pictures with an object) and
+labels_<split>2014.json (the label table of the images with an object) and
 SegmentationClass/<split>2014 (masks with ids 1 to 80; where things overlap, the smaller one is
 seen). It can be run again, and goes on where it was cut off.
 """
@@ -28,7 +28,7 @@ from mmwsss.utils.masks import write_mask
 from mmwsss.utils.parallel import ordered_map
 
 CLASSES = COCOImageLabelDataset.METAINFO['classes']
-# Pictures in the annotations; of these, as the field counts them, with an object.
+# Images in the annotations; of these, as the field counts them, with an object.
 COUNTS = dict(train=(82783, 82081), val=(40504, 40137))
 
 
@@ -62,7 +62,7 @@ def rle_mask(rle: dict) -> np.ndarray:
     """Bool ``(H, W)`` of an RLE, compressed or not; runs go down the columns, the first is 0.
 
     Raises:
-        ValueError: The runs do not fill the picture.
+        ValueError: The runs do not fill the image.
     """
     height, width = rle['size']
     counts = rle['counts']
@@ -105,7 +105,7 @@ def draw_mask(height: int, width: int, items: Sequence[Tuple[int, float, object]
         region = (rle_mask(segmentation) if isinstance(segmentation, dict) else
                   polygon_mask(segmentation, height, width))
         if region.shape != mask.shape:
-            raise ValueError(f'an object is {region.shape}, the picture {mask.shape}')
+            raise ValueError(f'an object is {region.shape}, the image {mask.shape}')
         mask[region] = index + 1
     return mask
 
@@ -122,7 +122,7 @@ def _write(folder: Path, item: Tuple[str, int, int, list]) -> None:
 
 
 def read_instances(path: Path) -> List[Tuple[str, int, int, list]]:
-    """Pictures ``(name, height, width, [(class index, area, segmentation), ...])`` by name.
+    """Images ``(name, height, width, [(class index, area, segmentation), ...])`` by name.
 
     Raises:
         ValueError: The file is no instances JSON of COCO.
@@ -151,15 +151,15 @@ def convert(annotations: str,
 
     Args:
         annotations: Archive or folder of the annotations.
-        images: Archives or folders of the pictures.
+        images: Archives or folders of the images.
         out: Folder to fill.
         splits: ``train`` and/or ``val``.
-        counts: Numbers of pictures that each split must have, and with an object; None is those of
+        counts: Numbers of images that each split must have, and with an object; None is those of
             the official data.
         num_workers: Processes that draw masks.
 
     Returns:
-        Per split the number of pictures, and of those with an object.
+        Per split the number of images, and of those with an object.
 
     Raises:
         FileNotFoundError, ValueError: A source is missing, damaged or not what it should be.
@@ -175,7 +175,7 @@ def convert(annotations: str,
 
     for source, pattern in [(annotations, json_name), *((image, image_name) for image in images)]:
         if not copy_files(source, functools.partial(wanted, pattern), out):
-            what = 'annotations' if pattern is json_name else 'pictures'
+            what = 'annotations' if pattern is json_name else 'images'
             raise ValueError(f'"{source}" has no {what} of COCO 2014 {list(splits)}')
     found = {}
     for split in splits:
@@ -188,13 +188,13 @@ def convert(annotations: str,
         found[split] = len(records), len(labels)
         expected = (COUNTS if counts is None else counts).get(split, found[split])
         if found[split] != tuple(expected):
-            raise ValueError(f'"{path}" has {found[split][0]} pictures, {found[split][1]} with an '
+            raise ValueError(f'"{path}" has {found[split][0]} images, {found[split][1]} with an '
                              f'object; COCO 2014 {split} has {expected[0]} and {expected[1]}')
         folder = out / f'{split}2014'
         have = {p.stem for p in folder.glob('*.jpg')}
         missing = sorted({name for name, _, _, _ in records} - have)
         if missing:
-            raise FileNotFoundError(f'{len(missing)} pictures are missing in "{folder}", e.g. '
+            raise FileNotFoundError(f'{len(missing)} images are missing in "{folder}", e.g. '
                                     f'{missing[0]}.jpg; give the archive of {split}2014')
         write = functools.partial(_write, out / 'SegmentationClass' / f'{split}2014')
         for _, _, error in ordered_map(write, records, num_workers):
@@ -216,7 +216,7 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
     found = convert(args.annotations, args.images, args.out, args.splits, num_workers=args.workers)
     for split, (pictures, with_object) in found.items():
-        print(f'{split}: {pictures} pictures, {with_object} with an object')
+        print(f'{split}: {pictures} images, {with_object} with an object')
 
 
 if __name__ == '__main__':

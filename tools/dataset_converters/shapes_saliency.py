@@ -3,9 +3,9 @@ wrong.
 
     python tools/dataset_converters/shapes_saliency.py DATA_ROOT
 
-From the exact masks: things are grown or shrunk by up to 4 pixels, one in ten is missed, one
-picture in ten has a salient blot where there is nothing, and all is blurred. A function of the seed
-and the picture's name.
+From the ground truth: things are grown or shrunk by up to 4 pixels, one in ten is missed, one
+image in ten has a salient blot where there is nothing, and all is blurred. A function of the seed
+and the image's name.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main() -> None:
     masks = sorted((args.data_root / 'SegmentationClassAug').glob('*.png'))
     if not masks:
         raise SystemExit(f'no masks in "{args.data_root / "SegmentationClassAug"}"; first let '
-                         'tools/dataset_converters/shapes.py or a training draw the pictures')
+                         'tools/dataset_converters/shapes.py or a training draw the images')
     for path in masks:
         rng = np.random.default_rng([args.seed, zlib.crc32(path.stem.encode())])
         with atomic_write(args.data_root / 'saliency' / path.name, 'wb') as file:

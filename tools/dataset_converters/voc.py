@@ -3,7 +3,7 @@
     python tools/dataset_converters/voc.py --voc VOCtrainval_11-May-2012.tar --sbd benchmark.tgz
 
 Both may be archives or folders they were extracted to. OUT gets JPEGImages, Annotations,
-SegmentationClass, SegmentationClassAug (the official masks, and those of SBD for the pictures that
+SegmentationClass, SegmentationClassAug (the official masks, and those of SBD for the images that
 have none) and ImageSets/Segmentation with train_aug.txt: VOC's train and all of SBD, without VOC's
 val. It can be run again, and goes on where it was cut off.
 """
@@ -117,7 +117,7 @@ def convert(voc: str,
     for part, names in ids.items():
         expected = (COUNTS if counts is None else counts).get(part, len(names))
         if len(names) != expected:
-            raise ValueError(f'{part} would have {len(names)} pictures, it must have {expected}: '
+            raise ValueError(f'{part} would have {len(names)} images, it must have {expected}: '
                              f'"{voc}" or "{sbd}" is not the official data, or not whole')
         for folder, ending in (('JPEGImages', 'jpg'), ('SegmentationClassAug', 'png')):
             missing = [n for n in names if not (out / folder / f'{n}.{ending}').is_file()]
@@ -140,7 +140,7 @@ def main(argv=None) -> None:
                         help='ignored pixels on each side of borders in the masks of SBD')
     args = parser.parse_args(argv)
     for part, count in convert(args.voc, args.sbd, args.out, void_width=args.void_width).items():
-        print(f'{part}: {count} pictures')
+        print(f'{part}: {count} images')
 
 
 if __name__ == '__main__':

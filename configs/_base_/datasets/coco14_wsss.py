@@ -1,4 +1,4 @@
-# COCO 2014 with image labels, 80 classes. Training on the 82,081 pictures of train that have an
+# COCO 2014 with image labels, 80 classes. Training on the 82,081 images of train that have an
 # object; seeds are scored on the first 1,000 of them, whose masks tools/dataset_converters/coco.py
 # makes.
 data_root = 'data/coco2014'

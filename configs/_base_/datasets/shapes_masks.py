@@ -1,7 +1,7 @@
 # Shapes for mmseg: trained on generated masks, scored on the exact ones of val. The drawings are
 # made by ShapesDataset.export(data_root), or by any classifier config on Shapes.
 #
-# mask_dir is relative to data_root unless absolute; the default are the exact masks (the upper
+# mask_dir is relative to data_root unless absolute; the default is the ground truth (the upper
 # bound). --cfg-options train_dataloader.dataset.mask_dir=/path/to/masks
 data_root = 'data/shapes'
 mask_dir = 'SegmentationClassAug'

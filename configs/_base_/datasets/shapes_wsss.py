@@ -1,4 +1,4 @@
-# Shapes: drawn when first used, see ShapesDataset. Seeds are scored on the training pictures
+# Shapes: drawn when first used, see ShapesDataset. Seeds are scored on the training images
 # themselves, as on VOC; a held-out part is `val`.
 data_root = 'data/shapes'
 num_train, num_val = 400, 100

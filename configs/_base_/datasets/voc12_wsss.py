@@ -1,4 +1,4 @@
-# VOC 2012 with image labels. Training on train_aug (10,582 pictures), seeds are scored on train
+# VOC 2012 with image labels. Training on train_aug (10,582 images), seeds are scored on train
 # (1,464). Labels come from the XML annotations, or from label_file, e.g. cls_labels.npy.
 data_root = 'data/VOCdevkit/VOC2012'
 label_file = None

@@ -1,5 +1,5 @@
 # DeepLabV1 (large field of view) on ResNet-101 at output stride 8, after the wseg code base:
-# trainable batch norm, one picture scale in training, 1x/2x/10x/20x groups at rate 1e-3.
+# trainable batch norm, one image scale in training, 1x/2x/10x/20x groups at rate 1e-3.
 model = dict(
     type='MSCEncoderDecoder',
     data_preprocessor=dict(

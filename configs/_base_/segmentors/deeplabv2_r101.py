@@ -1,7 +1,7 @@
 # DeepLabV2 on ResNet-101 at output stride 8, after deeplab-pytorch: constant dilation in a stage,
-# frozen batch norm, sum of four dilated classifiers, MSC training (the picture also at .75 and .5,
+# frozen batch norm, sum of four dilated classifiers, MSC training (the image also at .75 and .5,
 # and the maximum of the three). ImageNet weights; some papers start from COCO *segmentation*
-# weights instead, which have seen exact masks.
+# weights instead, which have seen ground truth.
 #
 # num_classes counts the background, as everywhere in mmseg. The default scope is mmwsss, so parts
 # of mmseg carry its name, also within other parts ('mmseg.CrossEntropyLoss').

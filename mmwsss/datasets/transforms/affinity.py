@@ -21,7 +21,7 @@ class LoadAffinityScores(BaseTransform):
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no such file, or not of the picture's size.
+        ValueError: It is no such file, or not of the image's size.
     """
 
     path_field = 'prior_path'
@@ -38,8 +38,8 @@ class LoadAffinityScores(BaseTransform):
             raise ValueError(
                 f'"{path}" holds no affinity scores ({error}); make it again') from error
         if scores.shape[2:] != results['img'].shape[:2]:
-            raise ValueError(f'"{path}" has size {scores.shape[2:]}, its picture '
-                             f'{results["img"].shape[:2]}; make it again from this picture')
+            raise ValueError(f'"{path}" has size {scores.shape[2:]}, its image '
+                             f'{results["img"].shape[:2]}; make it again from this image')
         results['affinity_keys'] = keys
         results['affinity_scores'] = np.ascontiguousarray(
             scores.reshape(-1, *scores.shape[2:]).transpose(1, 2, 0))

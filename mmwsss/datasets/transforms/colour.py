@@ -13,7 +13,7 @@ Range = Union[float, Sequence[float]]
 
 
 def _on_picture(results: dict, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """A copy of ``img`` with its picture changed and its padding left as it is."""
+    """A copy of ``img`` with its image changed and its padding left as it is."""
     image = results['img'].copy()
     top, left, height, width = results.get('valid_box', (0, 0, *image.shape[:2]))
     box = slice(top, top + height), slice(left, left + width)
@@ -98,7 +98,7 @@ COLOUR_OPS: Dict[str, tuple] = dict(
 
 @TRANSFORMS.register_module()
 class StrongView(BaseTransform):
-    """Add a strongly changed view of the picture, of the same geometry (FSAE).
+    """Add a strongly changed view of the image, of the same geometry (FSAE).
 
     A fresh colour jitter, blur, then operations of RandAugment drawn from the nine that move
     nothing. Put it after all geometry. Padding is left as it is.
@@ -106,7 +106,7 @@ class StrongView(BaseTransform):
     Args:
         jitter: Arguments of :class:`ColorJitter`; None for none. FSAE's prototype draws a jitter of
             its own for the strong view, so put the weak view's before or after this transform.
-        blur: Range of the blur's sigma; its kernel is drawn from 1, 3 and 5 for each picture. None
+        blur: Range of the blur's sigma; its kernel is drawn from 1, 3 and 5 for each image. None
             for no blur.
         num_ops: Number of operations; 5 as in the scripts behind the published numbers, the paper
             says 3.

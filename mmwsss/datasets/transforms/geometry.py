@@ -1,4 +1,4 @@
-"""Transforms that move pixels: the picture, its views and all of its maps alike."""
+"""Transforms that move pixels: the image, its views and all of its maps alike."""
 
 import math
 from typing import Callable, Dict, Sequence, Tuple, Union
@@ -10,12 +10,12 @@ from mmcv.transforms import BaseTransform
 
 from mmwsss.registry import TRANSFORMS
 
-# Maps that follow the picture, by nearest neighbour, and what they are padded with.
+# Maps that follow the image, by nearest neighbour, and what they are padded with.
 MAP_FILL: Dict[str, int] = dict(gt_seg_map=255, prior_mask=255, saliency=0)
 
 
 def apply_geometry(results: dict, on_image: Callable, on_map: Callable) -> dict:
-    """Move picture and views by ``on_image(array)``, the maps by ``on_map(array, fill)``."""
+    """Move image and views by ``on_image(array)``, the maps by ``on_map(array, fill)``."""
     results['img'] = on_image(results['img'])
     if 'views' in results:
         results['views'] = {name: on_image(view) for name, view in results['views'].items()}
@@ -45,7 +45,7 @@ class ResizeLong(BaseTransform):
 
     Args:
         long: ``(low, high)``, both included, or one length.
-        interpolation: Of the picture, as in :func:`mmcv.imresize`.
+        interpolation: Of the image, as in :func:`mmcv.imresize`.
     """
 
     def __init__(self, long: Union[int, Sequence[int]] = (256, 512),
@@ -88,9 +88,9 @@ class RandomResizedCrop(BaseTransform):
 
     Args:
         size: Side of the result.
-        scale: Range of the window's part of the picture's area.
+        scale: Range of the window's part of the image's area.
         ratio: Range of its width over height, drawn uniformly in the logarithm.
-        interpolation: Of the picture.
+        interpolation: Of the image.
     """
 
     def __init__(self,
@@ -111,7 +111,7 @@ class RandomResizedCrop(BaseTransform):
             w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
             if 0 < w <= width and 0 < h <= height:
                 return (np.random.randint(height - h + 1), np.random.randint(width - w + 1), h, w)
-        # The picture is too long for the ratios: the largest window in the middle.
+        # The image is too long for the ratios: the largest window in the middle.
         w = min(width, round(height * self.ratio[1]))
         h = min(height, round(width / self.ratio[0]))
         return (height - h) // 2, (width - w) // 2, h, w
@@ -128,9 +128,9 @@ class RandomResizedCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomPadCrop(BaseTransform):
-    """Cut a random window; along a side where the picture is smaller, put it at a random place.
+    """Cut a random window; along a side where the image is smaller, put it at a random place.
 
-    Where the crop shows no picture, ``valid_box`` says so (the data preprocessor makes it 0 after
+    Where the crop shows no image, ``valid_box`` says so (the data preprocessor makes it 0 after
     normalisation); maps get their ignored value there.
 
     Args:

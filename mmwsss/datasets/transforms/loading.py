@@ -24,7 +24,7 @@ def _read(path: str, what: str) -> bytes:
 
 
 def _is_whole(data: bytes) -> bool:
-    """Whether the file ends as its format does; OpenCV fills a truncated picture with grey."""
+    """Whether the file ends as its format does; OpenCV fills a truncated image with grey."""
     if data[:2] == b'\xff\xd8':
         return data.endswith(b'\xff\xd9')
     if data[:4] == b'\x89PNG':
@@ -34,26 +34,26 @@ def _is_whole(data: bytes) -> bool:
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
-    """Read the picture at ``img_path``.
+    """Read the image at ``img_path``.
 
     Adds ``img`` (uint8 BGR ``(H, W, 3)``), ``ori_shape`` and ``img_shape``.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is truncated or no picture.
+        ValueError: The file is truncated or no image.
     """
 
     def transform(self, results: dict) -> dict:
         path = results['img_path']
-        data = _read(path, 'picture')
+        data = _read(path, 'image')
         try:
             if not _is_whole(data):  # or only followed by something: let PIL decide
                 Image.open(io.BytesIO(data)).load()
             results['img'] = mmcv.imfrombytes(data, flag='color')
             if results['img'] is None:
-                raise ValueError('not a picture')
+                raise ValueError('not an image')
         except Exception as error:
-            raise ValueError(f'picture "{path}" is truncated or cannot be decoded ({error}); '
+            raise ValueError(f'image "{path}" is truncated or cannot be decoded ({error}); '
                              'restore it or take it off the list') from None
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         return results
@@ -61,7 +61,7 @@ class LoadImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadMask(BaseTransform):
-    """Read a map of the picture's size: a mask, a prior mask, or a saliency map. After
+    """Read a map of the image's size: a mask, a prior mask, or a saliency map. After
     :class:`LoadImage`.
 
     Args:
@@ -70,7 +70,7 @@ class LoadMask(BaseTransform):
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It cannot be decoded, is not of the picture's size, or has an id out of range.
+        ValueError: It cannot be decoded, is not of the image's size, or has an id out of range.
     """
 
     PATHS = dict(gt_seg_map='seg_map_path', prior_mask='prior_path', saliency='saliency_path')
@@ -86,7 +86,7 @@ class LoadMask(BaseTransform):
         mask = self.read(path)
         if mask.shape != results['img'].shape[:2]:
             raise ValueError(
-                f'"{path}" has height and width {mask.shape}, but its picture '
+                f'"{path}" has height and width {mask.shape}, but its image '
                 f'"{results["img_path"]}" {results["img"].shape[:2]}; make them one size')
         if self.key == 'gt_seg_map':
             mask = self.translate(mask, results['mask_lut'], path)

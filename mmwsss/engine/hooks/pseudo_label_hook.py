@@ -16,14 +16,14 @@ from mmwsss.utils.model import unwrap_model
 
 @HOOKS.register_module()
 class PseudoLabelHook(Hook):
-    """Write the multi-scale CAM of each picture and, if asked for, its seed as a mask; where exact
+    """Write the multi-scale CAM of each image and, if asked for, its seed as a mask; where exact
     masks are at hand, log the seeds' scores.
 
     The files are ``<out_dir>/cams/<name>.npz`` and ``<out_dir>/seeds/<name>.png``. They are made by
     the function that the pipeline and the tools use (:func:`generate_cams`).
 
     Args:
-        dataset: Config of the pictures; by default those of ``val_dataloader``.
+        dataset: Config of the images; by default those of ``val_dataloader``.
         interval: Epochs between two times; None is once, after the training.
         threshold: Background threshold of the seeds; ``'oracle'`` or ``'held_out'`` takes the one
             that the scores choose; None writes no seeds.
@@ -32,7 +32,7 @@ class PseudoLabelHook(Hook):
         out_dir: Default: ``<work_dir>/pseudo_labels``.
 
     Raises:
-        ValueError: An option is out of its range, or there are no pictures.
+        ValueError: An option is out of its range, or there are no images.
     """
 
     priority = 'LOW'
@@ -63,7 +63,7 @@ class PseudoLabelHook(Hook):
         """Build the data set now, so that a missing file stops the run before it begins."""
         cfg = self.dataset_cfg or (runner.cfg.get('val_dataloader') or {}).get('dataset')
         if cfg is None:
-            raise ValueError('PseudoLabelHook has no pictures; give dataset=dict(...), or a '
+            raise ValueError('PseudoLabelHook has no images; give dataset=dict(...), or a '
                              'val_dataloader in the config')
         self.dataset = build_cam_dataset(cfg, masks=self.score is not None)
 

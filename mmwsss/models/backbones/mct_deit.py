@@ -87,8 +87,8 @@ class MCTDeiT(BaseModule):
 
     Args:
         num_classes: Class tokens C.
-        img_size: Side of the picture that the position embedding is made for; it is interpolated
-            (bicubic) for pictures of other sizes.
+        img_size: Side of the image that the position embedding is made for; it is interpolated
+            (bicubic) for images of other sizes.
         patch_size: Side of a patch; what is left over at the right and bottom is not seen.
         embed_dims: Width D of a token.
         depth: Number of layers L.
@@ -96,7 +96,7 @@ class MCTDeiT(BaseModule):
         mlp_ratio: Hidden width of the MLPs over D.
         drop_path_rate: Stochastic depth of the last layer, rising linearly from 0.
         stem: Channels of 3x3 convolutions with stride 2, batch norm and ReLU before the patches are
-            cut, which let a transformer learn from few pictures. Not in MCTformer.
+            cut, which let a transformer learn from few images. Not in MCTformer.
         init_cfg: ``dict(type='Pretrained', checkpoint=FILE)`` or None.
 
     Raises:
@@ -138,7 +138,7 @@ class MCTDeiT(BaseModule):
             super().init_weights()
 
     def adapt_state_dict(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Weights with one class token, or of another picture size, to this network's shapes."""
+        """Weights with one class token, or of another image size, to this network's shapes."""
         state = dict(state)
         token, position = state.get('cls_token'), state.get('pos_embed')
         if token is None or position is None:
@@ -173,7 +173,7 @@ class MCTDeiT(BaseModule):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """
         Args:
-            x: Normalised pictures ``(N, 3, H, W)``.
+            x: Normalised images ``(N, 3, H, W)``.
 
         Returns:
             Patch map ``(N, D, h, w)``, class tokens ``(N, C, D)``, and the attention of all layers,

@@ -166,7 +166,7 @@ class ResNet38d(BaseModule):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """
         Args:
-            x: Normalised RGB pictures ``(N, 3, H, W)``.
+            x: Normalised RGB images ``(N, 3, H, W)``.
 
         Returns:
             The maps that ``out_indices`` names.

@@ -53,7 +53,7 @@ class VGG16LargeFOV(BaseModule):
             super().init_weights()
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Normalised pictures ``(N, 3, H, W)`` to one map ``(N, fc_channels, H/8, W/8)``."""
+        """Normalised images ``(N, 3, H, W)`` to one map ``(N, fc_channels, H/8, W/8)``."""
         x = self.features(x)
         x = self.dropout(F.relu(self.fc6(x)))
         return (self.dropout(F.relu(self.fc7(x))), )

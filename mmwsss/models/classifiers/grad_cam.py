@@ -30,10 +30,10 @@ class GradCAM(nn.Module):
     def attend(self, output: CAMOutput, labels: Tensor | None = None) -> Tensor:
         """Maps of a pass that was made with gradient.
 
-        One backward pass per label that the picture with the most has, for the batch as a whole.
+        One backward pass per label that the image with the most has, for the batch as a whole.
 
         Args:
-            output: Of a network; the pictures must not interact in its head.
+            output: Of a network; the images must not interact in its head.
             labels: Classes to explain, multi-hot ``(N, C)``; None means all.
 
         Returns:
@@ -49,7 +49,7 @@ class GradCAM(nn.Module):
                 'Grad-CAM needs a pass made with gradient; ask for it by views(..., grad=True)')
         if labels is None:
             labels = torch.ones_like(logits)
-        rank = labels.cumsum(1) * labels  # 1 for a picture's first label, 2 for its second
+        rank = labels.cumsum(1) * labels  # 1 for an image's first label, 2 for its second
         feat = output.feats[-1].float()
         # The gradient of a mean over pixels is tiny in float16, that of the sum is not.
         area = feat.shape[-2] * feat.shape[-1]
@@ -61,7 +61,7 @@ class GradCAM(nn.Module):
             weight = grad[start:start + len(logits)].float().mean((-2, -1)) / area
             single = torch.einsum('nd,ndhw->nhw', weight, feat)
             cam = cam + chosen[:, :, None, None] * single[:, None]
-        if not isinstance(cam, Tensor):  # no picture has a label
+        if not isinstance(cam, Tensor):  # no image has a label
             cam = feat.new_zeros(*logits.shape, *feat.shape[-2:])
         return F.relu(cam) if self.relu else cam
 

@@ -74,7 +74,7 @@ class Views:
         return name in self._images or name in self._recipes
 
     def image(self, name: str = 'image') -> Tensor:
-        """The normalised pictures of a view, ``(N, 3, H, W)``."""
+        """The normalised images of a view, ``(N, 3, H, W)``."""
         if name not in self._images:
             if name not in self._recipes:
                 raise KeyError(
@@ -89,7 +89,7 @@ class Views:
         return self._labels.get(name, self._labels['image'])
 
     def valid(self, name: str = 'image') -> Tensor:
-        """1 on the picture, 0 on padding: ``(N, 1, H, W)`` for a view given by the data."""
+        """1 on the image, 0 on padding: ``(N, 1, H, W)`` for a view given by the data."""
         images = self._images[name]
         mask = valid_mask(self.samples.get(name) or self.samples.get('image') or [],
                           images.shape[-2:], images.device)
@@ -105,7 +105,7 @@ class Views:
         for sample in rows:
             if key not in sample:
                 raise KeyError(
-                    f'picture "{sample.get("name")}" has no "{key}"; a module needs it, so '
+                    f'image "{sample.get("name")}" has no "{key}"; a module needs it, so '
                     'the data set must provide it and the pipeline must load and pack it')
         return torch.stack([sample.get(key) for sample in rows])
 
@@ -120,7 +120,7 @@ class Views:
 
         Args:
             name: Name of the view.
-            make: Gives its normalised pictures ``(N, 3, H, W)``.
+            make: Gives its normalised images ``(N, 3, H, W)``.
             labels: Its labels, if they differ from those of ``image``.
             after: Views whose output the recipe uses.
             spec: What tells this recipe from another of the same name (thresholds, ...).

@@ -78,7 +78,7 @@ class WSSSClassifier(_Network, BaseModel):
         teacher: Keep a second network of the same shape whose weights follow the student as an
             exponential moving average (``train_cfg.ema``). It gets no gradient.
         networks: Further networks by name, e.g. ``adversary=dict(type='CAMNetwork', ...)``.
-        cls_views: Views with the head's classification loss (the paired picture of KTSE has none).
+        cls_views: Views with the head's classification loss (the paired image of KTSE has none).
         cls_weight: Factor of the classification loss.
         cam: How inference makes a CAM where the head does not (``dict(type='GradCAM')``).
         test_cfg: Options of :func:`multi_scale_cam` for :meth:`predict`, and ``logits=True`` to
@@ -228,7 +228,7 @@ class WSSSClassifier(_Network, BaseModel):
         """Check that a sample of the training set has all that the modules need.
 
         Args:
-            sample: ``inputs`` and ``data_samples`` of one picture, before collation.
+            sample: ``inputs`` and ``data_samples`` of one image, before collation.
 
         Raises:
             KeyError: A view or a field is missing; says which and how to get it.
@@ -243,7 +243,7 @@ class WSSSClassifier(_Network, BaseModel):
             for key in idea.fields:
                 if key not in sample['data_samples']['image']:
                     raise KeyError(
-                        f'{type(idea).__name__} needs the field "{key}", which picture '
+                        f'{type(idea).__name__} needs the field "{key}", which image '
                         f'"{sample["data_samples"]["image"].get("name")}" does not have; the data '
                         f'set must provide it ({key}_dir=...) and the pipeline must load and pack '
                         'it')

@@ -18,7 +18,7 @@ class CAMOutput:
         feats: Feature maps of the backbone, low to high level.
         extra: Tensors that only some heads make, by name (``pooled_map``, ``embedding``, ...);
             their first dimension is the batch.
-        origin: The pass of several views that this is a part of, and the place of its first picture
+        origin: The pass of several views that this is a part of, and the place of its first image
             there. The logits were computed from the features of the whole, so that is where
             :class:`GradCAM` differentiates.
     """

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class PixelCorrelationModule(nn.Module):
-    """Averages a CAM over the pixels of the picture that look alike.
+    """Averages a CAM over the pixels of the image that look alike.
 
     Features and CAM are cut off from the graph: only the three convolutions in here learn from
     what is done with the result.
@@ -16,7 +16,7 @@ class PixelCorrelationModule(nn.Module):
     Args:
         in_channels: Channels of the two feature maps.
         mid_channels: What each is reduced to.
-        out_channels: Channels in which pixels are compared, joined with the picture's 3.
+        out_channels: Channels in which pixels are compared, joined with the image's 3.
     """
 
     def __init__(self,
@@ -34,7 +34,7 @@ class PixelCorrelationModule(nn.Module):
     def forward(self, image: Tensor, feats: Sequence[Tensor], cam: Tensor) -> Tensor:
         """
         Args:
-            image: Normalised picture ``(N, 3, H, W)``, of any size.
+            image: Normalised image ``(N, 3, H, W)``, of any size.
             feats: The two feature maps ``(N, Ci, h, w)``.
             cam: Normalised CAM ``(N, K, h', w')``, the background among its channels.
 

@@ -57,7 +57,7 @@ class SEAMHead(GAPHead):
 
     ``extra['cam_rv']`` is the revised normalised CAM ``(N, C + 1, h, w)``, background first;
     inference uses its class maps. The background score gets no gradient from the classification.
-    As in the original, the logits average the CAM resized to the size of the picture.
+    As in the original, the logits average the CAM resized to the size of the image.
 
     Args:
         num_classes: Foreground classes C.
@@ -91,7 +91,7 @@ class SEAMHead(GAPHead):
         """
         Args:
             feats: Three feature maps of one size.
-            image: The normalised picture ``(N, 3, H, W)`` they come from.
+            image: The normalised image ``(N, 3, H, W)`` they come from.
         """
         output = super().forward(feats)
         output.logits = mean_after_resize(output.cam, image.shape[-2:])

@@ -56,7 +56,7 @@ def structure_seeds(cam: Tensor,
 
 
 def image_prototypes(features: Tensor, seeds: Tensor) -> Tensor:
-    """Mean of the features over the seeds of each class (the mean is over the picture, since only
+    """Mean of the features over the seeds of each class (the mean is over the image, since only
     the direction counts).
 
     Args:
@@ -129,7 +129,7 @@ class SIPEHead(GAPHead):
         """The image-specific CAM of the classes ``(N, C, h, w)``, or the classifier's.
 
         At inference the seeds, too, come from the hierarchical feature. A class's map does not
-        depend on which others are in the picture, so no label is needed.
+        depend on which others are in the image, so no label is needed.
         """
         if self.infer == 'cam':
             return output.cam

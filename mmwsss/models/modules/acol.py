@@ -1,4 +1,4 @@
-"""Rigid classification of the erased picture, the row that KTSE compares with as ACoL
+"""Rigid classification of the erased image, the row that KTSE compares with as ACoL
 (Zhang et al., CVPR 2018: complementary regions by adversarial erasing)."""
 
 from typing import Dict
@@ -15,10 +15,10 @@ from .ktse import add_erased_view
 
 @MODELS.register_module()
 class ErasedClassification(WSSSModule):
-    """The erased picture must still be classified as all its classes (KTSE table 7, "rigid").
+    """The erased image must still be classified as all its classes (KTSE table 7, "rigid").
 
     ACoL erases features and gives the remaining ones to a second classifier; KTSE's comparison,
-    which is what this is, erases the picture and keeps one classifier.
+    which is what this is, erases the image and keeps one classifier.
 
     Args:
         threshold: Foreground response from which on a pixel is erased.

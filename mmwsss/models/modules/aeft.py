@@ -1,6 +1,6 @@
 """AEFT: Adversarial Erasing Framework via Triplet (Yoon et al., ECCV 2022, KAIST).
 
-The erased picture attracts and a picture of other classes repels, in the space of the gated pyramid
+The erased image attracts and an image of other classes repels, in the space of the gated pyramid
 pooling's map. Facts from the released code; the paper's text was not at hand.
 """
 
@@ -20,7 +20,7 @@ from .ktse import global_alignment_loss
 
 
 def attract_loss(anchor: Tensor, erased: Tensor, labels: Tensor) -> Tensor:
-    """The erased picture's pooled map holds as much of each class: KTSE's global alignment (which
+    """The erased image's pooled map holds as much of each class: KTSE's global alignment (which
     comes from here), on pooled maps ``(N, C, h, w)`` in place of CAMs."""
     return global_alignment_loss(anchor, erased, labels)
 
@@ -45,7 +45,7 @@ def region_features(pooled: Tensor, cam: Tensor, labels: Tensor,
 
 
 def disjoint_partners(labels: Tensor) -> Tuple[Tensor, Tensor]:
-    """First picture of the batch that shares no class, and whether there is one, both ``(N,)``.
+    """First image of the batch that shares no class, and whether there is one, both ``(N,)``.
 
     The original drops the entries without a partner from its index list, which then no longer lines
     up with the anchors; a fixed-length list with a validity mask does.
@@ -80,7 +80,7 @@ def repulse_loss(anchor: Tensor,
 class AdversarialErasingTriplet(WSSSModule):
     """AEFT; with ``repulse_weight=0``, the row "soft GPP feature alignment" of KTSE's table 7.
 
-    Needs a :class:`GPPHead`. Makes the view ``erased_soft``: the picture times
+    Needs a :class:`GPPHead`. Makes the view ``erased_soft``: the image times
     ``[R < threshold] R``, R its foreground response, so that the background darkens as well and
     gradient flows into the CAM.
 

@@ -1,8 +1,8 @@
 """CSD: Cross-domain Semantic Decoupling (Yang et al., BMVC 2023).
 
-Classes that always come together get mixed up in the CAM. Pictures of a single class (source) tell
-them apart: their foreground is pasted into a picture of several classes, and so is their
-background, and the CAM of what was pasted must stay what it was in the source picture.
+Classes that always come together get mixed up in the CAM. Images of a single class (source) tell
+them apart: their foreground is pasted into an image of several classes, and so is their
+background, and the CAM of what was pasted must stay what it was in the source image.
 
 The paper gives the two losses without softmax temperature or normalisation; an unfinished prototype
 by its first author has more details. ``variant='paper'`` reads the equations literally and is the
@@ -59,15 +59,15 @@ def foreground_consistency_loss(source: Tensor,
     which may be negative.
 
     Args:
-        source: CAM of the source picture ``(N, C, h, w)``; it gets no gradient.
-        mixed: CAM of the picture with the pasted object.
-        labels: One-hot class of the source picture ``(N, C)``.
+        source: CAM of the source image ``(N, C, h, w)``; it gets no gradient.
+        mixed: CAM of the image with the pasted object.
+        labels: One-hot class of the source image ``(N, C)``.
         weights: Of each pixel, ``(N, h, w)``: 1 on the object, or weights that sum to 1.
         variant: ``'paper'`` or ``'prototype'``.
         temperature: Of the prototype.
 
     Returns:
-        A scalar: the sum over pixels, the mean over pictures.
+        A scalar: the sum over pixels, the mean over images.
     """
     _check_variant(variant)
     source, mixed = source.detach().float(), mixed.float()
@@ -93,15 +93,15 @@ def background_consistency_loss(source: Tensor,
     (The paper prints the foreground mixture in eq. 5, an error.)
 
     Args:
-        source: CAM of the source picture ``(N, C, h, w)``; it gets no gradient.
-        mixed: CAM of the picture with the pasted background.
+        source: CAM of the source image ``(N, C, h, w)``; it gets no gradient.
+        mixed: CAM of the image with the pasted background.
         weights: ``(N, h, w)``, see :func:`foreground_consistency_loss`.
         variant: ``'paper'`` or ``'prototype'``.
         dummy: M'; .1 in the prototype, unknown in the paper.
         temperature: Of the prototype.
 
     Returns:
-        A scalar: the sum over pixels, the mean over pictures.
+        A scalar: the sum over pixels, the mean over images.
     """
     _check_variant(variant)
 
@@ -124,7 +124,7 @@ def purity_weights(cam: Tensor,
     """The prototype's weights of pixels: the purer the CAM there, the larger.
 
     The purity is 1 minus the normalised entropy of the class scores beside a constant background;
-    a softmax over the pixels of the mask makes weights that sum to 1 per picture.
+    a softmax over the pixels of the mask makes weights that sum to 1 per image.
 
     Args:
         cam: Normalised CAM ``(N, C, h, w)`` in [0, 1].
@@ -164,7 +164,7 @@ class CrossDomainDecoupling(WSSSModule):
 
     Needs the views ``source``, ``fg_mix`` and ``bg_mix`` of :class:`CrossDomainDataset`; the
     samples of the mixed views say in ``paste_mask`` ``(H, W)`` which pixels come from the source
-    picture.
+    image.
 
     Args:
         fg_weight, bg_weight: Weights of the two losses (paper .01 and .1).
@@ -175,9 +175,9 @@ class CrossDomainDecoupling(WSSSModule):
         temperature: Of the prototype's softmax.
         threshold: The prototype uses the object's pixels only where its CAM exceeds this.
         purity: Temperature of :func:`purity_weights` in the prototype.
-        teacher: Network that sees the source picture: ``'frozen'`` (the student in evaluation mode,
+        teacher: Network that sees the source image: ``'frozen'`` (the student in evaluation mode,
             prototype), ``'student'`` (its own training pass, for networks whose batch norm learns:
-            else its two modes differ more than the two pictures) or ``'teacher'`` (EMA weights).
+            else its two modes differ more than the two images) or ``'teacher'`` (EMA weights).
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`.
 
     Raises:

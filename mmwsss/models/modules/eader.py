@@ -1,6 +1,6 @@
 """EADER: "Find it if You Can: End-to-End Adversarial Erasing" (Stammes et al., 2020).
 
-A second classifier, the adversary, sees the picture with the attended part of one class erased and
+A second classifier, the adversary, sees the image with the attended part of one class erased and
 learns to find that class all the same; the localizer (the student) learns to leave it nothing.
 The defaults are those of the released code, which gave the published numbers; where the paper's
 equation differs, it is an option and the docstring says so.
@@ -44,7 +44,7 @@ def attention_mining_loss(scores: Tensor,
             logits (paper).
         classes: The class that was erased from each copy, int64 ``(M,)``.
         divisor: What the sum over copies is divided by; by default M (code). Paper: ``N C`` with N
-            pictures.
+            images.
 
     Returns:
         A scalar.
@@ -54,12 +54,12 @@ def attention_mining_loss(scores: Tensor,
 
 
 def attention_size_loss(cam: Tensor, divisor: float | None = None) -> Tensor:
-    """L_reg: the attended share of the picture.
+    """L_reg: the attended share of the image.
 
     Args:
         cam: Normalised attention maps, ``(M, H, W)``.
         divisor: What the sum over maps is divided by; by default M (code). Paper: ``N C`` with N
-            pictures.
+            images.
 
     Returns:
         A scalar.
@@ -87,8 +87,8 @@ def normalize_attention(cam: Tensor, mode: str = 'minmax') -> Tensor:
 class AdversarialErasing(WSSSModule):
     """End-to-end adversarial erasing.
 
-    Makes the view ``erased_per_class``: one copy per picture and present class, ordered by picture
-    and then class, with that class's attention erased and the picture's full label. In a phase that
+    Makes the view ``erased_per_class``: one copy per image and present class, ordered by image
+    and then class, with that class's attention erased and the image's full label. In a phase that
     trains the student it gives ``alpha L_am + beta L_reg`` beside the classification loss of the
     head; in one that trains the adversary, the adversary's classification loss on the copies. The
     loop alternates the two (``train_cfg.phases``); to train both at once would turn L_am against
@@ -103,7 +103,7 @@ class AdversarialErasing(WSSSModule):
         norm: Scaling of the attention: ``'minmax'`` (code) or ``'max'`` (paper).
         mining: L_am on ``'prob'`` abilities (code) or ``'logit'`` s (paper).
         average: L_am and L_reg are means over ``'copies'`` (code), or over ``'classes'``: sums over
-            a picture's classes divided by C (paper).
+            an image's classes divided by C (paper).
         omega: Sharpness of the soft mask.
         psi: Attention above which a pixel is erased.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`.
@@ -153,7 +153,7 @@ class AdversarialErasing(WSSSModule):
 
     @staticmethod
     def copies(views: Views):
-        """Picture and class of each copy, two int64 ``(M,)``; M is 1 even if there is no label."""
+        """Image and class of each copy, two int64 ``(M,)``; M is 1 even if there is no label."""
         def find():  # how many there are depends on the labels: one synchronisation per step
             found = views.labels().nonzero()
             return (found if len(found) else found.new_zeros(1, 2)).unbind(1)
@@ -161,7 +161,7 @@ class AdversarialErasing(WSSSModule):
         return views.shared('eader.copies', find)
 
     def attention(self, views: Views) -> Tensor:
-        """The student's normalised attention for each copy at the size of the picture,
+        """The student's normalised attention for each copy at the size of the image,
         ``(M, H, W)``; without gradient in the adversary's phase."""
         def attend() -> Tensor:
             output = views['image']

@@ -21,7 +21,7 @@ def saliency_loss(cam: Tensor,
                   alpha: float = 0.5) -> Tensor:
     """Squared error between the saliency map and the one that the class probabilities imply.
 
-    Per picture, a present class is an object if more than ``tau`` of the pixels that it claims are
+    Per image, a present class is an object if more than ``tau`` of the pixels that it claims are
     salient, and belongs to the background otherwise. The implied saliency is ``alpha`` times the
     probability of all object classes plus ``1 - alpha`` times that of not being background.
 
@@ -61,7 +61,7 @@ class ExplicitPseudoPixelSupervision(WSSSModule):
         tau, alpha: See :func:`saliency_loss`.
         revised: Supervise SEAM's revised CAM as well (PPC with EPS).
         scale, size: A second view on which to do the same, see :func:`add_resized_view`; its terms
-            and those of the picture are averaged. Without either, the picture only.
+            and those of the image are averaged. Without either, the image only.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`.
 
     Raises:

@@ -1,6 +1,6 @@
 """FSAE: Feature-level and Spatial-level Activation Expansion (Choi et al., WACV 2025).
 
-What the weakly augmented picture shows with confidence supervises the strongly augmented one (FAE,
+What the weakly augmented image shows with confidence supervises the strongly augmented one (FAE,
 the feature level), and so does the ring around its confident objects, with a lower threshold (SAE,
 the spatial level). It needs class scores with a background and nothing else of the base.
 
@@ -70,7 +70,7 @@ def fsae_loss(student_logits: Tensor,
 
     Args:
         student_logits: Of the strong view, ``(N, C + 1, h, w)``, **background first**; the only
-            ones with gradient. Those of classes that the picture does not have are set to 0, which
+            ones with gradient. Those of classes that the image does not have are set to 0, which
             leaves them some probability (the prototype; -inf would not).
         teacher_logits: Of the weak view, likewise.
         labels: Multi-hot ``(N, C)``.

@@ -28,14 +28,14 @@ def knowledge_transfer_loss(target: Tensor,
                             synthetic: Tensor,
                             labels: Tensor,
                             margin: float = 0.05) -> Tensor:
-    """L_kt: what the separate pictures activate, the concatenated picture must activate too.
+    """L_kt: what the separate images activate, the concatenated image must activate too.
 
     ``mean(relu(target - synthetic - margin) * y)``; the paper has no margin (``margin=0``).
 
     Args:
-        target: Raw CAM of the pictures on their own, put together, ``(N, C, h, w)``.
-        synthetic: Raw CAM of the concatenated picture, ``(N, C, h, w)``.
-        labels: Classes in either picture, ``(N, C)``.
+        target: Raw CAM of the images on their own, put together, ``(N, C, h, w)``.
+        synthetic: Raw CAM of the concatenated image, ``(N, C, h, w)``.
+        labels: Classes in either image, ``(N, C)``.
         margin: Difference that is tolerated.
 
     Returns:
@@ -78,7 +78,7 @@ def confident_ce_loss(logits: Tensor,
         logits: ``(N, C + 1, H, W)``, background first.
         pseudo: Label map ``(N, H, W)``: 0 background, ``1..C``, 255 not confident.
         fg_weight: Weight of the foreground term.
-        fg_images: Pictures ``(N,)`` whose foreground counts; None means all.
+        fg_images: Images ``(N,)`` whose foreground counts; None means all.
 
     Returns:
         A scalar.
@@ -98,8 +98,8 @@ def global_alignment_loss(anchor: Tensor, erased: Tensor, labels: Tensor) -> Ten
     gradient.
 
     Args:
-        anchor: Raw CAM of the picture, ``(N, C, h, w)``.
-        erased: Raw CAM of the erased picture, ``(N, C, h, w)``.
+        anchor: Raw CAM of the image, ``(N, C, h, w)``.
+        erased: Raw CAM of the erased image, ``(N, C, h, w)``.
         labels: ``(N, C)``.
 
     Returns:
@@ -122,8 +122,8 @@ def local_alignment_loss(anchor: Tensor,
     margin.
 
     Args:
-        anchor: Raw CAM of the picture, ``(N, C, h, w)``.
-        erased: Raw CAM of the erased picture, ``(N, C, h, w)``.
+        anchor: Raw CAM of the image, ``(N, C, h, w)``.
+        erased: Raw CAM of the erased image, ``(N, C, h, w)``.
         labels: ``(N, C)``.
         valid: What was not erased, ``(N, 1, h, w)``; None means everything.
         margin: Difference that is tolerated.
@@ -140,17 +140,17 @@ def local_alignment_loss(anchor: Tensor,
 # -- modules ---------------------------------------------------------------------------------------
 @MODELS.register_module()
 class SimulatedInterImageErasing(WSSSModule):
-    """SIE (sec. 3.2): concatenating two pictures weakens the CAM of each, as erasing does; the CAM
-    of the separate pictures teaches that of the concatenated one.
+    """SIE (sec. 3.2): concatenating two images weakens the CAM of each, as erasing does; the CAM
+    of the separate images teaches that of the concatenated one.
 
     Needs the views ``image`` and ``paired`` (:class:`PairedDataset`); makes ``concat``.
 
     Args:
         num_pairs: Pairs per step over all ranks, the first of the batch.
         margin: Tolerated difference (code .05, paper 0).
-        target: ``'both'`` aligns both halves under the classes of either picture (code);
+        target: ``'both'`` aligns both halves under the classes of either image (code);
             ``'anchor'`` only the anchor's half under its own (paper).
-        detach: No gradient into the separate pictures' CAM (neither code nor, it seems, paper).
+        detach: No gradient into the separate images' CAM (neither code nor, it seems, paper).
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=10``.
     """
 
@@ -212,16 +212,16 @@ class SelfSupervisedRegularization(WSSSModule):
     (intra-class) and the two best classes of a foreground pixel are driven apart (inter-class).
 
     Needs a head with a background score. If :class:`SimulatedInterImageErasing` makes the view
-    ``concat``, that one is supervised as well, by the labels of its two pictures.
+    ``concat``, that one is supervised as well, by the labels of its two images.
 
     Args:
         high: Background score above which a foreground pixel is confident (eq. 4).
         low: Background score that no CAM reaches at a confident background pixel.
         refiner: Config of the refinement of the scores; None: off.
         fg_weight: Weight of the cross entropy on confident foreground (eq. 5); background has 1.
-        complex_fg: Use the foreground of pictures with more than one class (paper); the code does
+        complex_fg: Use the foreground of images with more than one class (paper); the code does
             only on ``concat``.
-        inter_weight: Weight of the inter-class loss (eq. 7), on pictures with more than one class.
+        inter_weight: Weight of the inter-class loss (eq. 7), on images with more than one class.
         inter_threshold: Foreground response from which on a pixel counts there.
         inter_detach: No gradient through the best score (code).
         relu_logits: ReLU before the softmax of the cross entropy (code).
@@ -260,7 +260,7 @@ class SelfSupervisedRegularization(WSSSModule):
         views.expect('image')
 
     def pixel_logits(self, views: Views, name: str) -> Tensor:
-        """Scores of a view at the size of its picture, ``(N, C + 1, H, W)``, background first."""
+        """Scores of a view at the size of its image, ``(N, C + 1, H, W)``, background first."""
         logits = views[name].scores
         if self.relu_logits:
             logits = F.relu(logits)
@@ -305,7 +305,7 @@ class SelfSupervisedRegularization(WSSSModule):
 
 @MODELS.register_module()
 class MultiGranularityAlignment(WSSSModule):
-    """MGA (sec. 3.4): the CAM of the picture and of its erased copy agree in how much of a class
+    """MGA (sec. 3.4): the CAM of the image and of its erased copy agree in how much of a class
     they see (global) and the anchor activates what the erased copy finds (local).
 
     Makes the view ``erased``.
@@ -354,7 +354,7 @@ class MultiGranularityAlignment(WSSSModule):
 
 
 def add_erased_view(views: Views, threshold: float, name: str = 'erased') -> None:
-    """Add the picture whose most discriminative part is set to 0, the mean colour (eq. 1).
+    """Add the image whose most discriminative part is set to 0, the mean colour (eq. 1).
 
     The mask is binary and gives no gradient.
     """

@@ -45,7 +45,7 @@ def batch_prototypes(features: Tensor, scores: Tensor, top: int) -> Tensor:
     """Prototype of each class: mean of its ``top`` best pixels of the batch, weighted by the score.
 
     All background scores are equal and the original takes any ``top`` pixels; here those with the
-    least foreground go first. A class takes part whether or not a picture has its label.
+    least foreground go first. A class takes part whether or not an image has its label.
 
     Args:
         features: ``(M, D)``, the pixels of the whole batch.
@@ -146,13 +146,13 @@ def rank_in_class(values: Tensor, labels: Tensor, size: Tensor) -> Tensor:
 # -- module ----------------------------------------------------------------------------------------
 @MODELS.register_module()
 class PixelToPrototypeContrast(WSSSModule):
-    """PPC on SEAM's head: three contrast terms between a picture and its reduced copy.
+    """PPC on SEAM's head: three contrast terms between an image and its reduced copy.
 
     Args:
         in_channels: Channels of the last feature map.
         proj_channels: Channels of the projection in which pixels are compared.
         bg_score: Background score of the pseudo labels (.10 with EPS, .20 with SEAM).
-        top_fraction: Pixels of a picture's map whose number makes a prototype (1/16 with EPS,
+        top_fraction: Pixels of an image's map whose number makes a prototype (1/16 with EPS,
             1/8 with SEAM; of 16x16 that is 16 and 32 of the whole batch).
         temperature: T.
         cross_prototype, cross_label, intra: Weights of the three terms.

@@ -1,6 +1,6 @@
 """RCM and MAM: "Exploring Pixel-level Self-supervision for WSSS" (Yoon et al., 2021).
 
-The student (MainNet) and its EMA teacher (SupportNet) see the picture at several scales. Regional
+The student (MainNet) and its EMA teacher (SupportNet) see the image at several scales. Regional
 contrast (RCM) draws each pixel's embedding to the prototype of its region; multi-scale attention
 (MAM) draws the CAM at every scale to an attentive mean of the teacher's. There is no public code:
 where the paper is silent or its print is in doubt, the docstring says what was chosen, and the
@@ -23,7 +23,7 @@ from .base import WSSSModule
 
 # -- equations -------------------------------------------------------------------------------------
 def class_region_masks(cam: Tensor, labels: Tensor, threshold: float = 0.2) -> Tensor:
-    """Regions of the picture's classes, and of the background where there is none (eq. 2).
+    """Regions of the image's classes, and of the background where there is none (eq. 2).
 
     A pixel belongs to the class with the highest activation if that exceeds ``threshold``, else to
     the background; there is no band that is ignored.
@@ -42,13 +42,13 @@ def class_region_masks(cam: Tensor, labels: Tensor, threshold: float = 0.2) -> T
 
 
 def class_prototypes(features: Tensor, masks: Tensor, average: bool = True) -> Tensor:
-    """Mean feature of each region, first within a picture, then over the pictures that have it, of
+    """Mean feature of each region, first within an image, then over the images that have it, of
     all ranks (eq. 3 and 4).
 
     Args:
         features: ``(N, D, h, w)``.
         masks: One-hot ``(N, C + 1, h, w)``.
-        average: Within a picture, the mean over the region (text); else the sum (eq. 3 as printed).
+        average: Within an image, the mean over the region (text); else the sum (eq. 3 as printed).
 
     Returns:
         ``(C + 1, D)``; 0 for a class without a region.
@@ -80,7 +80,7 @@ def regional_contrast_loss(features: Tensor,
         prototypes: ``(C + 1, D)``.
         temperature: T.
         log: With the logarithm of InfoNCE, which the text names; eq. 5 is printed without.
-        reduction: ``'mean'`` over pixels and pictures; ``'sum'`` over pixels, mean over pictures.
+        reduction: ``'mean'`` over pixels and images; ``'sum'`` over pixels, mean over images.
 
     Returns:
         A scalar.
@@ -98,7 +98,7 @@ def attention_targets(main_cams: Sequence[Tensor],
                       detach: bool = True) -> Tensor:
     """What the CAM of each scale should be: ``(1/S) sum_j xi_ij A_j^G`` (eq. 6 and 7).
 
-    ``xi_ij = 2 - cos(A_i^F, A_j^G)`` per picture and class: the more another scale differs, the
+    ``xi_ij = 2 - cos(A_i^F, A_j^G)`` per image and class: the more another scale differs, the
     more it counts. Not normalised again, so it may exceed 1.
 
     Args:
@@ -131,7 +131,7 @@ def multi_scale_attention_loss(main_cams: Sequence[Tensor],
             for all scales (SMM and MMM of the ablation).
         detach: See :func:`attention_targets`.
         reduction: Of the L1 norm: ``'mean'`` or ``'sum'`` over pixels. Classes and scales are
-            summed as printed, pictures averaged.
+            summed as printed, images averaged.
 
     Returns:
         A scalar.
@@ -146,7 +146,7 @@ def multi_scale_attention_loss(main_cams: Sequence[Tensor],
 
 
 def _reduce(loss: Tensor, reduction: str) -> Tensor:
-    """``(N, h, w)`` to a scalar: mean over pictures of the mean or sum over pixels."""
+    """``(N, h, w)`` to a scalar: mean over images of the mean or sum over pixels."""
     if reduction not in ('mean', 'sum'):
         raise ValueError(f"reduction={reduction!r} must be 'mean' or 'sum'")
     return (loss if reduction == 'mean' else loss.sum((-2, -1))).mean()
@@ -157,7 +157,7 @@ class _MultiScaleModule(WSSSModule):
     """Multi-scale inputs and their normalised CAMs, shared by the two modules.
 
     Args:
-        scales: Factors of the input size; 1 is the picture itself.
+        scales: Factors of the input size; 1 is the image itself.
         support: The network that gives masks, prototypes and targets: ``'teacher'`` (EMA) or
             ``'student'`` (the ablation's weight sharing), never with gradient.
         relu: Drop negative evidence before a CAM is divided by its maximum (the paper only divides;
@@ -197,7 +197,7 @@ class _MultiScaleModule(WSSSModule):
             views.image(), scale_factor=scale, mode='bilinear', align_corners=False)
 
     def normalized_cam(self, views: Views, scale: float, network: str, grad: bool) -> Tensor:
-        """CAM of one scale at the resolution of the picture's own, each class map divided by its
+        """CAM of one scale at the resolution of the image's own, each class map divided by its
         maximum; absent classes are 0."""
         def make() -> Tensor:
             size = views('image', network, grad=grad).cam.shape[-2:]
@@ -319,10 +319,10 @@ class MultiScaleAttention(_MultiScaleModule):
 
     Args:
         variant: ``'mam'``; or of the ablation ``'mmm'`` (all scales, without attention) and
-            ``'smm'`` (only the picture's own scale is taught, without attention).
+            ``'smm'`` (only the image's own scale is taught, without attention).
         detach: See :func:`attention_targets`.
         reduction: See :func:`multi_scale_attention_loss`.
-        scales: Factors of the input size; 1 is the picture itself.
+        scales: Factors of the input size; 1 is the image itself.
         support: Network that gives the targets, ``'teacher'`` (EMA) or ``'student'`` (the
             ablation's weight sharing), never with gradient.
         relu: Drop negative evidence before a CAM is divided by its maximum (the paper only says

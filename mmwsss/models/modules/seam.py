@@ -1,6 +1,6 @@
 """SEAM: Self-supervised Equivariant Attention (Wang et al., CVPR 2020).
 
-A picture and its reduced copy must have the same CAM, directly (ER) and each through the pixel
+An image and its reduced copy must have the same CAM, directly (ER) and each through the pixel
 correlation of the other (ECR). Facts from the released code.
 """
 
@@ -24,8 +24,8 @@ def equivariance_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
     """ER: ``mean |first y - second y|`` over all classes and pixels.
 
     Args:
-        first: Normalised CAM of the picture at the size of ``second``, ``(N, C, h, w)``.
-        second: Normalised CAM of the reduced picture.
+        first: Normalised CAM of the image at the size of ``second``, ``(N, C, h, w)``.
+        second: Normalised CAM of the reduced image.
         labels: ``(N, C)``.
     """
     return ((first - second) * labels[:, :, None, None]).abs().mean()
@@ -41,7 +41,7 @@ def cross_equivariance_loss(cam: Tensor,
         cam: Normalised CAM ``(N, C, h, w)`` of the one; it gets no gradient.
         revised: Normalised revised CAM ``(N, C + 1, h, w)`` of the other, background first.
         labels: ``(N, C)``.
-        fraction: Only the largest differences of each picture count, over pixels and channels.
+        fraction: Only the largest differences of each image count, over pixels and channels.
 
     Returns:
         A scalar, their mean.
@@ -54,14 +54,14 @@ def cross_equivariance_loss(cam: Tensor,
 
 
 def min_pooling_loss(revised: Tensor, labels: Tensor, fraction: float = 0.25) -> Tensor:
-    """Mean of the smallest foreground: the least active part of a picture should be background.
+    """Mean of the smallest foreground: the least active part of an image should be background.
 
     The authors note that it moves the best background threshold and not the best result.
 
     Args:
         revised: Revised class maps ``(N, C, h, w)``.
         labels: ``(N, C)``.
-        fraction: Part of the pixels of each picture that counts.
+        fraction: Part of the pixels of each image that counts.
 
     Returns:
         A scalar.
@@ -74,7 +74,7 @@ def min_pooling_loss(revised: Tensor, labels: Tensor, fraction: float = 0.25) ->
 def add_resized_view(views: Views,
                      scale: Optional[float] = None,
                      size: Optional[int] = None) -> str:
-    """Add the picture reduced by ``scale`` (view ``x0.3``) or to ``size`` x ``size`` (``s128``).
+    """Add the image reduced by ``scale`` (view ``x0.3``) or to ``size`` x ``size`` (``s128``).
 
     Modules that ask for the same one share it.
 
@@ -155,7 +155,7 @@ class SelfSupervisedEquivariantAttention(WSSSModule):
         labels = views.labels('image')
         second = add_resized_view(views, self.scale, self.size)
         outputs = [views['image'], views[second]]
-        # Both are compared at the size of the reduced picture, as in the original, which gets there
+        # Both are compared at the size of the reduced image, as in the original, which gets there
         # by way of the full size.
         size = views.image(second).shape[-2:]
         cam1, cam2 = (normalized(output.cam, size) for output in outputs)

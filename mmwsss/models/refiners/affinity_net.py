@@ -1,7 +1,7 @@
 """Networks that learn affinities from confident labels: AffinityNet (PSA) and IRNet (IRN).
 
 Both are ordinary models for ``tools/train.py``: their samples carry ``prior_mask``, a label map
-with 0 background, ``1..C`` and 255 not confident, of the size of the picture or of the feature map.
+with 0 background, ``1..C`` and 255 not confident, of the size of the image or of the feature map.
 """
 
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ class _AffinityModel(BaseModel):
         self.backbone = MODELS.build(backbone)
 
     def labels(self, data_samples: dict[str, list], size: Sequence[int]) -> Tensor:
-        """Label maps ``(N, h, w)``; those of picture size are taken at every ``stride``-th pixel.
+        """Label maps ``(N, h, w)``; those of image size are taken at every ``stride``-th pixel.
 
         Raises:
             ValueError: A sample has no ``prior_mask``, or one of another size.
@@ -101,7 +101,7 @@ class _AffinityModel(BaseModel):
         if size[0] < self.radius or size[1] < 2 * self.radius - 1:
             raise ValueError(
                 f'{type(self).__name__}: a map of {tuple(size)} has no pairs within radius '
-                f'{self.radius}; crop larger pictures or lower the radius')
+                f'{self.radius}; crop larger images or lower the radius')
         return torch.stack(maps)
 
     def forward(self,
@@ -161,7 +161,7 @@ class AffinityNet(_AffinityModel):
         nn.init.xavier_uniform_(self.fuse.weight, gain=4)
 
     def extract(self, image: Tensor) -> Tensor:
-        """Normalised pictures ``(N, 3, H, W)`` to features ``(N, sum(channels), h, w)``."""
+        """Normalised images ``(N, 3, H, W)`` to features ``(N, sum(channels), h, w)``."""
         feats = self.backbone(image)
         _check_taps('AffinityNet', feats, self.in_channels)
         size = feats[0].shape[-2:]
@@ -263,7 +263,7 @@ class IRNet(_AffinityModel):
             the results (stride 4 in IRN).
         displacement: Have the displacement branch (instances).
         radius: Pairs in training are nearer than this.
-        crop_size: Pictures are padded to this at inference, as training crops are.
+        crop_size: Images are padded to this at inference, as training crops are.
         data_preprocessor: Config.
     """
 
@@ -299,7 +299,7 @@ class IRNet(_AffinityModel):
         return self
 
     def extract(self, image: Tensor) -> tuple[Tensor, Optional[Tensor]]:
-        """Normalised pictures ``(N, 3, H, W)`` to edge logits ``(N, 1, h, w)`` and displacements
+        """Normalised images ``(N, 3, H, W)`` to edge logits ``(N, 1, h, w)`` and displacements
         ``(N, 2, h, w)`` (or None)."""
         self._stem.clear()
         with torch.no_grad():
@@ -321,7 +321,7 @@ class IRNet(_AffinityModel):
 
     @torch.no_grad()
     def predict_edge(self, image: Tensor) -> Tensor:
-        """Boundary probability of normalised pictures, averaged over the mirror image.
+        """Boundary probability of normalised images, averaged over the mirror image.
 
         Args:
             image: ``(N, 3, H, W)`` of any size.

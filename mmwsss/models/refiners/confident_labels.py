@@ -46,9 +46,9 @@ def confident_labels(cam: Tensor,
         low: Background score of the stack that finds background (KTSE 0.15, AFA 0.35).
         refiner: ``refiner(img, scores) -> scores``, linear in each channel, e.g. :class:`PAR`; None
             leaves the stacks as they are.
-        img: Pictures ``(N, 3, H, W)`` for the refiner, on any scale; they also give the size of the
+        img: Images ``(N, 3, H, W)`` for the refiner, on any scale; they also give the size of the
             result. None: the size of the CAM.
-        down_scale: Refine at this fraction of the picture's size.
+        down_scale: Refine at this fraction of the image's size.
         relu: Drop negative evidence before the division. Without it, as in the released code, a
             class map that is negative everywhere changes its sign.
 
@@ -56,12 +56,12 @@ def confident_labels(cam: Tensor,
         int64 ``(N, H, W)``: 0 background, ``1..C``, 255 not confident.
 
     Raises:
-        ValueError: ``low`` above ``high``, or a refiner without pictures.
+        ValueError: ``low`` above ``high``, or a refiner without images.
     """
     if low > high:
         raise ValueError(f'confident_labels: low={low} must not exceed high={high}')
     if refiner is not None and img is None:
-        raise ValueError('confident_labels: a refiner needs the pictures, img=...')
+        raise ValueError('confident_labels: a refiner needs the images, img=...')
     present = labels > 0
     # Only the classes of an image take part; all are packed to the largest number of them.
     count = max(int(present.sum(1).max()), 1)
@@ -81,7 +81,7 @@ def confident_labels(cam: Tensor,
         stacks = [
             _resize(stack, small).masked_fill(absent, float('-inf')).softmax(1)
             for stack in stacks]
-        # One call for both: the affinities of the picture are found once.
+        # One call for both: the affinities of the image are found once.
         refined = refiner(_resize(img.float(), small), torch.cat(stacks, dim=1))
         stacks = [_resize(stack, size) for stack in refined.chunk(2, dim=1)]
     names = F.pad(order + 1, (1, 0), value=0)

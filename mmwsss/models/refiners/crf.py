@@ -49,7 +49,7 @@ class _CRF:
         """Refine probabilities.
 
         Args:
-            img: Picture uint8 ``(H, W, 3)``; the order of colours does not matter.
+            img: Image uint8 ``(H, W, 3)``; the order of colours does not matter.
             prob: ``(K, H, W)`` float in [0, 1], the background and the image's classes only. They
                 need not sum to 1 (PSA's scores do not); they are clipped to [1e-5, 1].
 
@@ -70,7 +70,7 @@ class _CRF:
         """Refine a label map that is right with probability ``gt_prob`` (IRN).
 
         Args:
-            img: Picture uint8 ``(H, W, 3)``.
+            img: Image uint8 ``(H, W, 3)``.
             labels: ``(H, W)`` integers in ``0..num_labels - 1``.
             num_labels: Labels that may come out.
             gt_prob: Confidence; the rest is shared by the other labels.
@@ -86,9 +86,9 @@ class _CRF:
     def _refine(self, img: np.ndarray, energy: np.ndarray) -> np.ndarray:
         if img.dtype != np.uint8 or img.ndim != 3 or img.shape[2] != 3:
             raise ValueError(
-                f'CRF: the picture must be uint8 (H, W, 3), got {img.dtype} {img.shape}')
+                f'CRF: the image must be uint8 (H, W, 3), got {img.dtype} {img.shape}')
         if img.shape[:2] != energy.shape[1:]:
-            raise ValueError(f'CRF: picture of size {img.shape[:2]} but scores of size '
+            raise ValueError(f'CRF: image of size {img.shape[:2]} but scores of size '
                              f'{energy.shape[1:]}; resize the scores first')
         if len(energy) == 1:
             return np.ones(energy.shape, np.float32)
@@ -283,7 +283,7 @@ class _Apply:
 def crf_map(crf: _CRF,
             pairs: Sequence[tuple[np.ndarray, np.ndarray]],
             num_workers: int = 0) -> Iterator[np.ndarray]:
-    """Refine many pictures in a pool of processes.
+    """Refine many images in a pool of processes.
 
     Args:
         crf: The CRF.
@@ -294,9 +294,9 @@ def crf_map(crf: _CRF,
         Refined probabilities in order.
 
     Raises:
-        RuntimeError: The CRF of a picture failed; names its place.
+        RuntimeError: The CRF of an image failed; names its place.
     """
     for i, (_, prob, error) in enumerate(ordered_map(_Apply(crf), pairs, num_workers)):
         if error is not None:
-            raise RuntimeError(f'CRF of picture {i}: {error}')
+            raise RuntimeError(f'CRF of image {i}: {error}')
         yield prob

@@ -46,8 +46,8 @@ class _LocalRefiner(nn.Module):
     def forward(self, img: Tensor, scores: Tensor) -> Tensor:
         """
         Args:
-            img: Pictures ``(N, 3, H, W)`` on any scale (0..1, 0..255 or normalised).
-            scores: ``(N, K, h, w)``, resized bilinearly (``align_corners=True``) to the pictures.
+            img: Images ``(N, 3, H, W)`` on any scale (0..1, 0..255 or normalised).
+            scores: ``(N, K, h, w)``, resized bilinearly (``align_corners=True``) to the images.
 
         Returns:
             Refined scores ``(N, K, H, W)``. Each channel is refined on its own and linearly.

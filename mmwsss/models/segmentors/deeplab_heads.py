@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmwsss.registry import MODELS
 
 # The mean over the pixels that count; mmseg's default divides by the ignored ones too, which would
-# weaken the loss of pictures whose pseudo mask leaves much open.
+# weaken the loss of images whose pseudo mask leaves much open.
 CROSS_ENTROPY = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
 
 

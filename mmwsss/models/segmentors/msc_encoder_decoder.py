@@ -25,18 +25,18 @@ MERGES = ('logits', 'prob', 'max')
 class MSCEncoderDecoder(EncoderDecoder):
     """``mmseg.EncoderDecoder`` with multi-scale training and testing.
 
-    Training (``train_scales``, the MSC of DeepLabV2 in deeplab-pytorch): the picture is also
+    Training (``train_scales``, the MSC of DeepLabV2 in deeplab-pytorch): the image is also
     forwarded at each of the scales; the cross-entropy of every scale and of their maximum is added,
     each against the labels brought to the size of its logits (nearest).
 
     Testing (``test_cfg``, besides mmseg's ``mode``):
 
-    - ``scales`` (default ``(1.0,)``) and ``flip`` (default False): the views, a picture and its
+    - ``scales`` (default ``(1.0,)``) and ``flip`` (default False): the views, an image and its
       mirror image as one batch;
     - ``merge``: ``'logits'``, mean of the logits (default, as in wseg); ``'prob'``, mean of the
       softmax; ``'max'``, maximum of the logits (as in deeplab-pytorch and BECO);
     - ``crf``: a preset (``'deeplab'``) or options of :func:`~mmwsss.models.refiners.make_crf`,
-      applied at the size of the picture, which is read again from ``img_path``. None: no CRF.
+      applied at the size of the image, which is read again from ``img_path``. None: no CRF.
 
     Args:
         train_scales: Scales beside 1, e.g. ``(0.75, 0.5)``.
@@ -112,10 +112,10 @@ class MSCEncoderDecoder(EncoderDecoder):
         return (merged / count).clamp_min(1e-12).log() if merge == 'prob' else merged / count
 
     def postprocess_result(self, seg_logits: Tensor, data_samples=None) -> list:
-        """mmseg's data samples at the size of their pictures, refined by the CRF if asked for.
+        """mmseg's data samples at the size of their images, refined by the CRF if asked for.
 
         Raises:
-            ValueError: The CRF is asked for, but a sample does not say where its picture lies.
+            ValueError: The CRF is asked for, but a sample does not say where its image lies.
         """
         samples = super().postprocess_result(seg_logits, data_samples)
         if self.crf is None:
@@ -123,7 +123,7 @@ class MSCEncoderDecoder(EncoderDecoder):
         for sample in samples:
             path = sample.metainfo.get('img_path')
             if not path:
-                raise ValueError('test_cfg.crf reads the picture again, but a sample has no '
+                raise ValueError('test_cfg.crf reads the image again, but a sample has no '
                                  'img_path; test on files, or set test_cfg.crf=None')
             logits = sample.seg_logits.data
             prob = self.crf(

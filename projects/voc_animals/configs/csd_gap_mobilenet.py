@@ -1,4 +1,4 @@
-# CSD on gap_mobilenet.py, whose masks are the prior; same pictures and epochs, it acts from epoch 3
+# CSD on gap_mobilenet.py, whose masks are the prior; same images and epochs, it acts from epoch 3
 # on.
 _base_ = './gap_mobilenet.py'
 

@@ -1,4 +1,4 @@
-# CSD on gpp_mobilenet.py, whose masks are the prior; same pictures and epochs, it acts from epoch 3
+# CSD on gpp_mobilenet.py, whose masks are the prior; same images and epochs, it acts from epoch 3
 # on.
 _base_ = './gpp_mobilenet.py'
 

@@ -1,4 +1,4 @@
-# CSD on seam_mobilenet.py, whose masks are the prior; same pictures and epochs, it acts from epoch
+# CSD on seam_mobilenet.py, whose masks are the prior; same images and epochs, it acts from epoch
 # 3 on.
 _base_ = './seam_mobilenet.py'
 

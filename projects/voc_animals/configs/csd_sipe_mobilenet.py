@@ -1,4 +1,4 @@
-# CSD on sipe_mobilenet.py, whose masks are the prior; same pictures and epochs, it acts from epoch
+# CSD on sipe_mobilenet.py, whose masks are the prior; same images and epochs, it acts from epoch
 # 3 on.
 _base_ = './sipe_mobilenet.py'
 

@@ -1,4 +1,4 @@
-# FSAE on gap_mobilenet.py, same pictures and epochs; it acts from epoch 3 on.
+# FSAE on gap_mobilenet.py, same images and epochs; it acts from epoch 3 on.
 _base_ = './gap_mobilenet.py'
 
 fsae = dict(type='FeatureSpatialActivationExpansion', background='constant', constant=0.4,

@@ -1,4 +1,4 @@
-# FSAE on ktse_mobilenet.py, same pictures and epochs; it acts from epoch 3 on.
+# FSAE on ktse_mobilenet.py, same images and epochs; it acts from epoch 3 on.
 _base_ = './ktse_mobilenet.py'
 
 fsae = dict(type='FeatureSpatialActivationExpansion', background='head', begin=3)

@@ -1,4 +1,4 @@
-# FSAE on seam_mobilenet.py, same pictures and epochs; it acts from epoch 3 on.
+# FSAE on seam_mobilenet.py, same images and epochs; it acts from epoch 3 on.
 _base_ = './seam_mobilenet.py'
 
 fsae = dict(type='FeatureSpatialActivationExpansion', background='one_minus_max', begin=3)

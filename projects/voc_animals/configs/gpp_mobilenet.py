@@ -46,7 +46,7 @@ train_dataloader = dict(
         ann_file='ImageSets/Segmentation/train_aug.txt',
         indices=train_indices,
         pipeline=train_pipeline))
-# The seeds' threshold is chosen on pictures of `train`; `val` is scored with it and on its own.
+# The seeds' threshold is chosen on images of `train`; `val` is scored with it and on its own.
 val_dataloader = dict(
     batch_size=1,
     num_workers=1,

@@ -1,8 +1,8 @@
-# KTSE on the plain CAM classifier, same pictures and epochs. The modules align what the classifier
+# KTSE on the plain CAM classifier, same images and epochs. The modules align what the classifier
 # sees, so it must see something first: they act from epoch `begin` on and rise over one epoch.
 _base_ = './gap_mobilenet.py'
 
-# MGA's global term is off: in so few steps on so few pictures it costs a quarter of the seed, see
+# MGA's global term is off: in so few steps on so few images it costs a quarter of the seed, see
 # the README.
 begin, ramp = 3, 1
 sie = dict(type='SimulatedInterImageErasing', num_pairs=4, margin=0.05, begin=begin, ramp=ramp)

@@ -1,4 +1,4 @@
-# RCM + MAM, same pictures and epochs as embed_mobilenet.py. The budget has two scales; the
+# RCM + MAM, same images and epochs as embed_mobilenet.py. The budget has two scales; the
 # teacher's momentum suits some hundred steps.
 _base_ = './gap_mobilenet.py'
 

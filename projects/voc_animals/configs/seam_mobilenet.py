@@ -1,4 +1,4 @@
-# SEAM, same pictures and epochs as the baseline. Its head compares three feature maps of one size.
+# SEAM, same images and epochs as the baseline. Its head compares three feature maps of one size.
 _base_ = './gpp_mobilenet.py'
 
 seam = dict(type='SelfSupervisedEquivariantAttention', scale=0.5)

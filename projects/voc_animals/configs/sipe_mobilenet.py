@@ -1,4 +1,4 @@
-# SIPE, same pictures and epochs as the baseline.
+# SIPE, same images and epochs as the baseline.
 _base_ = './gpp_mobilenet.py'
 
 sipe = dict(type='ImageSpecificPrototypes')

@@ -19,7 +19,7 @@ def gelu(x):
 
 
 def forward_by_loops(state, picture, classes, heads, patch):
-    """One picture through the transformer in numpy, from timm's parameter names."""
+    """One image through the transformer in numpy, from timm's parameter names."""
     p = {key: value.double().numpy() for key, value in state.items()}
     dim = p['cls_token'].shape[-1]
     tokens = [p['cls_token'][0, c] for c in range(classes)]

@@ -7,7 +7,7 @@ from mmwsss.structures import WSSSDataSample
 
 
 class Counter:
-    """Counts pictures per network; the 'network' multiplies by a parameter."""
+    """Counts images per network; the 'network' multiplies by a parameter."""
 
     def __init__(self):
         self.weight = torch.tensor(2.0, requires_grad=True)
@@ -97,7 +97,7 @@ def test_fields_and_valid(counter):
     valid = views.valid()
     assert valid.shape == (2, 1, 4, 4)
     assert valid[0].nonzero()[:, 1:].tolist() == [[1, 2], [2, 2]] and valid[1].all()
-    with pytest.raises(KeyError, match='picture "cow" has no "saliency"'):
+    with pytest.raises(KeyError, match='image "cow" has no "saliency"'):
         views.field('saliency')
     rows[1].saliency = torch.zeros(4, 4)
     assert views.field('saliency').shape == (2, 4, 4)

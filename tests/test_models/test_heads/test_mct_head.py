@@ -10,7 +10,7 @@ C, H, W, L = 3, 2, 4, 5
 
 
 def fuse_by_loops(cam, attention, num_layers):
-    """One picture: cam (C, h, w), attention (L, C + hw, C + hw)."""
+    """One image: cam (C, h, w), attention (L, C + hw, C + hw)."""
     fused = np.zeros((C, H * W))
     for c in range(C):
         for p in range(H * W):

@@ -9,7 +9,7 @@ from mmwsss.registry import MODELS
 
 @MODELS.register_module(force=True)
 class TinyStages(BaseModule):
-    """Stages of stride 4, 8, 8, 8 without normalisation; counts the pictures that it sees."""
+    """Stages of stride 4, 8, 8, 8 without normalisation; counts the images that it sees."""
 
     def __init__(self, channels=(4, 6, 6, 8), out_indices=(3, )):
         super().__init__()
@@ -37,13 +37,13 @@ def tiny_backbone():
 
 @pytest.fixture
 def counted():
-    """Number of pictures that a network has seen."""
+    """Number of images that a network has seen."""
     return lambda backbone: backbone.pictures
 
 
 @pytest.fixture
 def sample_of():
-    """Turns a batch into its first picture, as the data set gives it."""
+    """Turns a batch into its first image, as the data set gives it."""
 
     def first(inputs, samples):
         return dict(inputs=inputs, data_samples={name: rows[0] for name, rows in samples.items()})

@@ -97,7 +97,7 @@ def test_normalize_attention():
 
 # -- Grad-CAM --------------------------------------------------------------------------------------
 def hooked_grad_cam(model, image, label):
-    """The textbook: hooks and one backward pass for one picture and class."""
+    """The textbook: hooks and one backward pass for one image and class."""
     kept = {}
     handles = [
         model.backbone.register_forward_hook(lambda m, i, o: kept.update(feat=o[0])),

@@ -30,7 +30,7 @@ def test_pseudo_labels():
     scores, labels = pixel_pseudo_labels(revised, torch.tensor([[1., 0]]), 0.3)
     torch.testing.assert_close(
         scores[0, :, 0], torch.tensor([[0.3] * 3, [0, 0.5, 1], [1, 0, 0]]), atol=1e-4, rtol=0)
-    assert labels.tolist() == [[[0, 1, 1]]]  # class 2 is not in the picture
+    assert labels.tolist() == [[[0, 1, 1]]]  # class 2 is not in the image
 
 
 def test_prototypes_equal_a_plain_loop():

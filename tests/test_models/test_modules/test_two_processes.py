@@ -36,7 +36,7 @@ SYSTEMS = dict(
 
 
 def gradients(system, rows):
-    """Gradients of all weights on some pictures of the batch."""
+    """Gradients of all weights on some images of the batch."""
     out_indices, head, modules = SYSTEMS[system]
     torch.manual_seed(0)
     model = WSSSClassifier(dict(type='TinyStages', out_indices=out_indices), head, modules)

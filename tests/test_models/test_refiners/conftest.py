@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def folder(tmp_path):
-    """Pictures, labels and CAMs."""
+    """Images, labels and CAMs."""
     rng = np.random.default_rng(0)
     keys = dict(a=[1], b=[0, 2], c=[2])
     for sub in ('img', 'cam'):

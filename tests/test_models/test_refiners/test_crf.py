@@ -126,5 +126,5 @@ def test_map_keeps_order_and_names_the_failure():
         for (img, prob), out in zip(pairs, crf_map(crf, pairs, workers)):
             np.testing.assert_allclose(out, crf(img, prob), atol=1e-5)
     pairs[2] = (pairs[2][0], pairs[2][1][:, 1:])
-    with pytest.raises(RuntimeError, match='picture 2.*resize'):
+    with pytest.raises(RuntimeError, match='image 2.*resize'):
         list(crf_map(crf, pairs, 2))

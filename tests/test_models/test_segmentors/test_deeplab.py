@@ -179,7 +179,7 @@ def test_crf_at_the_size_of_the_picture(tmp_path):
 
 @pytest.mark.parametrize('path', sorted((CONFIGS / 'deeplab').glob('*.py')), ids=lambda p: p.stem)
 def test_every_config_builds_and_steps(path):
-    """On a tiny picture; names, channels, parameter groups and pipelines must fit together."""
+    """On a tiny image; names, channels, parameter groups and pipelines must fit together."""
     init_default_scope('mmwsss')
     cfg = Config.fromfile(path)
     crop = cfg.train_dataloader.dataset.pipeline[3].crop_size
