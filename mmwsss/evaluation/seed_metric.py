@@ -94,7 +94,7 @@ class SeedMetric(BaseMetric):
             try:
                 if 'gt_sem_seg' not in sample or not (full or 'cam' in sample and 'keys' in sample):
                     raise ValueError(
-                        'needs gt_sem_seg (is the ground truth loaded?), and pred_cam or cam + keys')
+                        'needs gt_sem_seg (ground truth; loaded?), and pred_cam or cam + keys')
                 cells, counts = seed_histogram(
                     sample['pred_cam' if full else 'cam'], None if full else sample['keys'],
                     sample['gt_sem_seg'], self.thresholds, num_classes)

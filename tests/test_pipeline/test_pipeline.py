@@ -192,7 +192,7 @@ def test_segmentation_baseline_and_report(config, segment, tmp_path, capsys):
     ("cfg.model.head.num_classes = 5", 'the head has 5 classes, the data set 6'),
     ("cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='no.pth')", r'no\.pth'),
     ("cfg.model.modules = [dict(type='MultiGranularityAlignment', treshold=1)]", 'treshold'),
-    ("cfg.pop('val_dataloader'), cfg.pop('test_dataloader')", 'no val_dataloader with ground truth'),
+    ("cfg.pop('val_dataloader'), cfg.pop('test_dataloader')", 'no val_dataloader with ground truth'),  # noqa: E501
     ("cfg.pop('optim_wrapper')", 'has no optim_wrapper'),
     ("cfg.train_dataloader.dataset.data_root = '/proc/no'", '/proc/no'),
 ])
