@@ -21,7 +21,7 @@ class Net(nn.Module):
         self.head2 = nn.Linear(2, 2)
         self.token = nn.Parameter(torch.zeros(3))
         self.networks = nn.ModuleDict(dict(adversary=nn.Conv2d(3, 2, 1)))
-        self.ideas = nn.ModuleList()
+        self.wsss_modules = nn.ModuleList()
 
 
 SGD = dict(type='SGD', lr=0.1, weight_decay=1e-4)
@@ -43,7 +43,7 @@ def settings(model, wrapper):
 
 def test_the_fields_groups():
     model = Net()
-    wrapper = build(model, new_layers=('head.', 'ideas'))
+    wrapper = build(model, new_layers=('head.', 'wsss_modules'))
     assert type(wrapper) is OptimWrapper
     assert settings(model, wrapper) == {
         'backbone.0.bias': (2, 0), 'backbone.1.weight': (1, 0), 'backbone.1.bias': (1, 0),

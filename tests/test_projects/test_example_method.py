@@ -42,7 +42,7 @@ def test_in_a_classifier(monkeypatch):
     monkeypatch.chdir(ROOT)
     cfg = Config.fromfile('projects/example_method/configs/entropy_shapes.py')
     model = MODELS.build(cfg.model)
-    model.ideas[0].begin = 0
+    model.wsss_modules[0].begin = 0
     sample = WSSSDataSample(gt_label=torch.tensor([1., 0, 0, 0, 0, 1]))
     losses = model.loss({'image': torch.randn(2, 3, 32, 32)}, {'image': [sample, sample]})
     assert set(losses) == {'loss_cls', 'entropy.loss_spread'}
