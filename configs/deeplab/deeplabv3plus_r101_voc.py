@@ -21,6 +21,3 @@ train_pipeline = [
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 
 train_cfg = dict(max_iters=30000)
-param_scheduler = [
-    dict(type='PolyLR', eta_min=0., power=0.9, begin=0, end=30000, by_epoch=False),
-]

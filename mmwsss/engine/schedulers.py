@@ -1,19 +1,45 @@
-"""Schedules of the learning rate."""
+"""Schedules of the learning rate.
+
+Without ``end``, a schedule ends with the training: the runner gives it ``train_cfg.max_epochs`` (or
+``max_iters`` if ``by_epoch=False``), so the length of a training stands in one place.
+"""
 
 from typing import List
 
+from mmengine import optim
 from mmengine.optim import PolyParamScheduler
 
 from mmwsss.registry import PARAM_SCHEDULERS
 
+INF = int(1e9)
+
+
+class _MayBeginLate:
+    """A schedule that would begin after the end of a shortened training (a warmup is longer) rests
+    instead of being an error."""
+
+    def __init__(self, *args, begin: int = 0, end: int = INF, **kwargs):
+        super().__init__(*args, begin=begin, end=max(end, begin + 1), **kwargs)
+
 
 @PARAM_SCHEDULERS.register_module()
-class MaxStepPolyLR(PolyParamScheduler):
+class PolyLR(_MayBeginLate, optim.PolyLR):
+    """mmengine's, but it may begin late."""
+
+
+@PARAM_SCHEDULERS.register_module()
+class CosineAnnealingLR(_MayBeginLate, optim.CosineAnnealingLR):
+    """mmengine's, but it may begin late."""
+
+
+@PARAM_SCHEDULERS.register_module()
+class MaxStepPolyLR(_MayBeginLate, PolyParamScheduler):
     """The field's polynomial decay: ``eta_min + (lr - eta_min) * (1 - step / max_step)^power``.
 
     ``max_step`` is ``end - begin``. It is a setting, not the length of the training: KTSE and AEFT
-    compute it from their first batch size (``end=40, by_epoch=True, convert_to_iter_based=True``)
-    and, since the batch grows, stop at .41 of the rate. After ``end`` the rate stays.
+    compute it from their first batch size (by default ``end`` is the number of epochs, and
+    ``by_epoch=True, convert_to_iter_based=True`` counts the steps of the first batch size) and,
+    since the batch grows, stop at .41 of the rate. After ``end`` the rate stays.
 
     mmengine's ``PolyLR`` reaches ``eta_min`` one step earlier and multiplies the rate of the step
     before, so its roundings add up.

@@ -11,9 +11,7 @@ mga = dict(
     type='MultiGranularityAlignment', threshold=0.6, margin=0.05, global_weight=0., begin=begin,
     ramp=ramp)
 model = dict(head=dict(background=True), modules=[sie, ssr, mga])
-single_dataset = _base_.train_dataloader.dataset
-train_dataloader = dict(
-    dataset=dict(_delete_=True, type='PairedDataset', dataset=single_dataset, begin=begin))
+train_dataloader = dict(dataset=dict(views=[dict(type='PairedView', begin=begin)]))
 
 pipeline = dict(
     _delete_=True,
