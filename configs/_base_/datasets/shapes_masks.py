@@ -3,16 +3,15 @@
 # classifier config on Shapes.
 _base_ = './masks.py'
 
+load, mask, _, _, flip, pack = _base_.train_pipeline
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadPseudoMask'),
+    load, mask,
     dict(
         type='RandomChoice',
         transforms=[[dict(type='mmseg.Resize', scale_factor=scale, keep_ratio=True)]
                     for scale in (0.75, 1.0, 1.25)]),
     dict(type='mmseg.RandomCrop', crop_size=(112, 112)),
-    dict(type='mmseg.RandomFlip', prob=0.5),
-    dict(type='mmseg.PackSegInputs'),
+    flip, pack,
 ]
 dataset = dict(
     data_root='data/shapes', mask_dir='SegmentationClassAug', mask_classes='ShapesDataset')

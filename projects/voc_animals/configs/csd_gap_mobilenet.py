@@ -8,9 +8,4 @@ model = dict(modules=[csd])
 train_dataloader = dict(
     dataset=dict(prior_dir='prior_masks', views=[dict(type='CrossDomainView', begin=3)]))
 
-pipeline = dict(
-    _delete_=True,
-    prior='projects/voc_animals/configs/gap_mobilenet.py',
-    cam=_base_.cam,
-    mask=_base_.mask,
-    segment=_base_.segment)
+pipeline = dict(prior='projects/voc_animals/configs/gap_mobilenet.py')

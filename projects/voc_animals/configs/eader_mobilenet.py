@@ -27,7 +27,5 @@ train_cfg = dict(
 find_unused_parameters = True
 
 pipeline = dict(
-    _delete_=True,
     baseline='projects/voc_animals/configs/eader-alpha0_mobilenet.py',
-    cam=_base_.cam,
-    mask=_base_.mask)
+    segment=None)

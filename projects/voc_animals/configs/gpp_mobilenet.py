@@ -87,7 +87,7 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(logger=dict(interval=10))
 
-cam = dict(scales=(1.0, ), flip=True, batch_size=8)
-mask = dict(type='CRFMask', preset='irn_label', unary='labels', bg='oracle')
-segment = dict(config='projects/voc_animals/configs/deeplabv2_mobilenet.py')
-pipeline = dict(cam=cam, mask=mask, segment=segment)
+pipeline = dict(
+    cam=dict(scales=(1.0, ), flip=True, batch_size=8),
+    mask=dict(type='CRFMask', preset='irn_label', unary='labels', bg='oracle'),
+    segment=dict(config='projects/voc_animals/configs/deeplabv2_mobilenet.py'))

@@ -13,9 +13,4 @@ mga = dict(
 model = dict(head=dict(background=True), modules=[sie, ssr, mga])
 train_dataloader = dict(dataset=dict(views=[dict(type='PairedView', begin=begin)]))
 
-pipeline = dict(
-    _delete_=True,
-    baseline='projects/voc_animals/configs/gap_mobilenet.py',
-    cam=_base_.cam,
-    mask=_base_.mask,
-    segment=_base_.segment)
+pipeline = dict(baseline='projects/voc_animals/configs/gap_mobilenet.py')
