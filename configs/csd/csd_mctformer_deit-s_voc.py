@@ -18,5 +18,7 @@ mix_pipeline = [
     dict(type='PackWSSSInputs'),
 ]
 train_dataloader = dict(
-    dataset=dict(prior_dir='prior_masks', views=[dict(type='CrossDomainView', mix_pipeline=mix_pipeline)]))
+    dataset=dict(
+        prior_dir='prior_masks',
+        views=[dict(type='CrossDomainView', mix_pipeline=mix_pipeline)]))
 pipeline = dict(prior='configs/mctformer/mctformer_deit-s_voc.py')

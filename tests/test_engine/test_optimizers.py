@@ -55,6 +55,22 @@ def test_the_fields_groups():
     assert all(group['momentum'] == 0 for group in wrapper.optimizer.param_groups)
 
 
+def test_the_earlier_name_of_modules():
+    """``ideas`` in configs is ``wsss_modules``."""
+    model = Net()
+    model.wsss_modules.append(nn.Conv2d(2, 2, 1))
+    rates = settings(model, build(model, new_layers=('ideas', )))
+    assert rates['wsss_modules.0.weight'] == (10, 1) and rates['head.weight'] == (1, 1)
+    assert settings(model, build(model, new_layers=('ideas.0', ))) == rates
+    parts = dict(
+        one=dict(params=('ideas', ), optimizer=SGD),
+        rest=dict(params=('backbone', 'head', 'head2', 'token', 'networks'), optimizer=SGD))
+    wrapper = build_optim_wrapper(
+        model, dict(parts, constructor='MultiOptimWrapperConstructor'))
+    assert set(settings(model, wrapper['one'])) == {
+        'wsss_modules.0.weight', 'wsss_modules.0.bias'}
+
+
 def test_multipliers_are_options():
     model = Net()
     rates = settings(model, build(model, new_layers=('token', ), new_lr_mult=5, bias_lr_mult=1))

@@ -1,6 +1,6 @@
-# Shapes for mmseg: trained on generated masks (by default the ground truth, the upper bound), scored
-# on the ground truth of val. The drawings are made by ShapesDataset.export(data_root), or by any
-# classifier config on Shapes.
+# Shapes for mmseg: trained on generated masks (by default the ground truth, the upper bound),
+# scored on the ground truth of val. The drawings are made by ShapesDataset.export(data_root), or by
+# any classifier config on Shapes.
 _base_ = './masks.py'
 
 load, mask, _, _, flip, pack = _base_.train_pipeline

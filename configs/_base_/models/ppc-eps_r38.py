@@ -1,6 +1,5 @@
-# PPC with EPS on SEAM's network, and its training by iterations; the methods give the number. Needs
-# saliency maps (any detector's; the published ones are PFAN's): <data_root>/saliency/<id>.png, grey,
-# 255 salient.
+# PPC with EPS on SEAM's network. Needs saliency maps (any detector's; the published ones are
+# PFAN's): <data_root>/saliency/<id>.png, grey, 255 salient.
 _base_ = './seam_r38.py'
 
 second = dict(size=128)  # the reduced view, shared by all modules
