@@ -14,26 +14,28 @@ from mmwsss.registry import PARAM_SCHEDULERS
 INF = int(1e9)
 
 
-class _MayBeginLate:
+class _OfAnyLength:
     """A schedule that would begin after the end of a shortened training (a warmup is longer) rests
-    instead of being an error."""
+    instead of being an error; with ``stretch``, it falls as if the training were so many times as
+    long."""
 
-    def __init__(self, *args, begin: int = 0, end: int = INF, **kwargs):
-        super().__init__(*args, begin=begin, end=max(end, begin + 1), **kwargs)
-
-
-@PARAM_SCHEDULERS.register_module()
-class PolyLR(_MayBeginLate, optim.PolyLR):
-    """mmengine's, but it may begin late."""
+    def __init__(self, *args, begin: int = 0, end: int = INF, stretch: float = 1., **kwargs):
+        end = max(begin + round(stretch * (end - begin)), begin + 1)
+        super().__init__(*args, begin=begin, end=end, **kwargs)
 
 
 @PARAM_SCHEDULERS.register_module()
-class CosineAnnealingLR(_MayBeginLate, optim.CosineAnnealingLR):
-    """mmengine's, but it may begin late."""
+class PolyLR(_OfAnyLength, optim.PolyLR):
+    """mmengine's, and it may be stretched or begin after the end of the training."""
 
 
 @PARAM_SCHEDULERS.register_module()
-class MaxStepPolyLR(_MayBeginLate, PolyParamScheduler):
+class CosineAnnealingLR(_OfAnyLength, optim.CosineAnnealingLR):
+    """mmengine's, and it may be stretched or begin after the end of the training."""
+
+
+@PARAM_SCHEDULERS.register_module()
+class MaxStepPolyLR(_OfAnyLength, PolyParamScheduler):
     """The field's polynomial decay: ``eta_min + (lr - eta_min) * (1 - step / max_step)^power``.
 
     ``max_step`` is ``end - begin``. It is a setting, not the length of the training: KTSE and AEFT
@@ -46,7 +48,8 @@ class MaxStepPolyLR(_MayBeginLate, PolyParamScheduler):
 
     Args:
         optimizer: Optimizer or wrapper.
-        args, kwargs: ``eta_min``, ``power``, ``begin``, ``end``, ``by_epoch`` as for ``PolyLR``.
+        args, kwargs: ``eta_min``, ``power``, ``begin``, ``end``, ``stretch``, ``by_epoch`` as for
+            ``PolyLR``.
     """
 
     def __init__(self, optimizer, *args, power: float = 0.9, **kwargs):

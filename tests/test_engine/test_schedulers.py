@@ -137,6 +137,13 @@ def test_a_shorter_training_shortens_the_curve(base, epochs, tmp_path):
     assert rates == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
+def test_stretched(tmp_path):
+    """The rate falls as if the training were twice as long."""
+    poly = dict(type='MaxStepPolyLR', by_epoch=True, convert_to_iter_based=True, stretch=2)
+    rates = rates_of(tmp_path, poly, dict(type='WSSSTrainLoop', max_epochs=3))
+    assert rates == pytest.approx([0.1 * (1 - i / 24)**0.9 for i in range(12)], rel=1e-6)
+
+
 def test_cosine_ends_with_the_training(tmp_path):
     cfg = Config.fromfile(ROOT / 'configs/_base_/schedules/adamw_60e.py')
     rates = rates_of(tmp_path, cfg.param_scheduler, dict(type='WSSSTrainLoop', max_epochs=7))
@@ -146,13 +153,9 @@ def test_cosine_ends_with_the_training(tmp_path):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_no_config_names_the_length_twice(path):
-    """Only a warmup has an end of its own (and voc_animals' rate, which falls over twice the
-    length, like KTSE's)."""
+    """Only a warmup has an end of its own."""
     cfg = Config.fromfile(path, import_custom_modules=False)
     schedules = cfg.get('param_scheduler') or []
     for schedule in [schedules] if isinstance(schedules, dict) else schedules:
-        if schedule.type != 'LinearLR' and 'voc_animals' not in str(path):
-            assert 'end' not in schedule
-    if 'voc_animals' not in str(path):
-        length = {cfg.train_cfg.get('max_epochs'), cfg.train_cfg.get('max_iters')} - {None}
-        assert cfg.train_cfg.get('val_begin') not in length
+        assert schedule.type == 'LinearLR' or 'end' not in schedule
+    assert cfg.train_cfg.get('val_begin') is None

@@ -53,10 +53,10 @@ def equal(a, b):
     """Whether two samples have the same entries."""
     if set(a['inputs']) != set(b['inputs']) or set(a['data_samples']) != set(b['data_samples']):
         return False
-    for name in a['inputs']:
-        one, other = a['data_samples'][name], b['data_samples'][name]
-        if not torch.equal(a['inputs'][name], b['inputs'][name]):
-            return False
+    if not all(torch.equal(a['inputs'][name], b['inputs'][name]) for name in a['inputs']):
+        return False
+    for name, one in a['data_samples'].items():
+        other = b['data_samples'][name]
         if set(one.all_keys()) != set(other.all_keys()):
             return False
         for key in one.all_keys():
