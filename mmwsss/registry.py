@@ -22,6 +22,8 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
 OPTIMIZERS = _child('optimizer', root.OPTIMIZERS, 'mmwsss.engine')
 PARAM_SCHEDULERS = _child('parameter scheduler', root.PARAM_SCHEDULERS, 'mmwsss.engine')
 DATASETS = _child('dataset', root.DATASETS, 'mmwsss.datasets')
+# What a sample shows beside its image; a kind that mmengine does not have.
+DATA_VIEWS = Registry('data view', scope='mmwsss', locations=['mmwsss.datasets'])
 DATA_SAMPLERS = _child('data sampler', root.DATA_SAMPLERS, 'mmwsss.datasets')
 TRANSFORMS = _child('transform', root.TRANSFORMS, 'mmwsss.datasets')
 MODELS = _child('model', root.MODELS, 'mmwsss.models')

@@ -62,3 +62,39 @@ def test_config(name, monkeypatch):
         assert sum(p.numel() for p in model.parameters()) > 0
         if config.get('optim_wrapper'):
             build_optim_wrapper(model, config.optim_wrapper)
+
+
+@pytest.mark.parametrize('name', [
+    name for name in CONFIGS if '_coco' in name])
+def test_another_data_set_is_a_few_lines(name):
+    """A method's config on a further data set: another base file and the number of classes."""
+    lines = (ROOT / name).read_text().splitlines()
+    assert len(lines) <= 30
+    config = Config.fromfile(ROOT / name).to_dict()
+    for kind in ('train', 'val', 'test'):
+        data = (config.get(f'{kind}_dataloader') or {}).get('dataset')
+        if data:
+            assert data['data_root'] == 'data/coco2014'
+            assert 'COCOImageLabelDataset' in (data['type'], data.get('mask_classes'))
+
+
+def test_every_base_is_used():
+    """By its name in the ``_base_`` of another config."""
+    texts = ''.join(path.read_text() for folder in ('configs', 'projects')
+                    for path in (ROOT / folder).rglob('*.py'))
+    for path in (ROOT / 'configs/_base_').rglob('*.py'):
+        assert f"/{path.name}'" in texts, path
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_one_data_set_with_views(name):
+    """No wrapper, and every view and field that the modules need."""
+    config = Config.fromfile(ROOT / name, import_custom_modules=False)
+    data = (config.get('train_dataloader') or {}).get('dataset', {})
+    assert 'dataset' not in data and 'single_dataset' not in config
+    views = {view['type'] for view in data.get('views', ())}
+    modules = {module['type'] for module in config.get('model', {}).get('modules', ())}
+    assert ('SimulatedInterImageErasing' in modules) == ('PairedView' in views)
+    assert ('CrossDomainDecoupling' in modules) == ('CrossDomainView' in views)
+    strong = any(transform['type'] == 'StrongView' for transform in data.get('pipeline', ()))
+    assert ('FeatureSpatialActivationExpansion' in modules) == strong

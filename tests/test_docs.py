@@ -119,7 +119,7 @@ def test_config_for_own_data(tmp_path):
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
     build_optim_wrapper(model, cfg.optim_wrapper)
-    assert model.num_classes == 3 and len(model.ideas) == 3
+    assert model.num_classes == 3 and len(model.wsss_modules) == 3
 
 
 def test_module_of_own_method():

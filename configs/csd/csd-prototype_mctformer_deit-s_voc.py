@@ -2,4 +2,5 @@
 _base_ = './csd_mctformer_deit-s_voc.py'
 
 model = dict(modules=[dict(_base_.csd, variant='prototype')])
-train_dataloader = dict(dataset=dict(pairing='prototype', target='all'))
+view = dict(_base_.train_dataloader.dataset.views[0], pairing='prototype', target='all')
+train_dataloader = dict(dataset=dict(views=[view]))

@@ -9,13 +9,6 @@ _base_ = '../irn/irn_r50_voc.py'
 csd = dict(type='CrossDomainDecoupling', fg_weight=0.01, bg_weight=0.1)
 model = dict(modules=[csd])
 
-load, *rest = _base_.train_pipeline
-mix_pipeline = [load, dict(type='LoadMask', key='prior_mask'), *rest]
-single_dataset = dict(_base_.train_dataloader.dataset, prior_dir='prior_masks')
 train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='CrossDomainDataset',
-        dataset=single_dataset,
-        mix_pipeline=mix_pipeline))
+    dataset=dict(prior_dir='prior_masks', views=[dict(type='CrossDomainView')]))
 pipeline = dict(prior='configs/irn/irn_r50_voc.py')

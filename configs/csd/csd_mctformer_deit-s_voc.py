@@ -17,11 +17,8 @@ mix_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackWSSSInputs'),
 ]
-single_dataset = dict(_base_.train_dataloader.dataset, prior_dir='prior_masks')
 train_dataloader = dict(
     dataset=dict(
-        _delete_=True,
-        type='CrossDomainDataset',
-        dataset=single_dataset,
-        mix_pipeline=mix_pipeline))
+        prior_dir='prior_masks',
+        views=[dict(type='CrossDomainView', mix_pipeline=mix_pipeline)]))
 pipeline = dict(prior='configs/mctformer/mctformer_deit-s_voc.py')

@@ -7,19 +7,14 @@ _base_ = [
     '../_base_/segmentation_runtime.py',
 ]
 
-crop_size = (448, 448)
+load, mask, scale, _, flip, pack = _base_.train_pipeline
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadPseudoMask'),
-    dict(
-        type='RandomChoice',
-        transforms=[[dict(type='mmseg.Resize', scale_factor=scale, keep_ratio=True)]
-                    for scale in (0.5, 0.75, 1.0, 1.25, 1.5)]),
-    dict(type='mmseg.RandomCrop', crop_size=crop_size),
-    dict(type='mmseg.RandomFlip', prob=0.5),
+    load, mask, scale,
+    dict(type='mmseg.RandomCrop', crop_size=(448, 448)),
+    flip,
     dict(
         type='mmseg.PhotoMetricDistortion', brightness_delta=10, contrast_range=(0.9, 1.1),
         saturation_range=(0.9, 1.1), hue_delta=10),
-    dict(type='mmseg.PackSegInputs'),
+    pack,
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

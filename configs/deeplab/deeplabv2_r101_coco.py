@@ -10,7 +10,4 @@ _base_ = [
 model = dict(decode_head=dict(num_classes=81))
 optim_wrapper = dict(optimizer=dict(lr=2e-4))
 train_cfg = dict(max_iters=100000, val_interval=20000)
-param_scheduler = [
-    dict(type='PolyLR', eta_min=0., power=0.9, begin=0, end=100000, by_epoch=False),
-]
 default_hooks = dict(checkpoint=dict(interval=20000))

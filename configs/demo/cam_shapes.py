@@ -2,10 +2,8 @@
 # average pooling. About two minutes on two CPU cores.
 _base_ = ['../_base_/datasets/shapes_wsss.py', '../_base_/default_runtime.py']
 
-epochs = 24
 model = dict(
     type='WSSSClassifier',
-    data_preprocessor=_base_.data_preprocessor,
     backbone=dict(
         type='mmseg.ResNet',
         depth=18,
@@ -23,9 +21,9 @@ optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=25, by_epoch=False),
-    dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=1, end=epochs, by_epoch=True,
+    dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=1, by_epoch=True,
          convert_to_iter_based=True),
 ]
-train_cfg = dict(type='WSSSTrainLoop', max_epochs=epochs, val_begin=epochs)
+train_cfg = dict(type='WSSSTrainLoop', max_epochs=24, val_interval=None)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -15,9 +15,7 @@ ssr = dict(type='SelfSupervisedRegularization', refiner=dict(type='PAR', dilatio
            begin=begin, ramp=ramp)
 mga = dict(type='MultiGranularityAlignment', threshold=0.6, begin=begin, ramp=ramp)
 model = dict(head=dict(embed_channels=64, background=True), modules=[sie, ssr, mga])
-single_dataset = _base_.train_dataloader.dataset
-train_dataloader = dict(
-    dataset=dict(_delete_=True, type='PairedDataset', dataset=single_dataset, begin=begin))
+train_dataloader = dict(dataset=dict(views=[dict(type='PairedView', begin=begin)]))
 
 pipeline = dict(
     baseline='configs/demo/cam_shapes.py',

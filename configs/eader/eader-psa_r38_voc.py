@@ -4,6 +4,7 @@
 _base_ = [
     '../_base_/models/gap_r38.py',
     '../_base_/datasets/voc12_wsss.py',
+    '../_base_/augmentations/psa.py',
     '../_base_/schedules/adversarial_10e.py',
     '../_base_/refiners/psa.py',
     '../_base_/default_runtime.py',
@@ -23,20 +24,11 @@ model = dict(
     modules=[dict(type='AdversarialErasing', alpha=0.05, beta=1e-5, attention='cam')],
     test_cfg=dict(scales=(0.5, 1., 1.5, 2.), flip=True))
 
-train_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='ResizeLong', long=(256, 512)),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
-    dict(type='RandomPadCrop', size=448),
-    dict(type='PackWSSSInputs'),
-]
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.augmentation))
 val_dataloader = dict(dataset=dict(ann_file='ImageSets/Segmentation/val.txt'))
 test_dataloader = val_dataloader
 
 # As PSA alone, but in turns: 15 epochs with its parameter groups, momentum and decay of the rate.
-max_epochs = 15
 optimizer = dict(type='SGD', lr=0.01, weight_decay=5e-4)
 optim_wrapper = dict(
     localizer=dict(
@@ -45,11 +37,6 @@ optim_wrapper = dict(
     adversary=dict(
         optimizer=dict(_delete_=True, **optimizer), paramwise_cfg=dict(legacy_momentum=True)))
 param_scheduler = [
-    dict(
-        type='MaxStepPolyLR',
-        power=0.9,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True)
+    dict(type='MaxStepPolyLR', power=0.9, by_epoch=True, convert_to_iter_based=True)
 ]
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(max_epochs=15)

@@ -10,7 +10,6 @@ _base_ = [
 num_classes = 20
 model = dict(
     type='WSSSClassifier',
-    data_preprocessor=_base_.data_preprocessor,
     # Torchvision's networks; batch norms of both train, in both phases.
     backbone=dict(
         type='mmpretrain.ResNet',

@@ -7,5 +7,5 @@ model = dict(modules=[_base_.sie, _base_.ssr, _base_.mga, fsae])
 
 strong = dict(type='StrongView', num_ops=3)
 *geometry, pack = _base_.train_pipeline
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=[*geometry, strong, pack])))
+train_dataloader = dict(dataset=dict(pipeline=[*geometry, strong, pack]))
 pipeline = dict(baseline='configs/ktse/ktse_r38_voc.py')

@@ -15,11 +15,11 @@ fsae = dict(
 model = dict(head=dict(detach_patch=False), modules=[fsae])
 
 strong = dict(type='StrongView', num_ops=3)
-*weak, pack = _base_.deit_pipeline
+*weak, pack = _base_.augmentation
 train_dataloader = dict(dataset=dict(pipeline=[*weak, strong, pack]))
 # The paper's masks come from dense CRF; the threshold is the seeds' best.
 pipeline = dict(
-    _delete_=True,
+    affinity=None,
     baseline='configs/mctformer/mctformer_deit-s_voc.py',
-    mask=dict(type='CRFMask', bg='oracle'),
+    mask=dict(_delete_=True, type='CRFMask', bg='oracle'),
     segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py'))

@@ -5,14 +5,11 @@ _base_ = '../ppc/ppc-eps_r38_coco.py'
 fsae = dict(type='FeatureSpatialActivationExpansion', teacher='teacher')
 model = dict(teacher=True, modules=[_base_.seam, _base_.eps, _base_.ppc, fsae])
 
-*geometry, jitter, pack = _base_.train_pipeline
+*geometry, jitter, pack = _base_.augmentation
 strong = dict(
     type='StrongView',
     jitter=dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
     num_ops=5)
 train_dataloader = dict(dataset=dict(pipeline=[*geometry, strong, jitter, pack]))
 
-max_iters = 1026000
-train_cfg = dict(
-    max_iters=max_iters, val_begin=max_iters, val_interval=max_iters, ema=dict(momentum=0.999))
-param_scheduler = [dict(type='MaxStepPolyLR', power=0.9, end=max_iters, by_epoch=False)]
+train_cfg = dict(max_iters=1026000, ema=dict(momentum=0.999))

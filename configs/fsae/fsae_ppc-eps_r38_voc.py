@@ -8,7 +8,7 @@ model = dict(modules=[_base_.seam, _base_.eps, _base_.ppc, fsae])
 
 # Three operations gave the best row of the paper; the prototype's scripts use 5. Its strong view
 # has a jitter of its own, so the weak view's comes after.
-*geometry, jitter, pack = _base_.train_pipeline
+*geometry, jitter, pack = _base_.augmentation
 strong = dict(
     type='StrongView',
     jitter=dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),

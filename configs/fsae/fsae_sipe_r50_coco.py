@@ -6,5 +6,5 @@ fsae = dict(type='FeatureSpatialActivationExpansion', background='one_minus_max'
 model = dict(modules=[sipe, fsae])
 
 strong = dict(type='StrongView', num_ops=3)
-*geometry, pack = _base_.train_pipeline
+*geometry, pack = _base_.augmentation
 train_dataloader = dict(dataset=dict(pipeline=[*geometry, strong, pack]))

@@ -9,22 +9,13 @@ fsae = dict(type='FeatureSpatialActivationExpansion', background='one_minus_max'
 model = dict(modules=[_base_.sipe, fsae])
 
 strong = dict(type='StrongView', num_ops=3)
-*geometry, pack = _base_.train_pipeline
+*geometry, pack = _base_.augmentation
 train_dataloader = dict(dataset=dict(pipeline=[*geometry, strong, pack]))
 
-max_epochs = 10
-train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
-param_scheduler = [
-    dict(
-        type='MaxStepPolyLR',
-        power=0.9,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True)
-]
+train_cfg = dict(max_epochs=10)
 # The paper's masks come from dense CRF; the threshold is the seeds' best.
 pipeline = dict(
-    _delete_=True,
+    affinity=None,
     baseline='configs/sipe/sipe_r50_voc.py',
-    mask=dict(type='CRFMask', bg='oracle'),
+    mask=dict(_delete_=True, type='CRFMask', bg='oracle'),
     segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py'))

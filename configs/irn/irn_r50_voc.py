@@ -4,6 +4,7 @@
 _base_ = [
     '../_base_/models/irn_r50.py',
     '../_base_/datasets/voc12_wsss.py',
+    '../_base_/augmentations/irn.py',
     '../_base_/schedules/poly_5e.py',
     '../_base_/refiners/irn.py',
     '../_base_/default_runtime.py',
@@ -11,11 +12,4 @@ _base_ = [
 
 model = dict(test_cfg=dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True))
 
-train_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='ResizeLong', long=(320, 640)),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='RandomPadCrop', size=512),
-    dict(type='PackWSSSInputs'),
-]
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.augmentation))

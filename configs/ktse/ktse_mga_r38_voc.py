@@ -2,4 +2,4 @@
 _base_ = './ktse_r38_voc.py'
 
 model = dict(modules=[_base_.mga])
-train_dataloader = dict(dataset=dict(_delete_=True, **_base_.single_dataset))
+train_dataloader = dict(dataset=dict(views=[]))

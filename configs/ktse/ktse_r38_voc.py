@@ -9,10 +9,7 @@ _base_ = [
 ]
 
 train_cfg = dict(batch_size=[(0, 8), (_base_.begin, 16)])
-single_dataset = _base_.train_dataloader.dataset
-train_dataloader = dict(
-    dataset=dict(
-        _delete_=True, type='PairedDataset', dataset=single_dataset, begin=_base_.begin))
+train_dataloader = dict(dataset=dict(views=[dict(type='PairedView', begin=_base_.begin)]))
 pipeline = dict(
     baseline='configs/ktse/gpp_r38_voc.py',
     cam=dict(scales=(0.5, 1., 1.5, 2.), flip=True),

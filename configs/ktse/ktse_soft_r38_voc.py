@@ -4,4 +4,4 @@ _base_ = './ktse_r38_voc.py'
 
 model = dict(
     modules=[dict(type='AdversarialErasingTriplet', repulse_weight=0, begin=_base_.begin)])
-train_dataloader = dict(dataset=dict(_delete_=True, **_base_.single_dataset))
+train_dataloader = dict(dataset=dict(views=[]))

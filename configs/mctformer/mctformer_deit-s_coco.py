@@ -2,7 +2,7 @@
 _base_ = [
     '../_base_/models/mctformer_v2.py',
     '../_base_/datasets/coco14_wsss.py',
-    '../_base_/datasets/deit_augmentation.py',
+    '../_base_/augmentations/deit.py',
     '../_base_/schedules/adamw_60e.py',
     '../_base_/default_runtime.py',
 ]
@@ -12,4 +12,4 @@ model = dict(
     head=dict(num_classes=80),
     test_cfg=dict(scales=(1.0, ), flip=True, norm='minmax'))
 
-train_dataloader = dict(batch_size=64, dataset=dict(pipeline=_base_.deit_pipeline))
+train_dataloader = dict(batch_size=64, dataset=dict(pipeline=_base_.augmentation))

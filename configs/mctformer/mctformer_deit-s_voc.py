@@ -4,7 +4,7 @@
 _base_ = [
     '../_base_/models/mctformer_v2.py',
     '../_base_/datasets/voc12_wsss.py',
-    '../_base_/datasets/deit_augmentation.py',
+    '../_base_/augmentations/deit.py',
     '../_base_/schedules/adamw_60e.py',
     '../_base_/refiners/psa.py',
     '../_base_/default_runtime.py',
@@ -12,7 +12,7 @@ _base_ = [
 
 model = dict(test_cfg=dict(scales=(1.0, ), flip=True, norm='minmax'))
 
-train_dataloader = dict(batch_size=64, dataset=dict(pipeline=_base_.deit_pipeline))
+train_dataloader = dict(batch_size=64, dataset=dict(pipeline=_base_.augmentation))
 pipeline = dict(
     affinity=dict(labels=dict(low=1, high=12)),
     mask=dict(_delete_=True, type='PSAMask', bg=0.39, beta=8, log_steps=6))

@@ -1,25 +1,14 @@
 # PSA on COCO 2014 (80 classes); not in the paper, the settings are those of VOC.
-_base_ = './psa_r38_voc.py'
+_base_ = [
+    '../_base_/models/gap_r38.py',
+    '../_base_/datasets/coco14_wsss.py',
+    '../_base_/augmentations/psa.py',
+    '../_base_/schedules/poly_15e.py',
+    '../_base_/refiners/psa.py',
+    '../_base_/default_runtime.py',
+]
 
-model = dict(head=dict(num_classes=80))
-data_root = 'data/coco2014'
-train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='COCOImageLabelDataset',
-        data_root=data_root,
-        split='train',
-        label_file='labels_train2014.json',
-        pipeline=_base_.train_pipeline))
-val_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='COCOImageLabelDataset',
-        data_root=data_root,
-        split='train',
-        label_file='labels_train2014.json',
-        indices=1000,
-        test_mode=True,
-        pipeline=_base_.test_pipeline))
-test_dataloader = val_dataloader
+model = dict(
+    head=dict(num_classes=80), test_cfg=dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True))
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.augmentation))
 pipeline = dict(affinity=dict(config='configs/psa/affinity_r38_coco.py'))

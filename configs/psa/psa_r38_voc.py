@@ -2,6 +2,7 @@
 _base_ = [
     '../_base_/models/gap_r38.py',
     '../_base_/datasets/voc12_wsss.py',
+    '../_base_/augmentations/psa.py',
     '../_base_/schedules/poly_15e.py',
     '../_base_/refiners/psa.py',
     '../_base_/default_runtime.py',
@@ -9,12 +10,4 @@ _base_ = [
 
 model = dict(test_cfg=dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True))
 
-train_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='ResizeLong', long=(256, 512)),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
-    dict(type='RandomPadCrop', size=448),
-    dict(type='PackWSSSInputs'),
-]
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.augmentation))

@@ -3,6 +3,7 @@
 _base_ = [
     '../_base_/models/sipe_r50.py',
     '../_base_/datasets/coco14_wsss.py',
+    '../_base_/augmentations/irn.py',
     '../_base_/schedules/poly_5e.py',
     '../_base_/default_runtime.py',
 ]
@@ -13,11 +14,4 @@ model = dict(
     test_cfg=dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True))
 optim_wrapper = dict(optimizer=dict(lr=0.05), clip_grad=dict(max_norm=1.))
 
-train_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='ResizeLong', long=(320, 640)),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='RandomPadCrop', size=512),
-    dict(type='PackWSSSInputs'),
-]
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.augmentation))

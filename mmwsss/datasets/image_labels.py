@@ -14,6 +14,7 @@ from mmwsss.utils.masks import voc_palette
 
 from .label_tables import Classes, Table, read_label_table, read_text
 from .samplers import sample_rng
+from .views.base import build_views
 
 IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
                      for suffix in (lower, lower.upper()))
@@ -51,6 +52,9 @@ class ImageLabelDataset(BaseDataset):
         label_file: The label table, see :func:`read_label_table`. May be left out in ``test_mode``:
             then samples have no ``gt_label``.
         pipeline: Transforms, as configs or callables.
+        views: What samples show beside their image, as configs of :class:`DataView` children, e.g.
+            ``[dict(type='PairedView', begin=10), dict(type='CrossDomainView', begin=16)]``. Their
+            order does not matter.
         metainfo: ``classes`` (foreground names) picks and orders classes, as in mmseg: the others
             leave the labels and become 255 in masks. Where the data set does not know its classes
             (this class; not VOC or COCO), ``classes`` are all of them, and to take a subset one
@@ -83,6 +87,7 @@ class ImageLabelDataset(BaseDataset):
                  ann_file: str = '',
                  label_file: Optional[str] = None,
                  pipeline: Sequence[Union[dict, Callable]] = (),
+                 views: Sequence[dict] = (),
                  metainfo: Optional[dict] = None,
                  img_dir: str = '',
                  img_suffix: Optional[str] = None,
@@ -116,6 +121,7 @@ class ImageLabelDataset(BaseDataset):
         self.drop_empty = drop_empty
         self.check_files = check_files
         self.test_mode = test_mode
+        self.views = build_views(views)
         self._table: Optional[Table] = None
         metainfo = self._full_metainfo(metainfo)
         classes, all_classes = metainfo['classes'], metainfo.pop('all_classes')
@@ -328,7 +334,9 @@ class ImageLabelDataset(BaseDataset):
     def _add_paths(self, records: List[dict], source: str) -> None:
         files = _Files()
         suffixes = (self.img_suffix, ) if self.img_suffix else IMG_SUFFIXES
-        needed = {t.path_field for t in self.pipeline.transforms if hasattr(t, 'path_field')}
+        transforms = [*self.pipeline.transforms,
+                      *(t for view in self.views for t in view.transforms(self))]
+        needed = {t.path_field for t in transforms if hasattr(t, 'path_field')}
         options = dict(seg_map_path='seg_dir', saliency_path='saliency_dir', prior_path='prior_dir')
         for field in needed - set(self.map_dirs):
             raise ValueError(f'the pipeline reads {field}, but {type(self).__name__} was not told '
@@ -376,10 +384,18 @@ class ImageLabelDataset(BaseDataset):
         info['num_classes'] = num_classes
         return info
 
-    def load(self, idx: int, *key: int) -> dict:
-        """Run the pipeline on image ``idx`` under random numbers made of ``(seed, *key)``."""
+    def full_init(self) -> None:
+        """Read list and labels, check the files, and set the views up."""
+        if not self._fully_initialized:
+            super().full_init()
+            for view in self.views:
+                view.setup(self)
+
+    def load(self, idx: int, *key: int, pipeline: Optional[Callable] = None) -> dict:
+        """Run the pipeline (or another one) on image ``idx`` under random numbers made of
+        ``(seed, *key)``."""
         with sample_rng(self.seed, *key):
-            sample = self.pipeline(self.get_data_info(idx))
+            sample = (pipeline or self.pipeline)(self.get_data_info(idx))
         if sample is None:
             name = self.get_data_info(idx)['name']
             raise ValueError(f'the pipeline gave nothing for "{name}"; every transform must return '
@@ -387,8 +403,12 @@ class ImageLabelDataset(BaseDataset):
         return sample
 
     def prepare_data(self, idx: int) -> dict:
-        """The sample of ``idx``, an :class:`EpochIndex` (or an int: epoch 0)."""
-        return self.load(idx, getattr(idx, 'epoch', 0), int(idx) % len(self))
+        """The sample of ``idx``, an :class:`EpochIndex` (or an int: epoch 0), with its views."""
+        epoch, index = getattr(idx, 'epoch', 0), int(idx) % len(self)
+        sample = self.load(idx, epoch, index)
+        for view in self.views:
+            sample = view(sample, index, epoch)
+        return sample
 
     def __getitem__(self, idx: int) -> dict:
         if not self._fully_initialized:

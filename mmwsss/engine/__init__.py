@@ -7,11 +7,11 @@ from .optimizers import (
     field_param_groups,
     use_amp,
 )
-from .schedulers import MaxStepPolyLR
+from .schedulers import CosineAnnealingLR, MaxStepPolyLR, PolyLR
 
 __all__ = [
-    'EMA', 'Bfloat16OptimWrapper', 'EMATeacherHook', 'MaxStepPolyLR',
-    'MultiOptimWrapperConstructor', 'PseudoLabelHook', 'WSSSCheckpointHook',
+    'Bfloat16OptimWrapper', 'CosineAnnealingLR', 'EMA', 'EMATeacherHook', 'MaxStepPolyLR',
+    'MultiOptimWrapperConstructor', 'PolyLR', 'PseudoLabelHook', 'WSSSCheckpointHook',
     'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'field_param_groups', 'seed_step', 'use_amp',
     'use_safe_checkpoints'
 ]

@@ -92,8 +92,8 @@ class WSSSTrainLoop(BaseLoop):
             ``epochs=`` in place of ``steps=``. A network that is not optimized in a phase costs no
             gradient memory or time beyond what the other's loss needs.
         ema: Arguments of :class:`EMA`; the model needs ``teacher=True``.
-        val_begin: First epoch (or iteration) after which to validate.
-        val_interval: Epochs (or iterations) between validations.
+        val_begin: First epoch (or iteration) after which to validate; None for no validation.
+        val_interval: Epochs (or iterations) between validations; None for the end only.
     """
 
     def __init__(self,
@@ -104,8 +104,8 @@ class WSSSTrainLoop(BaseLoop):
                  batch_size: Optional[Sequence[Tuple[int, int]]] = None,
                  phases: Optional[Sequence[dict]] = None,
                  ema: Optional[dict] = None,
-                 val_begin: int = 1,
-                 val_interval: int = 1):
+                 val_begin: Optional[int] = 1,
+                 val_interval: Optional[int] = 1):
         if (max_epochs is None) == (max_iters is None):
             raise ValueError('train_cfg: give either max_epochs or max_iters')
         self._loaders, self._milestones = self._build_loaders(runner, dataloader, batch_size)
@@ -374,8 +374,9 @@ class WSSSTrainLoop(BaseLoop):
     def _validate(self, now: int) -> None:
         runner = self.runner
         last = self._max_epochs if self.by_epoch else self._max_iters
-        if (runner.val_loop is not None and now >= self.val_begin
-                and (now % self.val_interval == 0 or now == last)):
+        if runner.val_loop is None or self.val_begin is None or now < self.val_begin:
+            return
+        if now == last or (self.val_interval is not None and now % self.val_interval == 0):
             runner.val_loop.run()
             runner.model.train()
 

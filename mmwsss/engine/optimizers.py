@@ -14,9 +14,20 @@ Item = Tuple[str, nn.Parameter, nn.Module]  # full name, parameter, layer that o
 _DECAYED = (nn.modules.conv._ConvNd, nn.Linear)
 
 
+# Parts of a model that earlier configs know by another name.
+RENAMED = dict(ideas='wsss_modules')
+
+
 def _is_in(name: str, part: str) -> bool:
     part = part.rstrip('.')
     return name == part or name.startswith(part + '.')
+
+
+def _present(model: nn.Module, part: str) -> str:
+    """The present name of a part that may have its earlier one."""
+    first, dot, rest = part.partition('.')
+    known = {name for name, _ in model.named_children()}
+    return part if first in known else RENAMED.get(first, first) + dot + rest
 
 
 def _trainable(model: nn.Module) -> Iterator[Item]:
@@ -118,7 +129,10 @@ class WSSSOptimWrapperConstructor:
     def build(self, model: nn.Module, parameters: Iterable[Item]) -> OptimWrapper:
         """The wrapper over some of a model's parameters."""
         known = {name for name, _ in (*model.named_modules(), *model.named_parameters())}
-        for name in (self.options or {}).get('new_layers', ()):
+        options = dict(self.options or {})
+        if 'new_layers' in options:
+            options['new_layers'] = [_present(model, name) for name in options['new_layers']]
+        for name in options.get('new_layers', ()):
             if name.rstrip('.') not in known:
                 raise ValueError(
                     f'optim_wrapper.paramwise_cfg.new_layers: the model has no "{name}"; its parts '
@@ -128,7 +142,7 @@ class WSSSOptimWrapperConstructor:
             groups = [parameter for _, parameter, _ in parameters]
         else:
             groups = field_param_groups(
-                parameters, cfg['lr'], cfg.get('weight_decay', 0.), **self.options)
+                parameters, cfg['lr'], cfg.get('weight_decay', 0.), **options)
         if not groups:
             raise ValueError('optim_wrapper: there is no parameter to train; all are frozen')
         optimizer = OPTIMIZERS.build(dict(cfg, params=groups))
@@ -172,9 +186,11 @@ class MultiOptimWrapperConstructor:
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
         model = unwrap_model(model)
         owned: Dict[str, list] = {name: [] for name in self.parts}
+        own_parts = {name: [_present(model, part) for part in parts]
+                     for name, parts in self.parts.items()}
         orphans = []
         for item in _trainable(model):
-            owners = [name for name, parts in self.parts.items()
+            owners = [name for name, parts in own_parts.items()
                       if any(_is_in(item[0], part) for part in parts)]
             if len(owners) > 1:
                 raise ValueError(f'parameter "{item[0]}" is in params of two optimizers: {owners}')

@@ -93,7 +93,9 @@ def build_cam_dataset(cfg: dict, masks: bool = False) -> Dataset:
     pipeline = list(CAM_PIPELINE)
     if masks:
         pipeline.insert(1, dict(type='LoadMask'))
-    dataset = DATASETS.build({**inner_dataset(cfg), 'pipeline': pipeline})
+    cfg = dict(inner_dataset(cfg), pipeline=pipeline)
+    cfg.pop('views', None)  # of training
+    dataset = DATASETS.build(cfg)
     dataset.full_init()
     return dataset
 

@@ -40,6 +40,7 @@ class EntropySpread(WSSSModule):
 
     Args:
         target: See :func:`entropy_loss`.
+        view: Of which view the CAM is spread; any but ``image`` must come from the data.
 
     Raises:
         ValueError: ``target`` is not in [0, 1].
@@ -47,16 +48,18 @@ class EntropySpread(WSSSModule):
 
     prefix = 'entropy'
 
-    def __init__(self, target: float = 0.8, **kwargs):
+    def __init__(self, target: float = 0.8, view: str = 'image', **kwargs):
         super().__init__(**kwargs)
         if not 0 <= target <= 1:
             raise ValueError(f'EntropySpread: target={target} must be in [0, 1]')
         self.target = target
+        self.view = view
+        self.views = () if view == 'image' else (view, )  # checked before training
 
     def add_views(self, views: Views) -> None:
-        views.expect('image')
+        views.expect(self.view)
 
     def loss(self, views: Views) -> dict[str, torch.Tensor]:
         # The forward pass of `image` is shared with the classification loss and all other modules.
         return dict(loss_spread=entropy_loss(
-            views['image'].cam, views.labels('image'), self.target))
+            views[self.view].cam, views.labels(self.view), self.target))

@@ -41,8 +41,8 @@ def paired(config):
 def test_pairs_share_a_class_uniformly(paired):
     count = collections.Counter()
     for epoch in range(600):
-        count[paired.partner(1, epoch)] += 1  # dog and cow
-        assert LABELS[0, 0] == LABELS[paired.partner(0, epoch), 0] == 1
+        count[paired.views[0].partner(1, epoch)] += 1  # dog and cow
+        assert LABELS[0, 0] == LABELS[paired.views[0].partner(0, epoch), 0] == 1
     # dog (1/2): 1, 3, 4; cow (1/2): 1, 2, 5
     expected = {1: 1 / 3, 3: 1 / 6, 4: 1 / 6, 2: 1 / 6, 5: 1 / 6}
     assert set(count) == set(expected)
@@ -54,7 +54,7 @@ def test_paired_sample(paired):
     sample = paired[EpochIndex(1, 4)]
     assert set(sample['inputs']) == set(sample['data_samples']) == {'image', 'paired'}
     assert sample['data_samples']['image'].name == 'b'
-    other = paired.partner(1, 4)
+    other = paired.views[0].partner(1, 4)
     assert torch.equal(sample['data_samples']['paired'].gt_label,
                        torch.from_numpy(LABELS[other]).float())
     assert paired.metainfo['classes'] == ('cat', 'dog', 'cow') and len(paired) == 6
@@ -65,7 +65,7 @@ def test_a_picture_paired_with_itself_is_augmented_anew(paired):
     """Else the pair would tell nothing."""
     different = 0
     for epoch in range(60):
-        if paired.partner(1, epoch) == 1:
+        if paired.views[0].partner(1, epoch) == 1:
             views = paired[EpochIndex(1, epoch)]['inputs']
             different += not torch.equal(views['image'], views['paired'])
     assert different > 5
@@ -92,7 +92,7 @@ def test_wrappers_do_not_depend_on_workers(kind, request):
 @pytest.mark.parametrize('kind', ['paired', 'cross'])
 def test_further_views_begin_at_an_epoch(kind, request):
     dataset = request.getfixturevalue(kind)
-    dataset.begin = 2
+    dataset.views[0].begin = 2
     assert set(dataset[0]['inputs']) == set(dataset[EpochIndex(0, 1)]['inputs']) == {'image'}
     assert len(dataset[EpochIndex(0, 2)]['data_samples']) > 1
 
@@ -201,10 +201,10 @@ def test_sources_follow_cooccurrence(cross_config, folder):
     matrix = LABELS.T @ LABELS
     rows = matrix / matrix.sum(1, keepdims=True)
     expected = rows[1] + rows[2]  # the target b has dog and cow
-    np.testing.assert_allclose(cross.sources[1], expected / expected.sum(), rtol=1e-5)
+    np.testing.assert_allclose(cross.views[0].sources[1], expected / expected.sum(), rtol=1e-5)
     draws = collections.Counter()
     for epoch in range(400):
-        source, target = cross.pair(0, epoch)
+        source, target = cross.views[0].pair(0, epoch)
         assert target in (1, 3) and source in (0, 2, 4, 5)
         if target == 1:
             draws[int(LABELS[source].argmax())] += 1
@@ -212,10 +212,10 @@ def test_sources_follow_cooccurrence(cross_config, folder):
         assert abs(draws[label] / sum(draws.values()) - expected[label] / expected.sum()) < 0.1
 
     uniform = DATASETS.build({**cross_config, 'pairing': 'uniform', 'target': 'all'})
-    np.testing.assert_allclose(uniform.sources[0], [0.25, 0.25, 0.5])
-    assert {uniform.pair(0, epoch)[1] for epoch in range(100)} == set(range(6))
+    np.testing.assert_allclose(uniform.views[0].sources[0], [0.25, 0.25, 0.5])
+    assert {uniform.views[0].pair(0, epoch)[1] for epoch in range(100)} == set(range(6))
     prototype = DATASETS.build({**cross_config, 'pairing': 'prototype'})
-    assert not np.allclose(prototype.sources[1], cross.sources[1])
+    assert not np.allclose(prototype.views[0].sources[1], cross.views[0].sources[1])
 
 
 def test_classes_without_a_single_label_picture_are_no_source(cross_config, folder):
@@ -223,8 +223,8 @@ def test_classes_without_a_single_label_picture_are_no_source(cross_config, fold
     table['e'] = ['dog', 'cow']
     (folder / 'labels.json').write_text(json.dumps(table))
     cross = DATASETS.build(cross_config)
-    assert (cross.sources[:, 1] == 0).all()
-    np.testing.assert_allclose(cross.sources.sum(1), 1)
+    assert (cross.views[0].sources[:, 1] == 0).all()
+    np.testing.assert_allclose(cross.views[0].sources.sum(1), 1)
 
 
 def test_cross_domain_errors_at_construction(cross_config, folder):

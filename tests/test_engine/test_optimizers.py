@@ -21,7 +21,7 @@ class Net(nn.Module):
         self.head2 = nn.Linear(2, 2)
         self.token = nn.Parameter(torch.zeros(3))
         self.networks = nn.ModuleDict(dict(adversary=nn.Conv2d(3, 2, 1)))
-        self.ideas = nn.ModuleList()
+        self.wsss_modules = nn.ModuleList()
 
 
 SGD = dict(type='SGD', lr=0.1, weight_decay=1e-4)
@@ -43,7 +43,7 @@ def settings(model, wrapper):
 
 def test_the_fields_groups():
     model = Net()
-    wrapper = build(model, new_layers=('head.', 'ideas'))
+    wrapper = build(model, new_layers=('head.', 'wsss_modules'))
     assert type(wrapper) is OptimWrapper
     assert settings(model, wrapper) == {
         'backbone.0.bias': (2, 0), 'backbone.1.weight': (1, 0), 'backbone.1.bias': (1, 0),
@@ -53,6 +53,22 @@ def test_the_fields_groups():
     assert len(wrapper.optimizer.param_groups) == 5  # merged
     assert wrapper.get_lr()['lr'][0] == pytest.approx(0.1)
     assert all(group['momentum'] == 0 for group in wrapper.optimizer.param_groups)
+
+
+def test_the_earlier_name_of_modules():
+    """``ideas`` in configs is ``wsss_modules``."""
+    model = Net()
+    model.wsss_modules.append(nn.Conv2d(2, 2, 1))
+    rates = settings(model, build(model, new_layers=('ideas', )))
+    assert rates['wsss_modules.0.weight'] == (10, 1) and rates['head.weight'] == (1, 1)
+    assert settings(model, build(model, new_layers=('ideas.0', ))) == rates
+    parts = dict(
+        one=dict(params=('ideas', ), optimizer=SGD),
+        rest=dict(params=('backbone', 'head', 'head2', 'token', 'networks'), optimizer=SGD))
+    wrapper = build_optim_wrapper(
+        model, dict(parts, constructor='MultiOptimWrapperConstructor'))
+    assert set(settings(model, wrapper['one'])) == {
+        'wsss_modules.0.weight', 'wsss_modules.0.bias'}
 
 
 def test_multipliers_are_options():

@@ -1,8 +1,16 @@
 """The field's polynomial decay against its formula."""
 
+import math
+import time
+from pathlib import Path
+
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 
 from mmwsss.registry import PARAM_SCHEDULERS
 
@@ -55,3 +63,99 @@ def test_resumed_equals_never_stopped(stop):
     wrapper.load_state_dict(rates)
     scheduler.load_state_dict(state)
     assert run(wrapper, scheduler, 20 - stop) == whole[stop:]
+
+
+# -- the length of a training stands in one place --------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted(
+    path for pattern in ('configs/*/*.py', 'projects/*/configs/*.py') for path in ROOT.glob(pattern)
+    if path.parent.name != '_base_')
+
+
+class ToyModel(BaseModel):
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+
+    def forward(self, inputs, mode='loss'):
+        return dict(loss=self.layer(torch.stack(inputs)).sum())
+
+
+class Numbers(torch.utils.data.Dataset):
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return dict(inputs=torch.ones(1))
+
+
+class Rates(Hook):
+
+    def __init__(self):
+        self.seen = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.seen.append(runner.optim_wrapper.param_groups[0]['lr'])
+
+
+def rates_of(folder, schedule, train_cfg):
+    """Rate of each step when mmengine's Runner trains with the schedule."""
+    hook = Rates()
+    runner = Runner(
+        ToyModel(), str(folder), experiment_name=f'{folder.name}_{time.time_ns()}',
+        train_dataloader=dict(
+            batch_size=2, num_workers=0, dataset=Numbers(),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='pseudo_collate')),
+        train_cfg=train_cfg, optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        param_scheduler=schedule, custom_hooks=[hook], default_scope='mmwsss',
+        log_level='ERROR', default_hooks=dict(checkpoint=None, logger=None))
+    runner.train()
+    return hook.seen
+
+
+@pytest.mark.parametrize('epochs', [2, 5])
+@pytest.mark.parametrize('base', ['poly_40e', 'adamw_60e', 'deeplab_20k', 'poly_iters'])
+def test_a_shorter_training_shortens_the_curve(base, epochs, tmp_path):
+    """As --cfg-options train_cfg.max_epochs=N does: the rate falls over the steps that are left."""
+    cfg = Config.fromfile(ROOT / f'configs/_base_/schedules/{base}.py')
+    length = dict(max_epochs=epochs) if cfg.train_cfg.get('max_epochs') else dict(
+        max_iters=4 * epochs)
+    cfg.merge_from_dict({f'train_cfg.{key}': value for key, value in length.items()})
+    rates, steps = rates_of(tmp_path, cfg.param_scheduler, cfg.train_cfg), 4 * epochs
+    assert len(rates) == steps
+    if base == 'adamw_60e':  # a warmup of 5 epochs, longer than the training or as long
+        start = cfg.param_scheduler[0].start_factor
+        expected = [0.1 * (start + (1 - start) * i / 19) for i in range(steps)]
+    elif base == 'deeplab_20k':  # mmengine's, at zero one step earlier
+        expected = [0.1 * (1 - i / (steps - 1))**0.9 for i in range(steps)]
+    else:
+        expected = [0.1 * (1 - i / steps)**0.9 for i in range(steps)]
+    assert rates == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_stretched(tmp_path):
+    """The rate falls as if the training were twice as long."""
+    poly = dict(type='MaxStepPolyLR', by_epoch=True, convert_to_iter_based=True, stretch=2)
+    rates = rates_of(tmp_path, poly, dict(type='WSSSTrainLoop', max_epochs=3))
+    assert rates == pytest.approx([0.1 * (1 - i / 24)**0.9 for i in range(12)], rel=1e-6)
+
+
+def test_cosine_ends_with_the_training(tmp_path):
+    cfg = Config.fromfile(ROOT / 'configs/_base_/schedules/adamw_60e.py')
+    rates = rates_of(tmp_path, cfg.param_scheduler, dict(type='WSSSTrainLoop', max_epochs=7))
+    expected = [1e-5 + (0.1 - 1e-5) * (1 + math.cos(math.pi * i / 8)) / 2 for i in range(8)]
+    assert rates[20:] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_no_config_names_the_length_twice(path):
+    """Only a warmup has an end of its own."""
+    cfg = Config.fromfile(path, import_custom_modules=False)
+    schedules = cfg.get('param_scheduler') or []
+    for schedule in [schedules] if isinstance(schedules, dict) else schedules:
+        assert schedule.type == 'LinearLR' or 'end' not in schedule
+    assert cfg.train_cfg.get('val_begin') is None

@@ -56,10 +56,10 @@ def ours(model: WSSSClassifier, phase: str, images, samples) -> torch.Tensor:
 def straightforward_eader(model: WSSSClassifier, phase: str, images, samples) -> torch.Tensor:
     model.requires_grad_(True)
     labels = torch.stack([sample.gt_label for sample in samples])
-    idea, adversary = model.ideas[0], model.networks.adversary
+    module, adversary = model.wsss_modules[0], model.networks.adversary
     output = model.extract(images)
     picture, classes = labels.nonzero(as_tuple=True)
-    cam = idea.grad_cam.attend(output, labels)[picture, classes]
+    cam = module.grad_cam.attend(output, labels)[picture, classes]
     cam = F.interpolate(cam[:, None], images.shape[-2:], mode='bilinear')[:, 0]
     cam = cam - cam.amin((1, 2), keepdim=True)
     cam = cam / cam.amax((1, 2), keepdim=True).clamp(min=1e-12)
@@ -68,7 +68,7 @@ def straightforward_eader(model: WSSSClassifier, phase: str, images, samples) ->
         return F.binary_cross_entropy_with_logits(logits, labels[picture])
     mined = logits.sigmoid().gather(1, classes[:, None]).mean()
     loss = F.binary_cross_entropy_with_logits(output.logits, labels)
-    return loss + idea.alpha * mined + idea.beta * cam.mean()
+    return loss + module.alpha * mined + module.beta * cam.mean()
 
 
 class AlwaysGrad(Views):

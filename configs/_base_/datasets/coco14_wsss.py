@@ -1,52 +1,13 @@
 # COCO 2014 with image labels, 80 classes. Training on the 82,081 images of train that have an
 # object; seeds are scored on the first 1,000 of them, whose masks tools/dataset_converters/coco.py
 # makes.
-data_root = 'data/coco2014'
-data_preprocessor = dict(
-    type='WSSSDataPreprocessor',
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True)
+_base_ = './wsss.py'
 
-train_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='ResizeLong', long=(256, 512)),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='RandomPadCrop', size=320),
-    dict(type='PackWSSSInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='LoadMask'),
-    dict(type='PackWSSSInputs'),
-]
-train_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='EpochSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type='COCOImageLabelDataset',
-        data_root=data_root,
-        split='train',
-        label_file='labels_train2014.json',
-        pipeline=train_pipeline))
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type='COCOImageLabelDataset',
-        data_root=data_root,
-        split='train',
-        label_file='labels_train2014.json',
-        indices=1000,
-        test_mode=True,
-        pipeline=test_pipeline))
+dataset = dict(
+    type='COCOImageLabelDataset',
+    data_root='data/coco2014',
+    split='train',
+    label_file='labels_train2014.json')
+train_dataloader = dict(dataset=dataset)
+val_dataloader = dict(dataset=dict(**dataset, indices=1000))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='SeedMetric', thresholds=(0, 0.6, 0.01))
-test_evaluator = val_evaluator

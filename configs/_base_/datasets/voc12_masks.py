@@ -1,55 +1,11 @@
-# VOC 2012 for mmseg: trained on generated masks, scored on the exact ones of val.
-#
-# Point it at the masks of a run (paths are relative to data_root unless absolute):
-#   --cfg-options train_dataloader.dataset.mask_dir=/path/to/masks
-data_root = 'data/VOCdevkit/VOC2012'
-mask_dir = 'pseudo_masks'  # <data_root>/pseudo_masks/<id>.png
-crop_size = (321, 321)
+# VOC 2012 for mmseg: trained on <data_root>/pseudo_masks/<id>.png, scored on the ground truth of
+# val.
+_base_ = './masks.py'
 
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadPseudoMask'),
-    dict(
-        type='RandomChoice',
-        transforms=[[dict(type='mmseg.Resize', scale_factor=scale, keep_ratio=True)]
-                    for scale in (0.5, 0.75, 1.0, 1.25, 1.5)]),
-    dict(type='mmseg.RandomCrop', crop_size=crop_size),
-    dict(type='mmseg.RandomFlip', prob=0.5),
-    dict(type='mmseg.PackSegInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadPseudoMask'),
-    dict(type='mmseg.PackSegInputs'),
-]
-train_dataloader = dict(
-    batch_size=10,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        type='PseudoMaskDataset',
-        data_root=data_root,
-        ann_file='ImageSets/Segmentation/train_aug.txt',
-        img_dir='JPEGImages',
-        mask_dir=mask_dir,
-        mask_classes='VOCImageLabelDataset',
-        pipeline=train_pipeline))
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='PseudoMaskDataset',
-        data_root=data_root,
-        ann_file='ImageSets/Segmentation/val.txt',
-        img_dir='JPEGImages',
-        mask_dir='SegmentationClassAug',
-        mask_classes='VOCImageLabelDataset',
-        test_mode=True,
-        pipeline=test_pipeline))
+dataset = dict(
+    data_root='data/VOCdevkit/VOC2012', img_dir='JPEGImages', mask_classes='VOCImageLabelDataset')
+train_dataloader = dict(dataset=dict(
+    **dataset, ann_file='ImageSets/Segmentation/train_aug.txt', mask_dir='pseudo_masks'))
+val_dataloader = dict(dataset=dict(
+    **dataset, ann_file='ImageSets/Segmentation/val.txt', mask_dir='SegmentationClassAug'))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='mmseg.IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator

@@ -1,11 +1,6 @@
 # ResNet38d with a 256-channel embedding and gated pyramid pooling, as in AEFT and KTSE.
 model = dict(
     type='WSSSClassifier',
-    data_preprocessor=dict(
-        type='WSSSDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
     backbone=dict(
         type='ResNet38d',
         drop_rates=(0.2, 0.2),

@@ -2,11 +2,6 @@
 # graph after layer 2, so nothing up to there learns; freezing those stages is the same and cheaper.
 model = dict(
     type='WSSSClassifier',
-    data_preprocessor=dict(
-        type='WSSSDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
     backbone=dict(
         type='mmpretrain.ResNet',
         depth=50,

@@ -1,11 +1,6 @@
 # MCTformer V2: DeiT-S/16 with one class token per class.
 model = dict(
     type='WSSSClassifier',
-    data_preprocessor=dict(
-        type='WSSSDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
     backbone=dict(
         type='MCTDeiT',
         num_classes=20,

@@ -1,11 +1,6 @@
 # ResNet38d with SEAM's head: 21 score maps and the pixel correlation module.
 model = dict(
     type='WSSSClassifier',
-    data_preprocessor=dict(
-        type='WSSSDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
     backbone=dict(
         type='ResNet38d',
         out_indices=(4, 5, 6),

@@ -1,7 +1,6 @@
 # MCTformer's training (DeiT's): 60 epochs, AdamW, rate 5e-4 * batch / 512 with batch 64, cosine to
 # 1e-5 after 5 epochs of linear warmup from 1e-6, mixed precision on a GPU (tools/train.py --amp).
-max_epochs = 60
-train_cfg = dict(type='WSSSTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
+train_cfg = dict(type='WSSSTrainLoop', max_epochs=60, val_interval=None)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
@@ -24,7 +23,6 @@ param_scheduler = [
         type='CosineAnnealingLR',
         eta_min=1e-5,
         begin=5,
-        end=max_epochs,
         by_epoch=True,
         convert_to_iter_based=True),
 ]

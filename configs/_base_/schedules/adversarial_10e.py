@@ -1,10 +1,9 @@
 # EADER's training: 10 epochs, localizer and adversary in turns of 200 steps, each by SGD at a
 # constant rate of .01.
-max_epochs = 10
 train_cfg = dict(
     type='WSSSTrainLoop',
-    max_epochs=max_epochs,
-    val_interval=max_epochs,
+    max_epochs=10,
+    val_interval=None,
     phases=[dict(optim='localizer', steps=200), dict(optim='adversary', steps=200)])
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -1,20 +1,2 @@
-# PSA's training of the CAM classifier on ResNet38: 15 epochs of batch 16 at rate .01 (.1 on VGG16),
-# polynomial decay of power .9 per step, weight decay 5e-4 on weights, new layers 10 times the rate,
-# biases twice. The momentum really is the weight decay, see legacy_momentum.
-max_epochs = 15
-train_cfg = dict(type='WSSSTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-optim_wrapper = dict(
-    type='OptimWrapper',
-    constructor='WSSSOptimWrapperConstructor',
-    optimizer=dict(type='SGD', lr=0.01, weight_decay=5e-4),
-    paramwise_cfg=dict(new_layers=('head', 'ideas'), legacy_momentum=True))
-param_scheduler = [
-    dict(
-        type='MaxStepPolyLR',
-        power=0.9,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True)
-]
+# PSA's training of the CAM classifier on ResNet38: 15 epochs of batch 16 at rate .01 (.1 on VGG16).
+_base_ = './poly.py'

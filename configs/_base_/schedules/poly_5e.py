@@ -1,20 +1,5 @@
-# IRN's training of the CAM classifier, also SIPE's: 5 epochs of batch 16 at rate .1, polynomial
-# decay of power .9 per step, weight decay 1e-4 on weights, new layers 10 times the rate. The
-# momentum really is the weight decay, see legacy_momentum.
-max_epochs = 5
-train_cfg = dict(type='WSSSTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-optim_wrapper = dict(
-    type='OptimWrapper',
-    constructor='WSSSOptimWrapperConstructor',
-    optimizer=dict(type='SGD', lr=0.1, weight_decay=1e-4),
-    paramwise_cfg=dict(new_layers=('head', 'ideas'), legacy_momentum=True))
-param_scheduler = [
-    dict(
-        type='MaxStepPolyLR',
-        power=0.9,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True)
-]
+# IRN's training of the CAM classifier, also SIPE's: 5 epochs of batch 16 at rate .1.
+_base_ = './poly.py'
+
+train_cfg = dict(max_epochs=5)
+optim_wrapper = dict(optimizer=dict(lr=0.1, weight_decay=1e-4))

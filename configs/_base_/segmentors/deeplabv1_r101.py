@@ -1,15 +1,9 @@
 # DeepLabV1 (large field of view) on ResNet-101 at output stride 8, after the wseg code base:
 # trainable batch norm, one image scale in training, 1x/2x/10x/20x groups at rate 1e-3.
+_base_ = './segmentor.py'
+
 model = dict(
-    type='MSCEncoderDecoder',
-    data_preprocessor=dict(
-        type='mmseg.SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size=(448, 448),
-        pad_val=0,
-        seg_pad_val=255),
+    data_preprocessor=dict(size=(448, 448)),
     backbone=dict(
         type='mmseg.ResNet',
         depth=101,
@@ -22,9 +16,7 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint='pretrain/resnet101.pth')),
     decode_head=dict(
         type='DeepLabV1Head', in_channels=2048, in_index=0, num_classes=21, channels=512,
-        dilation=12, dropout_ratio=0.5),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+        dilation=12, dropout_ratio=0.5))
 
 optim_wrapper = dict(
     type='OptimWrapper',

@@ -1,24 +1,15 @@
 # DeepLab-LargeFOV on VGG16 at output stride 8: fc6 (rate 12) and fc7 are part of the backbone, the
 # head is the classifier alone. 1x/2x groups for the pretrained layers, 10x/20x for the classifier.
+_base_ = './segmentor.py'
+
 model = dict(
-    type='MSCEncoderDecoder',
-    data_preprocessor=dict(
-        type='mmseg.SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size=(321, 321),
-        pad_val=0,
-        seg_pad_val=255),
     backbone=dict(
         type='VGG16LargeFOV',
         init_cfg=dict(type='Pretrained', checkpoint='pretrain/vgg16.pth')),
     decode_head=dict(
         type='mmseg.FCNHead', in_channels=1024, channels=1024, in_index=0, num_convs=0,
         concat_input=False, dropout_ratio=0, num_classes=21,
-        loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+        loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)))
 
 optim_wrapper = dict(
     type='OptimWrapper',

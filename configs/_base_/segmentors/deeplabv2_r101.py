@@ -2,19 +2,9 @@
 # frozen batch norm, sum of four dilated classifiers, MSC training (the image also at .75 and .5,
 # and the maximum of the three). ImageNet weights; some papers start from COCO *segmentation*
 # weights instead, which have seen ground truth.
-#
-# num_classes counts the background, as everywhere in mmseg. The default scope is mmwsss, so parts
-# of mmseg carry its name, also within other parts ('mmseg.CrossEntropyLoss').
+_base_ = './segmentor.py'
+
 model = dict(
-    type='MSCEncoderDecoder',
-    data_preprocessor=dict(
-        type='mmseg.SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size=(321, 321),
-        pad_val=0,
-        seg_pad_val=255),
     backbone=dict(
         type='mmseg.ResNet',
         depth=101,
@@ -29,10 +19,7 @@ model = dict(
     decode_head=dict(
         type='DeepLabV2Head', in_channels=2048, in_index=0, num_classes=21,
         dilations=(6, 12, 18, 24)),
-    train_scales=(0.75, 0.5),
-    train_cfg=dict(),
-    # Testing at several scales and with CRF: see ../../deeplab/deeplabv2_r101_voc_msc-crf.py
-    test_cfg=dict(mode='whole'))
+    train_scales=(0.75, 0.5))
 
 # SGD; classifier weights 10 times the rate, its biases 20 times and without decay.
 optim_wrapper = dict(

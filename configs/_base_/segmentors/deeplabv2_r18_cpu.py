@@ -1,15 +1,9 @@
 # DeepLabV2 for a CPU: three stages of a narrow ResNet-18 at output stride 8, from scratch (hence
 # AdamW, which gets further than SGD in a few hundred steps).
+_base_ = './segmentor.py'
+
 model = dict(
-    type='MSCEncoderDecoder',
-    data_preprocessor=dict(
-        type='mmseg.SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size=(128, 128),
-        pad_val=0,
-        seg_pad_val=255),
+    data_preprocessor=dict(size=(128, 128)),
     backbone=dict(
         type='mmseg.ResNet',
         depth=18,
@@ -24,9 +18,7 @@ model = dict(
         style='pytorch',
         init_cfg=None),
     decode_head=dict(
-        type='DeepLabV2Head', in_channels=96, in_index=0, num_classes=21, dilations=(1, 2, 4, 6)),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+        type='DeepLabV2Head', in_channels=96, in_index=0, num_classes=21, dilations=(1, 2, 4, 6)))
 
 optim_wrapper = dict(
     type='OptimWrapper',

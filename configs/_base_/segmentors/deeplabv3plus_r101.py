@@ -1,15 +1,9 @@
 # DeepLabV3+ on ResNet-101 at output stride 16: mmseg's own head. Rate, decay and steps as in the
 # TensorFlow DeepLab that EADER trains.
+_base_ = './segmentor.py'
+
 model = dict(
-    type='MSCEncoderDecoder',
-    data_preprocessor=dict(
-        type='mmseg.SegDataPreProcessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
-        size=(513, 513),
-        pad_val=0,
-        seg_pad_val=255),
+    data_preprocessor=dict(size=(513, 513)),
     backbone=dict(
         type='mmseg.ResNet',
         depth=101,
@@ -32,9 +26,7 @@ model = dict(
         num_classes=21,
         norm_cfg=dict(type='BN', requires_grad=True),
         align_corners=False,
-        loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)),
-    train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+        loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)))
 
 optim_wrapper = dict(
     type='OptimWrapper',

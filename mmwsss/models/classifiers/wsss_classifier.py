@@ -111,34 +111,39 @@ class WSSSClassifier(_Network, BaseModel):
         self.teacher = None
         if teacher:
             self.teacher = CAMNetwork(backbone, head).requires_grad_(False)
-        # `modules` is taken by nn.Module.
-        self.ideas = nn.ModuleList([MODELS.build(cfg) for cfg in modules])
-        self._check_ideas()
+        # `modules` itself is a method of nn.Module.
+        self.wsss_modules = nn.ModuleList([MODELS.build(cfg) for cfg in modules])
+        self._check_modules()
         self.cls_views = tuple(cls_views)
         self.cls_weight = cls_weight
         self.test_cfg = dict(test_cfg or dict(scales=(1., ), flip=False))
         self.progress = Progress()
         self.loaded_networks: Optional[set] = None
 
-    def _check_ideas(self) -> None:
-        prefixes = [idea.prefix for idea in self.ideas]
+    def _check_modules(self) -> None:
+        prefixes = [module.prefix for module in self.wsss_modules]
         for prefix in prefixes:
             if prefixes.count(prefix) > 1:
                 raise ValueError(
                     f'two modules log as "{prefix}"; give one of them another name=...')
-        for idea in self.ideas:
-            idea.check(self)
+        for module in self.wsss_modules:
+            module.check(self)
         known = {'student', 'frozen', *self.networks}
         if self.teacher is not None:
             known.add('teacher')
-        for idea in self.ideas:
-            for network in idea.networks:
+        for module in self.wsss_modules:
+            for network in module.networks:
                 if network not in known:
                     how = ('teacher=True in the model and ema=dict(momentum=...) in train_cfg'
                            if network == 'teacher' else
                            f"networks=dict({network}=dict(type='CAMNetwork', ...)) in the model")
                     raise ValueError(
-                        f'{type(idea).__name__} needs the network "{network}"; set {how}')
+                        f'{type(module).__name__} needs the network "{network}"; set {how}')
+
+    @property
+    def ideas(self) -> nn.ModuleList:
+        """Earlier name of ``wsss_modules``."""
+        return self.wsss_modules
 
     # -- networks ----------------------------------------------------------------------------------
     def network(self, name: str) -> nn.Module:
@@ -199,11 +204,11 @@ class WSSSClassifier(_Network, BaseModel):
         """Classification loss and the terms of all active modules, named ``<module>.<term>``."""
         views = self.views(inputs, data_samples)
         active: List[Tuple[nn.Module, float]] = []
-        for idea in self.ideas:
-            weight = idea.current_weight(self.progress)
-            if weight and any(self.trains(network) for network in idea.trains):
-                idea.add_views(views)
-                active.append((idea, weight))
+        for module in self.wsss_modules:
+            weight = module.current_weight(self.progress)
+            if weight and any(self.trains(network) for network in module.trains):
+                module.add_views(views)
+                active.append((module, weight))
         losses = {}
         if self.trains('student'):
             views.expect(*self.cls_views)
@@ -212,10 +217,10 @@ class WSSSClassifier(_Network, BaseModel):
                 terms = self.head.loss(views[view], views.labels(view))
                 for name, term in terms.items():
                     losses[prefix + name] = term * self.cls_weight
-        for idea, weight in active:
-            for name, term in idea.loss(views).items():
+        for module, weight in active:
+            for name, term in module.loss(views).items():
                 is_loss = 'loss' in name
-                losses[f'{idea.prefix}.{name}'] = term * weight if is_loss else term
+                losses[f'{module.prefix}.{name}'] = term * weight if is_loss else term
         if not losses:
             raise ValueError(
                 f'nothing to learn in phase "{self.progress.phase}" of epoch '
@@ -233,17 +238,17 @@ class WSSSClassifier(_Network, BaseModel):
         Raises:
             KeyError: A view or a field is missing; says which and how to get it.
         """
-        for idea in self.ideas:
-            for view in idea.views:
+        for module in self.wsss_modules:
+            for view in module.views:
                 if view not in sample['inputs']:
                     raise KeyError(
-                        f'{type(idea).__name__} needs the view "{view}", which the data does not '
-                        'give; wrap the data set (PairedDataset, CrossDomainDataset) or add the '
-                        'transform that makes it (StrongView)')
-            for key in idea.fields:
+                        f'{type(module).__name__} needs the view "{view}", which the data does not '
+                        'give; add it to the views of the data set (PairedView, CrossDomainView) '
+                        'or to its pipeline the transform that makes it (StrongView)')
+            for key in module.fields:
                 if key not in sample['data_samples']['image']:
                     raise KeyError(
-                        f'{type(idea).__name__} needs the field "{key}", which image '
+                        f'{type(module).__name__} needs the field "{key}", which image '
                         f'"{sample["data_samples"]["image"].get("name")}" does not have; the data '
                         f'set must provide it ({key}_dir=...) and the pipeline must load and pack '
                         'it')
@@ -306,7 +311,11 @@ class WSSSClassifier(_Network, BaseModel):
 
     # -- checkpoints -------------------------------------------------------------------------------
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
-        """Refuse a checkpoint of other shapes; mmengine would only skip those weights."""
+        """Take the earlier name ``ideas.`` for ``wsss_modules.``, and refuse a checkpoint of other
+        shapes; mmengine would only skip those weights."""
+        old, new = prefix + 'ideas.', prefix + 'wsss_modules.'
+        for key in [key for key in state_dict if key.startswith(old)]:
+            state_dict[new + key[len(old):]] = state_dict.pop(key)
         self.loaded_networks = {
             key[len(prefix):].split('.')[0] for key in state_dict if key.startswith(prefix)
         }

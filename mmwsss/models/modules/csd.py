@@ -162,7 +162,7 @@ def _check_variant(variant: str) -> None:
 class CrossDomainDecoupling(WSSSModule):
     """CSD on any base.
 
-    Needs the views ``source``, ``fg_mix`` and ``bg_mix`` of :class:`CrossDomainDataset`; the
+    Needs the views ``source``, ``fg_mix`` and ``bg_mix`` of :class:`CrossDomainView`; the
     samples of the mixed views say in ``paste_mask`` ``(H, W)`` which pixels come from the source
     image.
 

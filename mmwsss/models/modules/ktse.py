@@ -143,7 +143,7 @@ class SimulatedInterImageErasing(WSSSModule):
     """SIE (sec. 3.2): concatenating two images weakens the CAM of each, as erasing does; the CAM
     of the separate images teaches that of the concatenated one.
 
-    Needs the views ``image`` and ``paired`` (:class:`PairedDataset`); makes ``concat``.
+    Needs the views ``image`` and ``paired`` (:class:`PairedView`); makes ``concat``.
 
     Args:
         num_pairs: Pairs per step over all ranks, the first of the batch.

@@ -30,12 +30,11 @@ train_dataloader = dict(
     batch_size=8,
     dataset=dict(prior_dir='affinity_scores', prior_suffix='.npz', pipeline=affinity_pipeline))
 
-epochs = 3
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(reduce=dict(lr_mult=100.), fuse=dict(lr_mult=100.))))
 param_scheduler = [
-    dict(type='PolyLR', power=0.9, by_epoch=True, end=epochs, convert_to_iter_based=True)
+    dict(type='PolyLR', power=0.9, by_epoch=True, convert_to_iter_based=True)
 ]
-train_cfg = dict(max_epochs=epochs)
+train_cfg = dict(max_epochs=3)
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None

@@ -3,7 +3,6 @@
 # to compare with.
 _base_ = './gap_mobilenet.py'
 
-epochs = 16
 network = dict(backbone=_base_.model.backbone, head=_base_.model.head)
 model = dict(
     networks=dict(adversary=dict(type='CAMNetwork', **network)),
@@ -19,15 +18,11 @@ optim_wrapper = dict(
     adversary=dict(
         params=('networks.adversary', ), optimizer=optimizer,
         paramwise_cfg=dict(new_layers=('networks.adversary.head', ), new_lr_mult=100.)))
-param_scheduler = dict(end=2 * epochs)
 train_cfg = dict(
-    max_epochs=epochs,
-    val_begin=epochs + 1,
+    max_epochs=16,
     phases=[dict(optim='localizer', steps=24), dict(optim='adversary', steps=24)])
 find_unused_parameters = True
 
 pipeline = dict(
-    _delete_=True,
     baseline='projects/voc_animals/configs/eader-alpha0_mobilenet.py',
-    cam=_base_.cam,
-    mask=_base_.mask)
+    segment=None)

@@ -5,11 +5,6 @@ fsae = dict(type='FeatureSpatialActivationExpansion', background='head', begin=3
 model = dict(modules=[_base_.sie, _base_.ssr, _base_.mga, fsae])
 *weak, pack = _base_.train_pipeline
 strong = dict(type='StrongView', num_ops=3)
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=[*weak, strong, pack])))
+train_dataloader = dict(dataset=dict(pipeline=[*weak, strong, pack]))
 
-pipeline = dict(
-    _delete_=True,
-    baseline='projects/voc_animals/configs/ktse_mobilenet.py',
-    cam=_base_.cam,
-    mask=_base_.mask,
-    segment=_base_.segment)
+pipeline = dict(baseline='projects/voc_animals/configs/ktse_mobilenet.py')

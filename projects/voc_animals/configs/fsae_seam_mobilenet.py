@@ -7,9 +7,4 @@ model = dict(modules=[_base_.seam, fsae])
 strong = dict(type='StrongView', num_ops=3)
 train_dataloader = dict(dataset=dict(pipeline=[*weak, strong, pack]))
 
-pipeline = dict(
-    _delete_=True,
-    baseline='projects/voc_animals/configs/seam_mobilenet.py',
-    cam=_base_.cam,
-    mask=_base_.mask,
-    segment=_base_.segment)
+pipeline = dict(baseline='projects/voc_animals/configs/seam_mobilenet.py')

@@ -8,7 +8,7 @@ classes = ('cat', 'cow', 'dog', 'horse', 'person', 'sheep')
 metainfo = dict(classes=classes)
 # A quarter of train_aug, evenly over the list; None takes all of it.
 train_indices = list(range(0, 3131, 4))
-crop, batch, epochs = 160, 16, 8
+crop, batch = 160, 16
 
 data_preprocessor = dict(
     type='WSSSDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True)
@@ -80,14 +80,14 @@ optim_wrapper = dict(
 # As in KTSE's code, the rate falls as if there were more steps than are taken: modules that begin
 # late still have a rate to learn with.
 param_scheduler = dict(
-    type='PolyLR', power=0.9, eta_min=0., begin=0, end=2 * epochs, by_epoch=True,
+    type='PolyLR', power=0.9, eta_min=0., stretch=2, by_epoch=True,
     convert_to_iter_based=True)
-train_cfg = dict(type='WSSSTrainLoop', max_epochs=epochs, val_begin=epochs + 1)
+train_cfg = dict(type='WSSSTrainLoop', max_epochs=8, val_begin=None)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(logger=dict(interval=10))
 
-cam = dict(scales=(1.0, ), flip=True, batch_size=8)
-mask = dict(type='CRFMask', preset='irn_label', unary='labels', bg='oracle')
-segment = dict(config='projects/voc_animals/configs/deeplabv2_mobilenet.py')
-pipeline = dict(cam=cam, mask=mask, segment=segment)
+pipeline = dict(
+    cam=dict(scales=(1.0, ), flip=True, batch_size=8),
+    mask=dict(type='CRFMask', preset='irn_label', unary='labels', bg='oracle'),
+    segment=dict(config='projects/voc_animals/configs/deeplabv2_mobilenet.py'))

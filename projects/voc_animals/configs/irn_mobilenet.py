@@ -2,9 +2,8 @@
 _base_ = './gap_mobilenet.py'
 
 pipeline = dict(
-    _delete_=True,
-    cam=_base_.cam,
     affinity=dict(
         config='projects/voc_animals/configs/irnet_mobilenet.py',
         labels=dict(type='IRLabel', fg=0.30, bg=0.10)),
-    mask=dict(type='IRNMask', bg=0.36, beta=10, log_steps=6))
+    mask=dict(_delete_=True, type='IRNMask', bg=0.36, beta=10, log_steps=6),
+    segment=None)

@@ -29,14 +29,13 @@ boundary_pipeline = [
 train_dataloader = dict(
     batch_size=16, dataset=dict(prior_dir='ir_label', pipeline=boundary_pipeline))
 
-epochs = 3
 optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4))
 param_scheduler = [
-    dict(type='PolyLR', power=0.9, by_epoch=True, end=epochs, convert_to_iter_based=True)
+    dict(type='PolyLR', power=0.9, by_epoch=True, convert_to_iter_based=True)
 ]
-train_cfg = dict(max_epochs=epochs)
+train_cfg = dict(max_epochs=3)
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None

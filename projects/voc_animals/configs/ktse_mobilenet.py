@@ -11,13 +11,6 @@ mga = dict(
     type='MultiGranularityAlignment', threshold=0.6, margin=0.05, global_weight=0., begin=begin,
     ramp=ramp)
 model = dict(head=dict(background=True), modules=[sie, ssr, mga])
-single_dataset = _base_.train_dataloader.dataset
-train_dataloader = dict(
-    dataset=dict(_delete_=True, type='PairedDataset', dataset=single_dataset, begin=begin))
+train_dataloader = dict(dataset=dict(views=[dict(type='PairedView', begin=begin)]))
 
-pipeline = dict(
-    _delete_=True,
-    baseline='projects/voc_animals/configs/gap_mobilenet.py',
-    cam=_base_.cam,
-    mask=_base_.mask,
-    segment=_base_.segment)
+pipeline = dict(baseline='projects/voc_animals/configs/gap_mobilenet.py')

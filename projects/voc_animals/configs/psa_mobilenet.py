@@ -3,9 +3,8 @@
 _base_ = './gap_mobilenet.py'
 
 pipeline = dict(
-    _delete_=True,
-    cam=_base_.cam,
     affinity=dict(
         config='projects/voc_animals/configs/affinity_mobilenet.py',
         labels=dict(type='AffinityScores', low=4, high=32, preset='psa')),
-    mask=dict(type='PSAMask', bg=0.22, beta=8, log_steps=6))
+    mask=dict(_delete_=True, type='PSAMask', bg=0.22, beta=8, log_steps=6),
+    segment=None)

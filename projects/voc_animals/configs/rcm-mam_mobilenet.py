@@ -9,7 +9,5 @@ model = dict(head=dict(embed_channels=128), teacher=True, modules=[rcm, mam])
 train_cfg = dict(ema=dict(momentum=0.98))
 
 pipeline = dict(
-    _delete_=True,
     baseline='projects/voc_animals/configs/embed_mobilenet.py',
-    cam=_base_.cam,
-    mask=_base_.mask)
+    segment=None)

@@ -1,4 +1,7 @@
-"""Plug-ins fit any base: every base, alone, with FSAE, with CSD and with both, learns on Shapes."""
+"""Plug-ins fit any base: every base, alone, with FSAE, with CSD and with both, learns on Shapes,
+and so does every subset of KTSE's modules, CSD and FSAE. No module is left out for another."""
+
+from itertools import combinations
 
 import cv2
 import pytest
@@ -61,13 +64,9 @@ def build_data(shapes, base, plugins):
     if base == 'ppc_eps':
         load += [dict(type='LoadMask', key='saliency')]
     strong = [dict(type='StrongView')] if 'fsae' in plugins else []
-    config = dict(shapes, pipeline=[*load, *CROP, *strong, dict(type='PackWSSSInputs')])
-    if 'csd' in plugins:
-        prior = dict(type='LoadMask', key='prior_mask')
-        config = dict(type='CrossDomainDataset', dataset=config,
-                      mix_pipeline=[load[0], prior, *CROP, dict(type='PackWSSSInputs')])
-    elif base == 'ktse':
-        config = dict(type='PairedDataset', dataset=config)
+    views = ['PairedView'] * (base == 'ktse') + ['CrossDomainView'] * ('csd' in plugins)
+    config = dict(shapes, pipeline=[*load, *CROP, *strong, dict(type='PackWSSSInputs')],
+                  views=[dict(type=view) for view in views])
     return DATASETS.build(config)
 
 
@@ -75,8 +74,6 @@ def build_model(base, plugins):
     torch.manual_seed(0)
     backbone, head, modules, options, background = BASES[base]
     modules = list(modules)
-    if base == 'ktse' and 'csd' in plugins:
-        modules = modules[1:]  # the data wrapper gives sources and mixtures, not pairs
     if 'fsae' in plugins:
         # Thresholds that a network without training reaches.
         modules.append(dict(type='FeatureSpatialActivationExpansion', background=background,
@@ -86,26 +83,79 @@ def build_model(base, plugins):
     return WSSSClassifier(backbone, head, modules, **options)
 
 
-@pytest.mark.parametrize('plugins', [(), ('fsae', ), ('csd', ), ('fsae', 'csd')])
-@pytest.mark.parametrize('base', BASES)
-def test_some_steps(shapes, base, plugins):
-    dataset, model = build_data(shapes, base, plugins), build_model(base, plugins).train()
+def train(model, dataset, steps):
+    """Some steps, in which every module has a finite loss with a gradient."""
+    model.check_sample(dataset[0])
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    seen = set()
-    for step in range(3):
+    for step in range(steps):
         batch = pseudo_collate([dataset[EpochIndex((4 * step + i) % 24, 0)] for i in range(4)])
         model.set_progress(Progress(iter=step))
         losses = model(**model.data_preprocessor(batch, True), mode='loss')
-        seen |= {name.split('.')[0] for name in losses}
+        assert {module.prefix for module in model.wsss_modules} <= {
+            name.split('.')[0] for name in losses}
         total, _ = model.parse_losses(losses)
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
         assert torch.isfinite(total)
-    assert set(plugins) <= seen
+
+
+@pytest.mark.parametrize('plugins', [(), ('fsae', ), ('csd', ), ('fsae', 'csd')])
+@pytest.mark.parametrize('base', BASES)
+def test_some_steps(shapes, base, plugins):
+    dataset, model = build_data(shapes, base, plugins), build_model(base, plugins).train()
+    train(model, dataset, 3)
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in model.parameters())
     learns = [name for name, p in model.named_parameters() if p.grad is not None]
     assert any(name.startswith('backbone') for name in learns)
     with torch.no_grad():
         cam = model.eval().predict_cam(torch.randn(2, 3, 32, 40))
     assert cam.shape[:2] == (2, C) and torch.isfinite(cam).all()
+
+
+# Modules that one network can have together, with what each needs beside it.
+FSAE = dict(type='FeatureSpatialActivationExpansion', background='head', tau_fae=0.3, tau_sae=0.2)
+CSD = dict(type='CrossDomainDecoupling')
+VIEW_OF = dict(paired=dict(type='PairedView'), source=dict(type='CrossDomainView'))
+GENERAL = [
+    *KTSE, CSD, FSAE,
+    dict(type='ErasedClassification'),
+    dict(type='AdversarialErasingTriplet'),
+    dict(type='RegionalContrast', num_classes=C, embed_channels=6, scales=(0.5, 1.)),
+    dict(type='MultiScaleAttention', scales=(0.5, 1.)),
+    dict(type='ExplicitPseudoPixelSupervision', size=16),
+]
+
+
+def learn(shapes, modules, head=None, steps=1):
+    torch.manual_seed(0)
+    model = WSSSClassifier(STAGES, head or dict(GPP_HEAD, background=True), modules, teacher=True)
+    wanted = {view for module in model.wsss_modules for view in module.views}
+    fields = {field for module in model.wsss_modules for field in module.fields}
+    saliency = [dict(type='LoadMask', key='saliency')] if 'saliency' in fields else []
+    strong = [dict(type='StrongView', num_ops=1)] if 'strong' in wanted else []
+    dataset = DATASETS.build(dict(
+        shapes, views=[VIEW_OF[view] for view in VIEW_OF if view in wanted],
+        pipeline=[dict(type='LoadImage'), *saliency, *CROP, *strong, dict(type='PackWSSSInputs')]))
+    assert len(model.wsss_modules) == len(modules)
+    train(model.train(), dataset, steps)
+
+
+FIVE = [*KTSE, CSD, FSAE]
+
+
+@pytest.mark.parametrize('size', range(1, 6))
+def test_all_subsets_of_five(shapes, size):
+    """SIE, SSR, MGA, CSD and FSAE in one model on one data set, in any order."""
+    for number, modules in enumerate(combinations(FIVE, size)):
+        learn(shapes, list(modules if number % 2 else reversed(modules)))
+
+
+@pytest.mark.parametrize('first', range(len(GENERAL)))
+def test_all_pairs(shapes, first):
+    for second in GENERAL[first + 1:]:
+        learn(shapes, [GENERAL[first], second])
+
+
+def test_all_at_once(shapes):
+    learn(shapes, GENERAL, steps=2)

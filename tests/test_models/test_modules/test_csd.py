@@ -181,14 +181,14 @@ def test_one_loss_alone_saves_its_pass(tiny_backbone, counted):
 
 def test_weights_mean_the_same_at_every_resolution(tiny_backbone):
     mask = torch.ones(2, 32, 32)
-    module = classifier(tiny_backbone).ideas[0]
+    module = classifier(tiny_backbone).wsss_modules[0]
     for size in (4, 16):
         weights = module.pixel_weights(torch.zeros(2, 3, size, size), None, mask, True)
         torch.testing.assert_close(weights.sum((1, 2)), torch.full((2, ), 196.))
 
 
 def test_what_is_missing_is_said_at_start_up(tiny_backbone, sample_of):
-    with pytest.raises(KeyError, match='needs the view "source".*CrossDomainDataset'):
+    with pytest.raises(KeyError, match='needs the view "source".*CrossDomainView'):
         classifier(tiny_backbone, begin=3).check_sample(sample_of(*batch(())))
     with pytest.raises(KeyError, match='no "paste_mask"'):
         classifier(tiny_backbone)(*batch(paste=False), mode='loss')

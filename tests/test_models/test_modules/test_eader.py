@@ -267,7 +267,7 @@ def test_copies_have_the_full_label_and_one_class_erased():
     model = set_phase(classifier(), 'localizer')
     inputs, samples = batch()
     views = model.views(inputs, samples)
-    module = model.ideas[0]
+    module = model.wsss_modules[0]
     module.add_views(views)
     erased = views.image('erased_per_class')
     assert views.labels('erased_per_class').equal(LABELS[[0, 0, 1, 2, 2, 2]])

@@ -78,7 +78,7 @@ def test_second_view_is_averaged(tiny_backbone):
     inputs, samples = batch()
     both = model(inputs, samples, mode='loss')['eps.loss_sal']
     views = model.views(inputs, samples)
-    model.ideas[0].add_views(views)
+    model.wsss_modules[0].add_views(views)
     saliency, labels = views.field('saliency'), views.labels()
     single = [saliency_loss(views[name].scores, saliency, labels) for name in ('image', 's16')]
     torch.testing.assert_close(both, sum(single) / 2)

@@ -78,8 +78,8 @@ def test_ramp_raises_the_weight_within_an_epoch():
     model = classifier(dict(MGA, ramp=2, weight=3.0))
     for progress, expected in (((10, 0, 0.0), 0), ((10, 0, 0.5), 0.75), ((11, 0, 0.0), 1.5),
                                ((20, 0, 0.5), 3)):
-        assert model.ideas[0].current_weight(Progress(*progress)) == pytest.approx(expected)
-    by_iter = classifier(dict(MGA, ramp=4, begin=2, by_epoch=False)).ideas[0]
+        assert model.wsss_modules[0].current_weight(Progress(*progress)) == pytest.approx(expected)
+    by_iter = classifier(dict(MGA, ramp=4, begin=2, by_epoch=False)).wsss_modules[0]
     assert [by_iter.current_weight(Progress(iter=i)) for i in (1, 3, 6)] == [0, 0.25, 1]
 
 
@@ -107,7 +107,7 @@ def test_soft_erasing_gives_gradient_through_the_mask_and_hard_erasing_does_not(
         model = classifier(module)
         inputs, samples = batch(2, 32)
         views = model.views(inputs, samples)
-        model.ideas[0].add_views(views)
+        model.wsss_modules[0].add_views(views)
         name = 'erased_soft' if passes else 'erased'
         assert views.image(name).requires_grad == passes
 

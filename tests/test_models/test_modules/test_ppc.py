@@ -117,7 +117,7 @@ def test_all_of_ppc_with_eps_forwards_two_views(counted):
         'ppc.loss_cross_prototype', 'ppc.loss_cross_label', 'ppc.loss_intra'}
     assert 'eps.loss_sal_rv' in losses
     sum(value for name, value in losses.items() if name.startswith('ppc.')).backward()
-    assert model.ideas[2].projection.weight.grad.abs().sum() > 0
+    assert model.wsss_modules[2].projection.weight.grad.abs().sum() > 0
     assert model.backbone.stages[0].weight.grad.abs().sum() > 0
     assert model.head.classifier.weight.grad is None and model.head.pcm.join.weight.grad is None
 

@@ -205,7 +205,7 @@ def test_weight_sharing_needs_no_teacher():
 
 def test_prototypes_keep_the_latest():
     model = classifier(RCM)
-    rcm = model.ideas[0]
+    rcm = model.wsss_modules[0]
     masks, features = torch.zeros(2, C + 1, 2, 2), torch.rand(2, D, 2, 2) + 0.1
     masks[:, 0], masks[0, 0, 0], masks[0, 2, 0] = 1, 0, 1
     first = rcm.update_prototypes(features, masks).clone()
@@ -215,7 +215,7 @@ def test_prototypes_keep_the_latest():
     second = rcm.update_prototypes(features * 2, masks)
     assert second[2].equal(first[2])  # absent now: the latest stays
     assert second[3].abs().sum() > 0 and not second[0].equal(first[0])
-    assert 'ideas.0.prototypes' in model.state_dict()
+    assert 'wsss_modules.0.prototypes' in model.state_dict()
 
 
 def test_module_losses_are_the_equations():
@@ -261,7 +261,7 @@ def test_direct_is_the_cross_entropy_on_the_cam():
     model = classifier(dict(type='RegionalContrast', contrast='direct'), embed=None)
     loss = model.loss(*batch())['rcm.loss_contrast']
     loss.backward()
-    assert loss > 0 and not model.ideas[0].state_dict()
+    assert loss > 0 and not model.wsss_modules[0].state_dict()
 
 
 def test_errors():

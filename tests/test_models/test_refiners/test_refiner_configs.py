@@ -56,7 +56,7 @@ def test_methods(file):
 def test_networks(file):
     cfg = Config.fromfile(ROOT / 'configs' / file)
     check_options(cfg.model)
-    for transform in cfg.train_pipeline:
+    for transform in cfg.train_dataloader.dataset.pipeline:
         TRANSFORMS.build(transform)
     assert cfg.val_cfg is None and cfg.test_cfg is None
     assert cfg.train_dataloader.dataset.prior_dir
@@ -82,10 +82,10 @@ def test_from_cams_to_masks(kind, folder, tmp_path):
     else:
         cfg.model.backbone.update(depth=18, base_channels=16, stem_channels=16, init_cfg=None)
         cfg.model.update(in_channels=(16, 16, 32, 64, 128), crop_size=64)
-    for transform in cfg.train_pipeline:
+    for transform in cfg.train_dataloader.dataset.pipeline:
         if transform['type'] == 'RandomPadCrop':
             transform['size'] = 80
-    data.update(prior_dir=str(tmp_path / 'labels'), pipeline=cfg.train_pipeline,
+    data.update(prior_dir=str(tmp_path / 'labels'), pipeline=cfg.train_dataloader.dataset.pipeline,
                 prior_suffix=cfg.train_dataloader.dataset.get('prior_suffix', '.png'))
     cfg.train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False, dataset=data)
     cfg.work_dir = str(tmp_path / 'network')

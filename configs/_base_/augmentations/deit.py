@@ -1,6 +1,6 @@
 # DeiT's augmentation as MCTformer uses it: random resized crops of 224, RandAugment m9-mstd0.5-inc1
 # (with which timm leaves its colour jitter out), random erasing with probability .25.
-deit_pipeline = [
+augmentation = [
     dict(type='LoadImage'),
     dict(type='RandomResizedCrop', size=224, interpolation='bicubic'),
     dict(type='RandomFlip', prob=0.5),
