@@ -13,6 +13,7 @@ from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.utils.masks import voc_palette
 
 from .label_tables import Classes, Table, read_label_table, read_text
+from .mask_ids import MaskIds
 from .samplers import sample_rng
 
 IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
@@ -122,11 +123,8 @@ class ImageLabelDataset(BaseDataset):
         self.all_classes = all_classes
         # Of each class of the files, its index among the chosen classes, or None.
         self._chosen = [classes.index(c) if c in classes else None for c in all_classes]
-        # Id in a mask file -> id in a mask; -1 is out of range.
-        self.mask_lut = np.full(256, -1, np.int16)
-        self.mask_lut[[0, 255]] = 0, 255
-        for file_id, index in enumerate(self._chosen[:254], 1):
-            self.mask_lut[file_id] = 255 if index is None else index + 1
+        self.mask_ids = MaskIds(all_classes, classes)
+        self.mask_lut = self.mask_ids.table
         super().__init__(
             ann_file=str(ann_file or ''),
             metainfo=metainfo,

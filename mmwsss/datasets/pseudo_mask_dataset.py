@@ -16,6 +16,8 @@ from PIL import Image
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.utils.masks import read_mask
 
+from .mask_ids import MaskIds
+
 
 def class_id_table(mask_classes: Sequence[str], classes: Sequence[str]) -> np.ndarray:
     """Table ``(256,)`` from the ids of a mask to those of some of its classes.
@@ -167,6 +169,7 @@ class PseudoMaskDataset(BaseSegDataset):
         mask_classes = list(mask_classes or classes)
         if not 0 <= confidence_threshold <= 1:
             raise ValueError(f'confidence_threshold={confidence_threshold} must be in [0, 1]')
+        self.mask_ids = MaskIds(mask_classes, classes)
         self.id_table = class_id_table(mask_classes, classes)
         self.num_mask_ids = len(mask_classes) + 1
         if palette is not None and 'palette' not in metainfo:
