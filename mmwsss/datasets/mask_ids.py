@@ -1,6 +1,7 @@
 """Ids in mask files <-> ids of the chosen classes; nothing else translates them."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,11 @@ class MaskIds:
     def num_classes(self) -> int:
         """Number ``C`` of chosen classes."""
         return len(self.classes)
+
+    @cached_property
+    def of_chosen(self) -> 'MaskIds':
+        """For files whose ids 1, 2, ... are the chosen classes already: prior and pseudo masks."""
+        return MaskIds(self.classes)
 
     def decode(self, mask: np.ndarray, path: str | Path) -> np.ndarray:
         """The mask in ids of the chosen classes, uint8: 0, ``1..C`` and 255.

@@ -68,8 +68,8 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
         top = key.split('.')[0]
         if top not in known:
             near = difflib.get_close_matches(top, sorted(known), n=1)
-            raise KeyError(f'--cfg-options {key}: the config has no key "{top}"; '
-                           + (f'did you mean {near[0]}?' if near else f'it has {sorted(cfg)}'))
+            mend = f'did you mean {near[0]}?' if near else f'it has {", ".join(sorted(cfg))}'
+            raise KeyError(f'--cfg-options {key}: the config has no key "{top}"; {mend}')
     if options:
         cfg.merge_from_dict(options)
     return cfg
