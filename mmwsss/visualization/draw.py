@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mmwsss.utils.masks import voc_palette
+from mmwsss.utils.palette import voc_palette
 
 Cell = tuple[str, Optional[np.ndarray]]
 
