@@ -1,5 +1,6 @@
 """Images and masks in folders, for mmseg: generated masks to train on, exact ones to score."""
 
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,15 +10,21 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
+from mmseg.datasets.transforms import LoadImageFromNDArray
+from mmseg.datasets.transforms.loading import InferencerLoader
 from mmseg.registry import DATASETS as MMSEG_DATASETS
 from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
-from PIL import Image
 
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.structures.artifacts import read_mask
+from mmwsss.utils.images import image_size
 
 from .mask_ids import MaskIds
 from .voc import VOCImageLabelDataset, voc_image_id
+
+# mmseg.apis puts these into our test pipelines without a prefix.
+for _loader in (InferencerLoader, LoadImageFromNDArray):
+    TRANSFORMS.register_module(module=_loader)
 
 
 def load_mask(path: str | Path, ids: MaskIds, size: tuple[int, int]) -> np.ndarray:
@@ -91,6 +98,7 @@ class PseudoMaskDataset(BaseSegDataset):
             every image in ``img_dir``.
         data_root: Folder that the other paths are relative to, unless they are absolute.
         img_dir, mask_dir: Folders of ``<id><img_suffix>`` and ``<id><mask_suffix>``.
+            ``mask_dir=None``, in ``test_mode`` only: no masks.
         metainfo: ``classes`` (foreground names) and optionally ``palette`` (RGB, background
             first). Default: those of ``mask_classes``.
         mask_classes: What the ids ``1, 2, ...`` in the files stand for: foreground names, or the
@@ -114,7 +122,7 @@ class PseudoMaskDataset(BaseSegDataset):
         ann_file: str = '',
         data_root: str | None = None,
         img_dir: str = 'JPEGImages',
-        mask_dir: str = 'SegmentationClassAug',
+        mask_dir: str | None = 'SegmentationClassAug',
         metainfo: dict | None = None,
         mask_classes: str | Sequence[str] | None = None,
         confidence_dir: str | None = None,
@@ -152,10 +160,14 @@ class PseudoMaskDataset(BaseSegDataset):
             self.confidence_dir = os.path.join(data_root, confidence_dir)
         self.confidence_threshold = confidence_threshold
         self.verify = verify
+        if mask_dir is None and not kwargs.get('test_mode'):
+            raise ValueError('PseudoMaskDataset trains on masks; set mask_dir (mask_dir=None is '
+                             'for test_mode=True, images without ground truth)')
+        prefix = dict(img_path=img_dir, seg_map_path=mask_dir)
         super().__init__(
             ann_file=ann_file,
             data_root=data_root,
-            data_prefix=dict(img_path=img_dir, seg_map_path=mask_dir),
+            data_prefix={key: folder for key, folder in prefix.items() if folder is not None},
             metainfo=metainfo,
             img_suffix=img_suffix,
             seg_map_suffix=mask_suffix,
@@ -169,11 +181,12 @@ class PseudoMaskDataset(BaseSegDataset):
                                         'relative to data_root unless absolute')
             lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
             return self._ids([line.strip() for line in lines if line.strip()])
-        folder, suffix = Path(self.data_prefix['seg_map_path']), self.seg_map_suffix
+        what, folder, suffix = 'mask', self.data_prefix.get('seg_map_path'), self.seg_map_suffix
+        if self.test_mode and not os.path.isdir(folder or ''):
+            what, folder, suffix = 'img', self.data_prefix['img_path'], self.img_suffix
+        folder = Path(folder)
         if not folder.is_dir():
-            if not self.test_mode:
-                raise FileNotFoundError(f'mask folder {folder} does not exist; check mask_dir')
-            folder, suffix = Path(self.data_prefix['img_path']), self.img_suffix
+            raise FileNotFoundError(f'{what} folder {folder} does not exist; check {what}_dir')
         return sorted(path.relative_to(folder).as_posix()[:-len(suffix)]
                       for path in folder.rglob(f'*{suffix}'))
 
@@ -191,7 +204,8 @@ class PseudoMaskDataset(BaseSegDataset):
 
     def load_data_list(self) -> list[dict]:
         """The listed images, each checked to have its files."""
-        source = self.ann_file or self.data_prefix['seg_map_path']
+        masks = self.data_prefix.get('seg_map_path')
+        source = self.ann_file or masks or self.data_prefix['img_path']
         names = self._names()
         if not names:
             raise ValueError(f'{source} is empty: it names no image')
@@ -200,18 +214,19 @@ class PseudoMaskDataset(BaseSegDataset):
             record = dict(
                 name=name,
                 img_path=self._file('img_path', name, self.img_suffix),
-                seg_map_path=self._file('seg_map_path', name, self.seg_map_suffix),
                 reduce_zero_label=False,
                 seg_fields=[])
+            if masks is not None:
+                record['seg_map_path'] = self._file('seg_map_path', name, self.seg_map_suffix)
             if self.confidence_dir:
                 record['confidence_path'] = os.path.join(self.confidence_dir, f'{name}.png')
                 record['confidence_threshold'] = self.confidence_threshold
             records.append(record)
-        if self.test_mode and not any(os.path.isfile(x['seg_map_path']) for x in records):
-            print_log(f'{source}: no image has a mask in {self.data_prefix["seg_map_path"]}; '
-                      'predictions can be made, but not scored', logger='current', level=30)
+        if self.test_mode and not any(os.path.isfile(x.get('seg_map_path', '')) for x in records):
+            print_log(f'{source}: the images have no masks{f" in {masks}" if masks else ""}; they '
+                      'can be predicted, but not scored', logger='current', level=logging.WARNING)
             for record in records:
-                del record['seg_map_path']
+                record.pop('seg_map_path', None)
         for key, what in (('img_path', 'images'), ('seg_map_path', 'masks'),
                           ('confidence_path', 'confidence masks')):
             missing = [x[key] for x in records if key in x and not os.path.isfile(x[key])]
@@ -231,10 +246,6 @@ class PseudoMaskDataset(BaseSegDataset):
         return dict(super().get_data_info(idx), mask_ids=self.mask_ids)
 
     def _check_record(self, record: dict) -> None:
-        try:
-            with Image.open(record['img_path']) as image:
-                width, height = image.size
-        except (OSError, SyntaxError) as error:
-            raise ValueError(f'image {record["img_path"]} cannot be read: {error}') from error
+        size = image_size(record['img_path'])
         if 'seg_map_path' in record:
-            load_mask(record['seg_map_path'], self.mask_ids, (height, width))
+            load_mask(record['seg_map_path'], self.mask_ids, size)

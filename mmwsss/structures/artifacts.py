@@ -160,10 +160,8 @@ def write_mask(path: str | Path, mask: np.ndarray, palette: Sequence = (),
     if mask.ndim != 2 or mask.size and not 0 <= mask.min() <= mask.max() <= 255:
         raise ValueError(f'mask {path}: shape {mask.shape}; a mask is (height, width) of ids 0 to '
                          '255')
-    colors = voc_palette()
-    colors[:len(palette)] = [list(color) for color in palette]
     image = Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8))
-    image.putpalette(np.array(colors, np.uint8).tobytes())
+    image.putpalette(np.array(_full_palette(palette), np.uint8).tobytes())
     text = PngInfo()
     if classes:
         text.add_itxt(CLASSES_CHUNK, json.dumps(list(classes), ensure_ascii=False))
@@ -175,6 +173,28 @@ def read_classes(path: str | Path) -> tuple[str, ...]:
     """Names of the ids 0, 1, ... that a mask file carries; empty if it carries none."""
     with Image.open(path) as image:
         return tuple(json.loads(image.text.get(CLASSES_CHUNK, '[]')))
+
+
+def write_class_names(folder: str | Path, classes: Sequence[str], palette: Sequence = ()) -> None:
+    """Write beside masks what their ids mean.
+
+    Args:
+        folder: Of the masks. It gets ``classes.txt``, a name per line in the order of the ids from
+            0, and ``classes.json``, ``[{id, name, color}]`` with the ignored 255 at its end.
+        classes: Names of the ids 0, 1, ... (``background`` first).
+        palette: RGB triples of the first ids; the VOC colours for the others.
+    """
+    colors = _full_palette(palette)
+    records = [dict(id=i, name=name, color=colors[i]) for i, name in enumerate(classes)]
+    records.append(dict(id=255, name='ignored', color=colors[255]))
+    write_record(Path(folder) / 'classes.json', records)
+    with atomic_write(Path(folder) / 'classes.txt') as file:
+        file.writelines(f'{name}\n' for name in classes)
+
+
+def _full_palette(palette: Sequence) -> list[list[int]]:
+    """RGB of all 256 ids."""
+    return [[int(value) for value in color] for color in palette] + voc_palette()[len(palette):]
 
 
 # -- JSON records ----------------------------------------------------------------------------------
@@ -192,7 +212,7 @@ def jsonable(value: Any) -> Any:
 def write_record(path: str | Path, value: Any) -> None:
     """Write a record as JSON, see :func:`jsonable`; what JSON does not know is written as text."""
     with atomic_write(path) as file:
-        json.dump(jsonable(value), file, indent=1, default=str)
+        json.dump(jsonable(value), file, indent=1, default=str, ensure_ascii=False)
 
 
 def read_record(path: str | Path, default: Any = ...) -> Any:

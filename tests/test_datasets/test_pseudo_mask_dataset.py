@@ -171,6 +171,9 @@ def test_a_test_set_without_masks(root):
     assert 'gt_seg_map' not in dataset[0]
     names = [x['name'] for x in build(root, mask_dir='nowhere', ann_file='', test_mode=True)]
     assert names == ['a', 'b', 'c']
+    assert 'gt_seg_map' not in build(root, mask_dir=None, test_mode=True)[0]
+    with pytest.raises(ValueError, match='mask_dir=None is for test_mode'):
+        build(root, mask_dir=None)
     (root / 'mask' / 'a.png').unlink()  # a part is a mistake
     with pytest.raises(FileNotFoundError, match='1 of the 2 masks'):
         build(root, test_mode=True)

@@ -14,6 +14,7 @@ from mmwsss.structures.artifacts import (
     read_mask,
     read_record,
     save_cam,
+    write_class_names,
     write_manifest,
     write_mask,
     write_record,
@@ -86,6 +87,14 @@ def test_mask_there_and_back(tmp_path):
         assert image.getpalette()[:6] == [9, 9, 9, *voc_palette(2)[1]]
     write_mask(tmp_path / 'b.png', mask)
     assert read_classes(tmp_path / 'b.png') == ()
+
+
+def test_what_the_ids_mean_beside_the_masks(tmp_path):
+    write_class_names(tmp_path / 'masks', ['background', 'dög'], [[0, 0, 0], [7, 8, 9]])
+    assert (tmp_path / 'masks' / 'classes.txt').read_text('utf-8') == 'background\ndög\n'
+    assert read_record(tmp_path / 'masks' / 'classes.json') == [
+        dict(id=0, name='background', color=[0, 0, 0]), dict(id=1, name='dög', color=[7, 8, 9]),
+        dict(id=255, name='ignored', color=voc_palette()[255])]
 
 
 @pytest.mark.parametrize('mask', [np.array([[256]]), np.array([[-1]]), np.zeros(3, int)])
