@@ -6,18 +6,19 @@ from .confusion import (
     mask_confusion,
     mask_iou,
     mean_scores,
+    read_mask,  # noqa: F401
     scores_from_confusion,
 )
 from .image_label_metrics import ImageLabelAP, ImageLabelMetric
-from .seed import (
+from .seed import (  # noqa: F401 - until the last importer has moved
     SeedCurve,
     evaluate_cams,
+    load_cam,
+    resize_cam,
     seed_confusion,
     seed_histogram,
     threshold_range,
 )
-from .seed import load_cam, resize_cam  # noqa: F401 - until the last importer has moved
-from .confusion import read_mask  # noqa: F401
 from .seed_metric import SeedMetric
 
 __all__ = [
