@@ -29,18 +29,17 @@ from mmengine.config import DictAction
 from mmwsss.datasets.transforms import LoadImage
 from mmwsss.evaluation import (
     confusion_matrix,
-    load_cam,
     mean_scores,
-    resize_cam,
     seed_confusion,
     threshold_range,
 )
 from mmwsss.inference.cams import build_cam_dataset, read_config
 from mmwsss.models.refiners import irn_affinity, make_crf, psa_affinity, random_walk
 from mmwsss.pipeline.masks import fitting_radius, pool_scores, refiner_config, with_background
+from mmwsss.models.utils import resize_cam
 from mmwsss.registry import MODELS
+from mmwsss.structures.artifacts import load_cam, read_mask
 from mmwsss.utils import atomic_write, friendly_errors
-from mmwsss.utils.masks import read_mask
 from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
 
