@@ -1,10 +1,36 @@
 """A stage is skipped when done, goes on when cut off, and is made again when its config changes."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from mmwsss.pipeline.stage import Stage, digest, jsonable
+from mmwsss.pipeline.fingerprint import digest
+from mmwsss.pipeline.stage import Stage as Base
+from mmwsss.structures.artifacts import jsonable
+
+
+class Worker(Base):
+    """A stage whose settings and work are given."""
+
+    def __init__(self, settings, work):
+        self._settings, self._work = settings, work
+
+    def settings(self, context):
+        return self._settings
+
+    def run(self, context, folder):
+        return self._work(folder)
+
+
+class Stage:
+    """``Stage(name, folder, settings, inputs, work)``."""
+
+    def __new__(cls, name, folder, settings, inputs, work):
+        context = SimpleNamespace(name='method', work_dir=folder.parent)
+        stage = Worker(settings, work).bind(context, folder.name, inputs)
+        stage.name = name
+        return stage
 
 
 class Work:
@@ -23,18 +49,18 @@ def test_done_is_skipped(tmp_path):
     work = Work()
     stage = Stage('s', tmp_path / 's', dict(a=1), [], work)
     assert not stage.is_done and stage.result == {}
-    assert stage.run() == dict(calls=1) and stage.is_done
-    assert Stage('s', tmp_path / 's', dict(a=1), [], work).run() == dict(calls=1)
+    assert stage.execute() == dict(calls=1) and stage.is_done
+    assert Stage('s', tmp_path / 's', dict(a=1), [], work).execute() == dict(calls=1)
     assert work.calls == 1
 
 
 def test_cut_off_goes_on_in_the_same_folder(tmp_path):
     work = Work(fail=True)
     with pytest.raises(KeyboardInterrupt):
-        Stage('s', tmp_path / 's', dict(a=1), [], work).run()
+        Stage('s', tmp_path / 's', dict(a=1), [], work).execute()
     assert not (tmp_path / 's' / 'done.json').exists()
     work.fail = False
-    assert Stage('s', tmp_path / 's', dict(a=1), [], work).run() == dict(calls=2)
+    assert Stage('s', tmp_path / 's', dict(a=1), [], work).execute() == dict(calls=2)
     assert (tmp_path / 's' / 'part1').exists()
 
 
@@ -44,8 +70,8 @@ def test_changed_settings_repeat_it_and_all_after_it(tmp_path):
     def run(**settings):
         first = Stage('first', tmp_path / '1', settings, [], works[0])
         second = Stage('second', tmp_path / '2', {}, [first], works[1])
-        first.run()
-        second.run()
+        first.execute()
+        second.execute()
 
     run(a=1)
     run(a=1)
@@ -58,23 +84,23 @@ def test_changed_settings_repeat_it_and_all_after_it(tmp_path):
 def test_inputs_must_be_done(tmp_path):
     first = Stage('first', tmp_path / '1', {}, [], Work())
     with pytest.raises(ValueError, match='"second" needs "first".*--stages'):
-        Stage('second', tmp_path / '2', {}, [first], Work()).run()
+        Stage('second', tmp_path / '2', {}, [first], Work()).execute()
 
 
 def test_foreign_files_are_left_alone(tmp_path):
     (tmp_path / 's').mkdir()
     (tmp_path / 's' / 'thesis.tex').write_text('x')
     with pytest.raises(ValueError, match='holds files that no stage made'):
-        Stage('s', tmp_path / 's', {}, [], Work()).run()
+        Stage('s', tmp_path / 's', {}, [], Work()).execute()
     assert (tmp_path / 's' / 'thesis.tex').exists()
 
 
 def test_damaged_record(tmp_path):
     stage = Stage('s', tmp_path / 's', {}, [], Work())
-    stage.run()
+    stage.execute()
     (tmp_path / 's' / 'done.json').write_text('{"finger')
     with pytest.raises(ValueError, match=r'done\.json" is damaged.*delete it'):
-        stage.run()
+        stage.execute()
 
 
 def test_digest_and_json():

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mmwsss.evaluation import confusion_matrix
-from mmwsss.pipeline.masks import refiner_config
+from mmwsss.inference import refiner_config
 from mmwsss.registry import MODELS
-from mmwsss.utils.masks import write_mask
+from mmwsss.structures.artifacts import write_mask
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/sweep_refinement.py'
 spec = importlib.util.spec_from_file_location('sweep_refinement', TOOL)

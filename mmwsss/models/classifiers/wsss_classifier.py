@@ -11,7 +11,7 @@ from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from mmwsss.inference.multi_scale import multi_scale_cam
+from mmwsss.models.utils.multi_scale import multi_scale_cam
 from mmwsss.registry import MODELS
 
 from ..heads.base import CAMOutput
@@ -83,6 +83,9 @@ class WSSSClassifier(_Network, BaseModel):
         cam: How inference makes a CAM where the head does not (``dict(type='GradCAM')``).
         test_cfg: Options of :func:`multi_scale_cam` for :meth:`predict`, and ``logits=True`` to
             predict image logits as well (one more forward pass, for classification metrics).
+            :func:`~mmwsss.inference.read_config` fills in what the config's ``pipeline.cam`` says.
+        val_cam: Options that take the place of those of ``test_cfg`` in validation, and there only
+            (``dict(scales=(1., ), flip=False)`` for a cheaper one).
         data_preprocessor: Config of :class:`WSSSDataPreprocessor`.
     """
 
@@ -96,6 +99,7 @@ class WSSSClassifier(_Network, BaseModel):
                  cls_weight: float = 1.,
                  cam: Optional[dict] = None,
                  test_cfg: Optional[dict] = None,
+                 val_cam: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None):
         # Built here, since mmengine would look the type up in its own registry.
@@ -116,7 +120,8 @@ class WSSSClassifier(_Network, BaseModel):
         self._check_ideas()
         self.cls_views = tuple(cls_views)
         self.cls_weight = cls_weight
-        self.test_cfg = dict(test_cfg or dict(scales=(1., ), flip=False))
+        self.test_cfg = dict(test_cfg or {})
+        self.val_cam = dict(val_cam or {})
         self.progress = Progress()
         self.loaded_networks: Optional[set] = None
 
@@ -283,6 +288,15 @@ class WSSSClassifier(_Network, BaseModel):
     def predict_logits(self, inputs: Tensor) -> Tensor:
         """Image logits ``(N, C)`` of a normalised batch ``(N, 3, H, W)``."""
         return self.extract(inputs).logits
+
+    def val_step(self, data) -> list:
+        """As ``test_step``, with the options ``val_cam``."""
+        options = self.test_cfg
+        self.test_cfg = {**options, **self.val_cam}
+        try:
+            return super().val_step(data)
+        finally:
+            self.test_cfg = options
 
     def predict(self, image: Tensor, data_samples: list) -> list:
         """Set ``pred_cam`` ``(C, H, W)`` in [0, 1], at the original size and filtered by the image

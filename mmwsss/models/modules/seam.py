@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmwsss.inference.multi_scale import scaled_size
+from mmwsss.models.utils.multi_scale import scaled_size
 from mmwsss.registry import MODELS
 
 from ..classifiers.views import Views
