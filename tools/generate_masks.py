@@ -7,11 +7,12 @@
         --network configs/psa/affinity_r38_voc.py --checkpoint affinity.pth
 
 Everything comes from the config and its work dir, and every option overrides: the images, the
-refiner (pipeline.mask), its network and checkpoint (pipeline.affinity), the threshold rule. --refine
-takes a preset, a registered refiner by type=..., or "labels" for what pipeline.affinity learns from;
-a config may bring options of the presets, e.g. refiners = dict(irn=dict(bg=0.3)). bg may be a rule:
-oracle, held_out, auto. After an interruption run the same again: files that are there are kept. If
-an image failed, the others are made, the exit code is 1, and the same again makes only the failed.
+refiner (pipeline.mask), its network and checkpoint (pipeline.affinity), the threshold rule.
+--refine takes a preset, a registered refiner by type=..., or "labels" for what pipeline.affinity
+learns from; a config may bring options of the presets, e.g. refiners = dict(irn=dict(bg=0.3)). bg
+may be a rule: oracle, held_out, auto. After an interruption run the same again: files that are
+there are kept. If an image failed, the others are made, the exit code is 1, and the same again
+makes only the failed.
 """
 
 import argparse

@@ -76,7 +76,8 @@ def test_amp_reaches_every_training(config, segment, tmp_path):
     mixed = Pipeline(config, tmp_path / 'w', amp=True)
     for pipeline in (mixed, mixed.baseline):
         for stage in ('classify', 'segment'):
-            optim_wrapper = pipeline.stages[stage].settings(pipeline.context)['config']['optim_wrapper']
+            settings = pipeline.stages[stage].settings(pipeline.context)
+            optim_wrapper = settings['config']['optim_wrapper']
             assert optim_wrapper['type'] == 'Bfloat16OptimWrapper'
     assert mixed.stages['classify'].fingerprint != plain.stages['classify'].fingerprint
 
@@ -169,8 +170,10 @@ def test_segmentation_baseline_and_report(config, segment, tmp_path, capsys):
     page = write_report(runs[1], 'the command')
     text = page.read_text()
     # 2 methods x 3 images, each with image, CAMs, seed, mask, segmentation and ground-truth mask.
-    cells = sum(5 + len(run.context.splits[-1].dataset.get_data_info(i)['labels']) for run in runs[:1]
-                for i in [run.context.splits[-1].names.index(name) for name, _ in run.context.shown()])
+    context = runs[0].context
+    split = context.splits[-1]
+    cells = sum(5 + len(split.dataset.get_data_info(split.names.index(name))['labels'])
+                for name, _ in context.shown())
     assert text.count('<figure>') == 2 * cells
     assert 'the command' in text and 'http' not in text.split('<h2>Config')[0]
     assert (page.parent / 'stages.png').is_file()

@@ -1,8 +1,8 @@
 """The one classifier that every method builds on."""
 
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -58,7 +58,7 @@ class CAMNetwork(_Network, BaseModule):
         head: Config of the CAM head.
     """
 
-    def __init__(self, backbone: dict, head: dict, init_cfg: Optional[dict] = None):
+    def __init__(self, backbone: dict, head: dict, init_cfg: dict | None = None):
         super().__init__(init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build(head)
@@ -94,14 +94,14 @@ class WSSSClassifier(_Network, BaseModel):
                  head: dict,
                  modules: Sequence[dict] = (),
                  teacher: bool = False,
-                 networks: Optional[Dict[str, dict]] = None,
+                 networks: dict[str, dict] | None = None,
                  cls_views: Sequence[str] = ('image', ),
                  cls_weight: float = 1.,
-                 cam: Optional[dict] = None,
-                 test_cfg: Optional[dict] = None,
-                 val_cam: Optional[dict] = None,
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None):
+                 cam: dict | None = None,
+                 test_cfg: dict | None = None,
+                 val_cam: dict | None = None,
+                 data_preprocessor: dict | None = None,
+                 init_cfg: dict | None = None):
         # Built here, since mmengine would look the type up in its own registry.
         super().__init__(
             MODELS.build(data_preprocessor or dict(type='WSSSDataPreprocessor')), init_cfg)
@@ -123,7 +123,7 @@ class WSSSClassifier(_Network, BaseModel):
         self.test_cfg = dict(test_cfg or {})
         self.val_cam = dict(val_cam or {})
         self.progress = Progress()
-        self.loaded_networks: Optional[set] = None
+        self.loaded_networks: set | None = None
 
     def _check_ideas(self) -> None:
         prefixes = [idea.prefix for idea in self.ideas]
@@ -195,15 +195,15 @@ class WSSSClassifier(_Network, BaseModel):
         """Called by the loop before every step."""
         self.progress = progress
 
-    def views(self, inputs: Dict[str, Tensor], data_samples: Dict[str, list]) -> Views:
+    def views(self, inputs: dict[str, Tensor], data_samples: dict[str, list]) -> Views:
         """The :class:`Views` of one step."""
         return Views(self.run_network, inputs, data_samples, self.progress, self.norm_is_frozen,
                      self.trains)
 
-    def loss(self, inputs: Dict[str, Tensor], data_samples: Dict[str, list]) -> Dict[str, Tensor]:
+    def loss(self, inputs: dict[str, Tensor], data_samples: dict[str, list]) -> dict[str, Tensor]:
         """Classification loss and the terms of all active modules, named ``<module>.<term>``."""
         views = self.views(inputs, data_samples)
-        active: List[Tuple[nn.Module, float]] = []
+        active: list[tuple[nn.Module, float]] = []
         for idea in self.ideas:
             weight = idea.current_weight(self.progress)
             if weight and any(self.trains(network) for network in idea.trains):
@@ -253,7 +253,7 @@ class WSSSClassifier(_Network, BaseModel):
                         f'set must provide it ({key}_dir=...) and the pipeline must load and pack '
                         'it')
 
-    def parse_losses(self, losses: Dict[str, Tensor]) -> Tuple[Tensor, Dict[str, Tensor]]:
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of the losses, and the log values averaged over all ranks."""
         total, log_vars = super().parse_losses(losses)
         if dist.get_world_size() > 1:
@@ -264,8 +264,8 @@ class WSSSClassifier(_Network, BaseModel):
 
     # -- inference ---------------------------------------------------------------------------------
     def forward(self,
-                inputs: Union[Tensor, Dict[str, Tensor]],
-                data_samples: Optional[Dict[str, list]] = None,
+                inputs: Tensor | dict[str, Tensor],
+                data_samples: dict[str, list] | None = None,
                 mode: str = 'tensor'):
         """``loss`` gives a dict of losses, ``predict`` data samples, ``tensor`` a CAMOutput."""
         if mode == 'loss':
