@@ -109,3 +109,82 @@ def test_digest_and_json():
     import numpy as np
     value = jsonable(dict(x=np.float32(1.5), y=[float('nan'), np.int64(3)]))
     assert json.loads(json.dumps(value)) == dict(x=1.5, y=[None, 3])
+
+
+# -- faults ----------------------------------------------------------------------------------------
+def test_kill_while_the_mark_is_written_blocks_nothing(tmp_path):
+    folder = tmp_path / 's'
+    folder.mkdir()
+    (folder / '.stage.json.abcd1234').write_text('{"fing')
+    work = Work()
+    assert Stage('s', folder, {}, [], work).execute() == dict(calls=1)
+    assert not list(folder.glob('.*'))
+
+
+def test_damaged_mark_blocks_nothing(tmp_path):
+    work = Work(fail=True)
+    with pytest.raises(KeyboardInterrupt):
+        Stage('s', tmp_path / 's', {}, [], work).execute()
+    (tmp_path / 's' / 'stage.json').write_text('{"fing')
+    work.fail = False
+    assert Stage('s', tmp_path / 's', {}, [], work).execute() == dict(calls=2)
+    assert not (tmp_path / 's' / 'part1').exists()  # whose it was is not known
+
+
+def test_done_goes_before_the_folder_is_emptied(tmp_path, monkeypatch):
+    """A kill in the middle of the removal must not leave a rest that counts as done."""
+    import pathlib
+    Stage('s', tmp_path / 's', dict(a=1), [], Work()).execute()
+    unlink = pathlib.Path.unlink
+
+    def dies(self, missing_ok=False):
+        if self.name.startswith('part'):
+            raise KeyboardInterrupt
+        unlink(self, missing_ok)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pathlib.Path, 'unlink', dies)
+        Stage('s', tmp_path / 's', dict(a=2), [], Work()).execute()
+    assert not (tmp_path / 's' / 'done.json').exists()
+    assert not Stage('s', tmp_path / 's', dict(a=1), [], Work()).is_done
+    assert Stage('s', tmp_path / 's', dict(a=1), [], Work()).execute() == dict(calls=1)
+
+
+def test_temporary_files_are_swept(tmp_path):
+    work = Work(fail=True)
+    with pytest.raises(KeyboardInterrupt):
+        Stage('s', tmp_path / 's', {}, [], work).execute()
+    (tmp_path / 's' / 'sub').mkdir()
+    (tmp_path / 's' / 'sub' / '.a.png.x_9a8b7c').write_text('')
+    (tmp_path / 's' / '.hidden').write_text('')
+    work.fail = False
+    Stage('s', tmp_path / 's', {}, [], work).execute()
+    assert not (tmp_path / 's' / 'sub' / '.a.png.x_9a8b7c').exists()
+    assert (tmp_path / 's' / '.hidden').exists() and (tmp_path / 's' / 'part1').exists()
+
+
+@pytest.mark.parametrize(('damage', 'verify'), [('delete', False), ('truncate', False),
+                                                ('flip', True)])
+def test_damaged_files_of_a_finished_stage_are_made_again(tmp_path, damage, verify):
+    def work(folder):
+        made = []
+        for name in 'ab':
+            if not (folder / name).is_file():
+                (folder / name).write_text(f'content {name}')
+                made.append(name)
+        return dict(made=made)
+
+    def stage():
+        return Stage('s', tmp_path / 's', {}, [], work)
+
+    assert stage().execute() == dict(made=['a', 'b'])
+    path = tmp_path / 's' / 'a'
+    if damage == 'delete':
+        path.unlink()
+    else:
+        path.write_text('' if damage == 'truncate' else 'content X')
+    if verify:
+        assert stage().execute() == dict(made=['a', 'b'])  # sizes agree
+    assert stage().execute(verify=verify) == dict(made=['a'])
+    assert path.read_text() == 'content a'
+    assert stage().execute(verify=True) == dict(made=['a'])  # whole, skipped
