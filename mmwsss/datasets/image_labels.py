@@ -9,14 +9,12 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmwsss.registry import DATASETS, TRANSFORMS
+from mmwsss.utils.images import IMG_SUFFIXES
 
 from .label_space import LabelSpace
 from .label_tables import Classes, Table, read_label_table, read_text
 from .mask_ids import MaskIds
 from .samplers import sample_rng
-
-IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-                     for suffix in (lower, lower.upper()))
 
 
 class _Files:

@@ -87,9 +87,8 @@ def _read_txt(path: Path) -> Table:
 def _read_csv(path: Path) -> Table:
     rows = []
     for row in csv.reader(io.StringIO(read_text(path)), skipinitialspace=True):
-        blanks = len(row) == 1  # no comma at all
         row = [cell.strip() for cell in row if cell.strip()]
-        if row and blanks:
+        if len(row) == 1:  # written with blanks
             row = row[0].split()
         if row:
             rows.append(row)

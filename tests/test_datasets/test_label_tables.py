@@ -115,9 +115,3 @@ def test_hostile_or_damaged_npy_runs_nothing(tmp_path, kind):
     with pytest.raises(ValueError, match='cls_labels.npy'):
         read_label_table(path)
     assert not canary.exists()
-
-
-def test_csv_of_images_without_a_class(tmp_path):
-    (tmp_path / 't.csv').write_text('a b,cat\nc d,\ne cat\nf\n')
-    assert read_label_table(tmp_path / 't.csv') == {
-        'a b': ['cat'], 'c d': [], 'e': ['cat'], 'f': []}
