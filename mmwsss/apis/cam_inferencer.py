@@ -98,8 +98,8 @@ class CAMInferencer:
         Args:
             images: A file, a folder (all images below it), an uint8 array, BGR ``(H, W, 3)`` as of
                 OpenCV or grey ``(H, W)``, or a PIL image; or a list of them.
-            labels: Classes in the image by name or index (of each image, for a list or a folder);
-                None asks the classifier.
+            labels: Classes in the image by name or index; of each image for a list or a folder, or
+                names and indices that hold for all of a folder; None asks the classifier.
             batch_size: Images of equal size that go through the network together.
             out_dir: Also write ``cams/<name>.npz`` (as the CAM stage does), ``masks/<name>.png``
                 and ``overlays/<name>.png`` there; the name is the file's (relative to the folder),
@@ -123,7 +123,8 @@ class CAMInferencer:
             images = [images] if single else list(images)
             names = [Path(x).stem if isinstance(x, (str, Path)) else f'{i:05d}'
                      for i, x in enumerate(images)]
-        labels = [None] * len(images) if labels is None else [labels] if single else labels
+        if labels is None or single or folder and all(isinstance(x, (str, int)) for x in labels):
+            labels = [labels] * len(images)
         if len(labels) != len(images):
             raise ValueError(f'CAMInferencer: labels of {len(labels)} images for {len(images)} '
                              'images; give one list of classes (or None) per image')

@@ -12,7 +12,8 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
-from mmwsss.registry import HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from mmwsss.datasets.splits import inner_dataset
+from mmwsss.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from mmwsss.utils import check_pretrained, register_safe_loader
 from mmwsss.utils.errors import constructor_options
 
@@ -63,7 +64,8 @@ def check_training(cfg: Config, name: str) -> nn.Module:
     for hook in cfg.get('custom_hooks') or []:
         HOOKS.build(hook)
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        dataset = (cfg.get(key) or {}).get('dataset') or {}
+        dataset = inner_dataset((cfg.get(key) or {}).get('dataset') or {})
+        _check_options(DATASETS, dataset, f'{key}.dataset')
         for step in dataset.get('pipeline') or []:
             TRANSFORMS.build(step)
     for key in ('val_evaluator', 'test_evaluator'):
