@@ -14,12 +14,8 @@ from PIL import Image
 from mmwsss.inference import masks as stage
 from mmwsss.inference.masks import generate_masks, refiner_config
 from mmwsss.models.refiners import make_crf
-from mmwsss.models.refiners.masks import (
-    fitting_radius,
-    pool_scores,
-    reliable_pixels,
-    with_background,
-)
+from mmwsss.models.refiners.masks import reliable_pixels, with_background
+from mmwsss.models.refiners.random_walk import fitting_radius, pool_scores
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import read_mask
 

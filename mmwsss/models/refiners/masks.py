@@ -16,7 +16,13 @@ from mmwsss.utils.checkpoint import load_pretrained
 
 from ..utils.cam import resize_cam
 from .crf import make_crf
-from .random_walk import irn_affinity, psa_affinity, random_walk
+from .random_walk import (
+    fitting_radius,
+    irn_affinity,
+    pool_scores,
+    psa_affinity,
+    random_walk,
+)
 
 IGNORE = 255
 
@@ -69,22 +75,6 @@ def reliable_pixels(scores: np.ndarray, keep: float = 0.5) -> np.ndarray:
         here = label == name
         sure |= here & (margin >= np.quantile(margin[here], 1 - keep))
     return sure
-
-
-def pool_scores(scores: Tensor, size: Sequence[int]) -> tuple[Tensor, int]:
-    """Average scores ``(K, H, W)``, padded with zeros, over the cells of a map of ``size``.
-
-    Returns:
-        ``(K, h, w)`` and the stride.
-    """
-    stride = -(-scores.shape[-1] // size[1])
-    bottom, right = (side * stride - now for side, now in zip(size, scores.shape[-2:]))
-    return F.avg_pool2d(F.pad(scores, (0, right, 0, bottom))[None], stride)[0], stride
-
-
-def fitting_radius(radius: int, size: Sequence[int]) -> int:
-    """The radius, or the largest that leaves PSA a pair in a smaller map."""
-    return min(radius, size[0], (size[1] + 1) // 2)
 
 
 def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
