@@ -19,11 +19,10 @@ A method's config says it in a short block; everything in it is optional::
 Without ``segment`` the line ends at the masks. Relative paths are looked for from the working
 folder and then from the folder above ``configs``.
 
-Each stage is a class in ``pipeline/stages`` and a folder of the work dir: ``prior``, ``classify``,
-``cam``, ``labels``, ``affinity``, ``mask``, ``metrics``, ``segment``; the same for the baseline in
-``baseline``; ``report/index.html`` at the end. Scored are the images of ``val_dataloader`` and, if
-they are others, of ``test_dataloader``, where they have ground truth; the masks' threshold is
-chosen on the first of them. Without any ground truth all stages run and nothing is scored.
+Each stage is a class in ``pipeline/stages`` and a folder of the work dir; those of the baseline are
+in ``baseline``, the report in ``report``. Scored are the images of ``val_dataloader`` and, if they
+are others, of ``test_dataloader``, where they have ground truth; the masks' threshold is chosen on
+the first of them. Without any ground truth all stages run and nothing is scored.
 """
 
 from collections.abc import Sequence
@@ -95,11 +94,11 @@ class Pipeline:
                 context, name, [self.stages[key] for key in used[name].inputs if key in used])
         self.baseline = None
         if context.options.get('baseline'):
-            config, only = _baseline(context.options['baseline'])
-            options = {key: value for key, value in context.options.items()
-                       if key not in ('prior', 'baseline')}
-            self.baseline = self._side(context.find(config), context.work_dir / 'baseline',
-                                       {**options, **only}, self.wanted & set(known))
+            file, only = _baseline(context.options['baseline'])
+            shared = {key: value for key, value in context.options.items()
+                      if key not in ('prior', 'baseline')}
+            self.baseline = self._side(context.find(file), context.work_dir / 'baseline',
+                                       {**shared, **only}, self.wanted)
 
     def _side(self, config: str, folder: Path, options: dict,
               stages: set | None = None) -> 'Pipeline':

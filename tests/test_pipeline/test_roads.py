@@ -14,8 +14,8 @@ from mmengine.config import Config
 
 from mmwsss.pipeline import Context, Pipeline
 from mmwsss.pipeline.fingerprint import portable
+from mmwsss.pipeline.predictions import SavePredictions
 from mmwsss.pipeline.report import print_table, rows_of, write_report
-from mmwsss.pipeline.stages.segment import SavePredictions
 from mmwsss.structures.artifacts import read_mask
 
 ROOT = Path(__file__).parents[2]

@@ -1,51 +1,26 @@
 """A segmentation model is trained on the pseudo masks and tested by mmseg."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
-from mmengine.hooks import Hook
 
 from mmwsss.datasets.splits import Split, inner_dataset
 from mmwsss.evaluation import mask_iou
-from mmwsss.registry import DATASETS, STAGES, TRANSFORMS
-from mmwsss.structures.artifacts import read_mask, write_mask
+from mmwsss.registry import DATASETS, STAGES
+from mmwsss.structures.artifacts import read_mask
 from mmwsss.utils import atomic_write
-from mmwsss.utils.model import unwrap_model
 from mmwsss.visualization import overlay_mask
 
 from ..context import Context
 from ..fingerprint import list_digest
+from ..predictions import SavePredictions, predict_files
 from ..stage import Chart, Column, Stage
 from ..training import check_training, train, training_settings
 
 LIST, PREDICTIONS, SHOWN = 'images.txt', 'predictions', 'shown'
 TEST_KEYS = ('val_dataloader', 'test_dataloader', 'test_evaluator')
-
-
-class SavePredictions(Hook):
-    """Write what the test loop predicts as ``<folder>/<name>.png``, subfolders of the names
-    included."""
-
-    def __init__(self, folder: Path, palette: Any):
-        self.folder = folder
-        self.palette = palette
-        self.names: dict[str, str] = {}
-
-    def before_test(self, runner: Any) -> None:
-        dataset = runner.test_dataloader.dataset
-        infos = (dataset.get_data_info(i) for i in range(len(dataset)))
-        self.names = {info['img_path']: info['name'] for info in infos}
-
-    def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None,
-                        outputs: Any = None) -> None:
-        for sample in outputs:
-            mask = sample.pred_sem_seg.data[0].cpu().numpy()
-            write_mask(self.folder / f'{self.names[sample.img_path]}.png', mask, self.palette)
 
 
 @STAGES.register_module()
@@ -84,7 +59,7 @@ class SegmentStage(Stage):
     def check(self, context: Context) -> None:
         cfg, name = self.config(context), context.block('segment')['config']
         needed = len(context.classes) + 1
-        heads = cfg.model.decode_head
+        heads = cfg.model.get('decode_head') or []
         for head in heads if isinstance(heads, (list, tuple)) else [heads]:
             if head.num_classes != needed:
                 raise ValueError(
@@ -115,24 +90,8 @@ class SegmentStage(Stage):
                 scores = dict(mask_iou(folder / PREDICTIONS, split), split=split.name,
                               mmseg=metrics)
         if is_main_process():
-            self._show(runner, cfg, context, folder / SHOWN)
+            predict_files(runner, cfg, context.shown(), folder / SHOWN, context.palette)
         return scores
-
-    @torch.no_grad()
-    def _show(self, runner: Any, cfg: Config, context: Context, folder: Path) -> None:
-        """Predictions for the images of the report."""
-        steps = [dict(type='LoadImageFromFile'), dict(type='mmseg.PackSegInputs')]
-        if cfg.get('test_dataloader'):
-            steps = [step for step in inner_dataset(cfg.test_dataloader.dataset)['pipeline']
-                     if not step['type'].startswith('Load') or step['type'] == 'LoadImageFromFile']
-        compose = Compose([TRANSFORMS.build(step) for step in steps])
-        model = unwrap_model(runner.model).eval()
-        for name, path in context.shown():
-            data = compose(dict(img_path=path))
-            sample = model.test_step(
-                dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
-            mask = sample.pred_sem_seg.data[0].cpu().numpy()
-            write_mask(folder / f'{name}.png', mask, context.palette)
 
     def figures(self, context: Context) -> dict[str, dict[str, float]]:
         result = self.result
