@@ -58,8 +58,7 @@ class Pipeline:
         amp: Mixed precision in every training, see :func:`mmwsss.engine.use_amp`.
 
     Raises:
-        FileNotFoundError, ValueError: What can be known to be wrong before the training; see
-            :meth:`check`.
+        FileNotFoundError, ValueError: See :meth:`check`.
     """
 
     def __init__(self,
@@ -79,8 +78,8 @@ class Pipeline:
         blocks = OTHER_BLOCKS.union(*(stage.blocks for stage in known.values()))
         unknown = sorted(set(context.options) - blocks)
         if unknown:
-            raise ValueError(
-                f'{context.file}: pipeline has no option {unknown}; it has {sorted(blocks)}')
+            raise ValueError(f'{context.file}: pipeline has no option {unknown}; it has '
+                             f'{sorted(blocks)}')
         wrong = sorted(set(stages or ()) - set(known))
         if wrong:
             raise ValueError(f'no stage {wrong}; there are {list(known)}')
@@ -110,15 +109,14 @@ class Pipeline:
     @property
     def methods(self) -> list['Pipeline']:
         """Baseline, if any, and this method."""
-        return [self] if self.baseline is None else [self.baseline, self]
+        return [x for x in (self.baseline, self) if x is not None]
 
     def check(self) -> None:
-        """All that can be known before the training: files and labels, weights, options of every
-        stage, its parts built.
+        """All that can be known before the training: files, labels, weights and options, by
+        building the parts of every stage.
 
         Raises:
-            FileNotFoundError, ValueError, TypeError, KeyError, ImportError: Names file or key, and
-                the mend.
+            FileNotFoundError, ValueError, TypeError, KeyError, ImportError: Names file or key.
         """
         context = self.context
         report = context.block('report')
@@ -177,7 +175,7 @@ def _baseline(value: Any) -> tuple[str, dict]:
         return value, {}
     value = dict(value)
     if 'config' not in value:
-        raise ValueError('pipeline.baseline must be a config file, or a dict with config=...')
+        raise ValueError('pipeline.baseline: a config file, or a dict with config=...')
     return value.pop('config'), value
 
 
