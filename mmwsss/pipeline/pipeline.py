@@ -145,7 +145,7 @@ class Pipeline:
             locked: The caller keeps other runs out of the work dir.
 
         Returns:
-            :meth:`results`.
+            See :meth:`results`.
 
         Raises:
             ValueError: Another run works in the work dir.
@@ -173,10 +173,9 @@ def _baseline(value: Any) -> tuple[str, dict]:
     """Config file and own options of ``baseline='file'`` or ``dict(config='file', mask=...)``."""
     if isinstance(value, str):
         return value, {}
-    value = dict(value)
     if 'config' not in value:
         raise ValueError('pipeline.baseline: a config file, or a dict with config=...')
-    return value.pop('config'), value
+    return value['config'], {key: item for key, item in value.items() if key != 'config'}
 
 
 def _sorted(inputs: dict[str, Sequence[str]], known: set[str]) -> list[str]:
@@ -193,7 +192,7 @@ def _sorted(inputs: dict[str, Sequence[str]], known: set[str]) -> list[str]:
     order: list[str] = []
     while len(order) < len(inputs):
         free = [name for name, needed in inputs.items() if name not in order
-                and all(key in order or key not in inputs for key in needed)]
+                and not (set(needed) & set(inputs)) - set(order)]
         if not free:
             raise ValueError(f'the stages {sorted(set(inputs) - set(order))} wait for each other')
         order.append(free[0])
