@@ -67,30 +67,39 @@ def entropy(histograms: np.ndarray) -> float:
     return _edge(total, len(p))
 
 
-def valley(histograms: np.ndarray, width: int = 15) -> float:
-    """The lowest point of the smoothed histogram between its highest bin and the highest bin at
-    least a quarter of the range away."""
-    p = np.convolve(np.pad(histograms.mean(0), width, 'edge'), np.ones(width) / width, 'same')
-    p = p[width:-width]
-    first = int(p.argmax())
-    far = np.abs(np.arange(len(p)) - first) >= len(p) // 4
-    second = int(np.where(far, p, -1).argmax())
-    low, high = sorted((first, second))
-    return float(centres(len(p))[low + int(p[low:high + 1].argmin())])
+def cross_entropy(histograms: np.ndarray) -> float:
+    """The least cross entropy between the pixels and the means of the two sides (Li and Lee 1993);
+    lower than Otsu's where few pixels are high."""
+    p, x = histograms.mean(0), centres(histograms.shape[1])
+    low, mean = p.cumsum()[:-1], (p * x).cumsum()
+    below, above = mean[:-1], mean[-1] - mean[:-1]
+    with np.errstate(invalid='ignore', divide='ignore'):
+        score = below * np.log(below / low) + above * np.log(above / (1 - low))
+    score[~np.isfinite(score)] = -np.inf
+    return _edge(score, len(p))
 
 
-def mean_share(histograms: np.ndarray, share: float | None = None) -> float:
-    """The threshold at which the classes cover a given share of the images on average.
+def otsu_li(histograms: np.ndarray) -> float:
+    """The geometric mean of :func:`otsu`, which is too high for CAMs with little high activation,
+    and :func:`cross_entropy`, which is too low for CAMs with much."""
+    return float(np.sqrt(otsu(histograms) * cross_entropy(histograms)))
+
+
+def mean_share(histograms: np.ndarray, share: float = 0.25) -> float:
+    """The threshold at which the classes cover a share of the images on average.
 
     Args:
         histograms: See :func:`cam_histograms`.
-        share: In (0, 1). By default the mean of the CAM, which is the share that is covered if a
-            CAM value is read as the probability of foreground.
+        share: In (0, 1); what is known or guessed of the data.
     """
-    p, x = histograms.mean(0), centres(histograms.shape[1])
-    share = float((p * x).sum()) if share is None else share
-    covered = 1 - p.cumsum()  # above the upper edge of each bin
-    return _edge(-np.abs(covered[:-1] - share), len(p))
+    covered = 1 - histograms.mean(0).cumsum()  # above the upper edge of each bin
+    return _edge(-np.abs(covered[:-1] - share), histograms.shape[1])
+
+
+def mean_cam(histograms: np.ndarray) -> float:
+    """:func:`mean_share` with the mean of the CAM, which is the share that is covered if a CAM
+    value is read as the probability of foreground."""
+    return mean_share(histograms, float((histograms.mean(0) * centres(histograms.shape[1])).sum()))
 
 
 def _edge(score: np.ndarray, bins: int) -> float:
@@ -131,11 +140,13 @@ def _agreement(image: np.ndarray, scores: np.ndarray, crf: Callable) -> float:
 
 # Rules over histograms; 'crf' needs the images as well.
 RULES: dict[str, Callable[[np.ndarray], float]] = dict(
-    otsu=otsu, otsu_per_image=otsu_per_image, entropy=entropy, valley=valley,
-    mean_share=mean_share)
+    otsu=otsu, otsu_per_image=otsu_per_image, cross_entropy=cross_entropy, otsu_li=otsu_li,
+    entropy=entropy, mean_share=mean_share, mean_cam=mean_cam)
+# Never far off where it was measured; it assumes nothing of the data.
+DEFAULT_RULE = 'otsu_li'
 
 
-def choose_threshold(cam_dir: str | Path, names: Sequence[str], rule: str = 'otsu',
+def choose_threshold(cam_dir: str | Path, names: Sequence[str], rule: str = DEFAULT_RULE,
                      images: Mapping[str, str] | None = None, limit: int = 1000,
                      **options: Any) -> float:
     """A background threshold in [0, 1] by a rule that needs no ground truth.

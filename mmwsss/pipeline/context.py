@@ -11,7 +11,14 @@ from mmengine.logging import print_log
 
 from mmwsss.datasets.splits import ImageUnion, Split, build_image_dataset
 from mmwsss.engine import use_amp, use_safe_checkpoints
-from mmwsss.inference import RULES, cam_options, choose_threshold, read_config, score_cams
+from mmwsss.inference import (
+    DEFAULT_RULE,
+    RULES,
+    cam_options,
+    choose_threshold,
+    read_config,
+    score_cams,
+)
 from mmwsss.inference.cam_options import resolve_test_cfg
 from mmwsss.registry import MODELS
 from mmwsss.utils.errors import constructor_options
@@ -20,7 +27,6 @@ from .fingerprint import plain
 from .training import last_checkpoint
 
 DEFAULT_MASK = dict(type='CRFMask', bg='oracle')
-DEFAULT_RULE = 'otsu'
 
 
 def find_file(path: str, base: str | None = None) -> str:
