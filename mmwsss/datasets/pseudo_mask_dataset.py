@@ -231,9 +231,11 @@ class PseudoMaskDataset(BaseSegDataset):
                           ('confidence_path', 'confidence masks')):
             missing = [x[key] for x in records if key in x and not os.path.isfile(x[key])]
             if missing:
+                without = ('; without ground truth, use tools/make_submission.py'
+                           if what == 'masks' and self.test_mode else '')
                 raise FileNotFoundError(
-                    f'{len(missing)} of the {len(records)} {what} of {source} are missing, '
-                    f'first {missing[0]}; generate or copy them, or take the ids off the list')
+                    f'{len(missing)} of the {len(records)} {what} of {source} are missing, first '
+                    f'{missing[0]}; generate or copy them, or take the ids off the list{without}')
         if self.verify:
             # Decoding releases the GIL: VOC's 10,582 masks are read in seconds.
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
