@@ -6,14 +6,14 @@ import re
 import warnings
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 _library = None  # operators declared by mend_torchvision live as long as this
 
 
 class _Package(NamedTuple):
     module: str
-    distributions: Tuple[str, ...]  # the first is the one to install
+    distributions: tuple[str, ...]  # the first is the one to install
     minimum: str
     exclusive: bool = True  # two of the distributions overwrite each other's files
 
@@ -32,14 +32,14 @@ PACKAGES = (
 )
 
 
-def _version(distribution: str) -> Optional[str]:
+def _version(distribution: str) -> str | None:
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _numbers(version: str) -> Tuple[int, ...]:
+def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.match(r'[\d.]*', version)[0].split('.') if number)
 
 

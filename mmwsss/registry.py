@@ -33,3 +33,5 @@ METRICS = _child('metric', root.METRICS, 'mmwsss.evaluation')
 VISUALIZERS = _child('visualizer', root.VISUALIZERS, 'mmwsss.visualization')
 VISBACKENDS = _child('vis_backend', root.VISBACKENDS, 'mmwsss.visualization')
 INFERENCERS = _child('inferencer', root.INFERENCERS, 'mmwsss.apis')
+# Stages of the pipeline; mmengine has no such root.
+STAGES = Registry('stage', scope='mmwsss', locations=['mmwsss.pipeline'])

@@ -69,6 +69,8 @@ def options_of(script):
     text = (ROOT / script).read_text()
     if script.endswith('.sh'):
         text += (ROOT / 'tools/train.py').read_text() + (ROOT / 'tools/test.py').read_text()
+    if script.endswith('.sh') or 'mmwsss.utils.cli' in text:
+        text += (ROOT / 'mmwsss/utils/cli.py').read_text()
     return set(re.findall(r"'(--?[\w-]+)'", text))
 
 

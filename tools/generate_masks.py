@@ -1,18 +1,24 @@
-"""CAM files to pseudo masks.
+"""CAM files to pseudo masks: the pipeline's mask stage called alone.
 
-    python tools/generate_masks.py CONFIG --cams DIR --out DIR --refine crf
+    python tools/generate_masks.py CONFIG
+    python tools/generate_masks.py CONFIG --cams DIR --out DIR --refine crf bg=0.3
+    python tools/generate_masks.py CONFIG --cams DIR --out DIR --refine type=MyMask bg=0.3
     python tools/generate_masks.py CONFIG --cams DIR --out DIR --refine psa \\
         --network configs/psa/affinity_r38_voc.py --checkpoint affinity.pth
 
-CONFIG is that of the classifier: it names the data set, and may bring options of the refiners, e.g.
-refiners = dict(irn=dict(bg=0.3)); --options come after them. "ir_label" and "affinity" make what
-IRNet and AffinityNet learn from. After an interruption run the same again: what is done is kept. If
-an image failed, the others are made, the exit code is 1, and the same again does only the failed.
+Everything comes from the config and its work dir, and every option overrides: the images, the
+refiner (pipeline.mask), its network and checkpoint (pipeline.affinity), the threshold rule.
+--refine takes a preset, a registered refiner by type=..., or "labels" for what pipeline.affinity
+learns from; a config may bring options of the presets, e.g. refiners = dict(irn=dict(bg=0.3)). bg
+may be a rule: oracle, held_out, auto. After an interruption run the same again: files that are
+there are kept. If an image failed, the others are made, the exit code is 1, and the same again
+makes only the failed.
 """
 
 import argparse
-import os
 import sys
+from pathlib import Path
+from typing import Any
 
 import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
@@ -20,78 +26,121 @@ import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 
+from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import mask_iou
-from mmwsss.inference.cams import build_cam_dataset, read_config
-from mmwsss.pipeline.masks import REFINERS, generate_masks, refiner_config
-from mmwsss.utils import friendly_errors, setup_launcher
+from mmwsss.inference import read_config, refiner_config
+from mmwsss.inference.masks import replace_background
+from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS
+from mmwsss.pipeline import Context, make_masks
+from mmwsss.utils import setup_launcher
+from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of the classifier (for its data set)')
-    parser.add_argument('--cams', required=True, help='folder of CAM files')
-    parser.add_argument('--out', required=True, help='folder of the masks')
-    parser.add_argument('--refine', default='none', choices=sorted(REFINERS))
-    parser.add_argument('--loader', default='train', choices=('train', 'val', 'test'),
-                        help='whose images: train_dataloader, ...')
-    parser.add_argument('--network', help='psa, irn: config that the network was trained with')
-    parser.add_argument('--checkpoint', help='psa, irn: its weights')
+    parser = make_parser(__doc__, 'config')
+    parser.add_argument('--cams', help='folder of CAM files; default: that of the work dir')
+    parser.add_argument('--out', help='folder of the masks; default: <work dir>/masks')
+    parser.add_argument('--refine', nargs='+', default=[], metavar='NAME|KEY=VALUE',
+                        help=f'labels, one of {", ".join([*REFINERS, *AFFINITY_LABELS])}, or '
+                             'type=...; and options; default: pipeline.mask')
     parser.add_argument('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
                         help='options of the refiner, e.g. bg=0.3, or alpha=6 log_steps=6')
-    parser.add_argument('--num-workers', type=int, default=2, help='processes per rank')
-    parser.add_argument('--device', help='of the network; default: a GPU if there is one')
-    parser.add_argument('--launcher', default='none', choices=('none', 'pytorch', 'slurm', 'mpi'))
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
-                        metavar='KEY=VALUE', help='changes of the config')
+    parser.add_argument('--loader', choices=('train', 'val', 'test'),
+                        help='only the images of train_dataloader, ...; default: all')
+    parser.add_argument('--network', help='psa, irn: config that the network was trained with')
+    parser.add_argument('--checkpoint', help='psa, irn: its weights')
+    parser.add_argument('--num-workers', type=int, help='processes per rank')
+    add_arguments(parser, 'work_dir', 'device', 'launcher', 'cfg_options')
     return parser.parse_args()
 
 
-def main() -> int:
-    args = parse_args()
-    # So that custom_imports finds what lies in the working folder, as projects/.
-    sys.path.insert(0, os.getcwd())
-    with friendly_errors():
-        return run(args)
+def parse_refine(words: list[str]) -> tuple[str | None, dict]:
+    """The name of a preset, if any, and the options of ``--refine``."""
+    name = words[0] if words and '=' not in words[0] else None
+    options = {}
+    for word in words[name is not None:]:
+        key, sign, value = word.partition('=')
+        if not sign:
+            raise ValueError(f'--refine: "{word}" is no option KEY=VALUE')
+        options[key] = DictAction._parse_iterable(value)
+    return name, options
+
+
+def refiner_of(args: argparse.Namespace, context: Context) -> dict:
+    """The config of the refiner that the command line and the config ask for."""
+    name, options = parse_refine(args.refine)
+    options = {**options, **args.options}
+    affinity = context.options.get('affinity')
+    if name == 'labels':
+        if not affinity:
+            raise ValueError('--refine labels: the config has no pipeline.affinity')
+        return {**affinity['labels'], **options}
+    if name is None and 'type' not in options:
+        config = replace_background(context.mask_options, options)
+        if args.network:
+            config['model'] = read_config(args.network).model
+        return config
+    preset = {**context.cfg.get('refiners', {}).get(name, {}), **options}
+    return refiner_config(name, preset, args.network)
+
+
+def network_of(config: dict, args: argparse.Namespace, context: Context) -> Any:
+    """Checkpoint of the refiner's network: that of the command line, the config or the work dir."""
+    if args.checkpoint or config.get('checkpoint'):
+        return args.checkpoint or config['checkpoint']
+    network = context.options.get('affinity')
+    uses_it = network and config['type'] == context.mask_options['type']
+    return context.checkpoint('affinity', network['config']) if uses_it else None
 
 
 def run(args: argparse.Namespace) -> int:
     setup_launcher(Config(dict()), args.launcher)
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
-    options = {**cfg.get('refiners', {}).get(args.refine, {}), **args.options}
-    if args.device:
-        options['device'] = args.device
-    refiner = refiner_config(args.refine, options, args.network, args.checkpoint)
-    dataset = build_cam_dataset(cfg[f'{args.loader}_dataloader']['dataset'])
-    report = generate_masks(dataset, args.cams, args.out, refiner, args.num_workers)
+    work_dir = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}')
+    context = Context(read_config(args.config, args.cfg_options), work_dir, device=args.device)
+    config = refiner_of(args, context)
+    checkpoint = network_of(config, args, context)
+    if checkpoint is not None:
+        config['checkpoint'] = str(checkpoint)
+    if args.device and checkpoint is not None:
+        config['device'] = args.device
+    cams = Path(args.cams or next((path for path in (
+        work_dir / 'cams', work_dir / 'pipeline' / 'cam', work_dir / 'cam') if path.is_dir()),
+        work_dir / 'cams'))
+    out = Path(args.out or work_dir / 'masks')
+    dataset = context.images_of(args.loader)
+    report, threshold, rule = make_masks(context, cams, out, config, dataset=dataset,
+                                         workers=args.num_workers)
     if not is_main_process():
         return 0
     print(f'{report.made} made, {report.skipped} kept, {len(report.failed)} failed')
+    if rule:
+        print(f'background threshold {threshold:g} ({rule})')
     if report.failed:
-        print(f'why: {os.path.join(args.out, "failed.json")}', file=sys.stderr)
+        print(f'why: {out / "failed.json"}', file=sys.stderr)
         return 1
-    print_score(dataset, args.out)
+    for split in {tuple(split.names): split for split in splits_of(args.loader, context)}.values():
+        print_score(split, out)
     return 0
 
 
-def print_score(dataset, out_dir: str) -> None:
-    """mIoU, where the ground truth of the list is at hand and masks were made."""
-    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
-    names = [info['name'] for info in infos]
-    exact = [info.get('seg_map_path', '') for info in infos]
-    if not (all(map(os.path.isfile, exact))
-            and os.path.isfile(os.path.join(out_dir, f'{names[0]}.png'))):
+def splits_of(loader: str | None, context: Context) -> list[Split]:
+    """The images that masks were made of, each list by itself."""
+    if loader is not None:
+        return [Split(context.images_of(loader))]
+    train = [Split(context.train_set)] if context.cfg.get('train_dataloader') else []
+    return [*context.splits, *train]
+
+
+def print_score(split: Split, folder: Path) -> None:
+    """mIoU, where the split has ground truth and masks were made."""
+    if not split.has_ground_truth or not (folder / f'{split.names[0]}.png').is_file():
         return
-    gt_dir = exact[0][:-len(f'{names[0]}.png')]
-    classes = dataset.metainfo['classes']
-    scores = mask_iou(out_dir, gt_dir, names, len(classes), dataset.mask_lut)
-    for name, iou in zip(('background', *classes), scores.pop('IoU')):
+    scores = mask_iou(folder, split)
+    for name, iou in zip(('background', *split.classes), scores.pop('IoU')):
         print(f'  {name:<16}{iou:6.2f}')
     means = ', '.join(f'{key} {value:.2f}' for key, value in scores.items())
-    print(f'{len(names)} masks: {means}')
+    print(f'{split.name}: {len(split)} masks: {means}')
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(run, parse_args()))

@@ -4,13 +4,12 @@
     python tools/run_pipeline.py configs/demo/ktse_shapes.py --seeds 0 1 2 \\
         --stages classify cam mask
 
-What is done is not done again, and after an interruption the same command goes on where it was cut
-off; a changed config repeats the stages that it concerns and all after them. See
-mmwsss/pipeline/pipeline.py for the `pipeline` block of a config.
+Finished stages are skipped, and after an interruption the same command resumes; a changed config
+repeats the stages that it concerns and all after them. See mmwsss/pipeline/pipeline.py for the
+`pipeline` block of a config.
 """
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -18,55 +17,40 @@ from pathlib import Path
 import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
 # isort: split
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from mmwsss.inference.cams import read_config
-from mmwsss.pipeline import Pipeline
+from mmwsss.inference import read_config
+from mmwsss.pipeline import LINE, Pipeline
 from mmwsss.pipeline.report import print_repetition, print_table, write_report
-from mmwsss.utils import friendly_errors, setup_launcher
+from mmwsss.utils import setup_launcher
+from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of the method')
+    parser = make_parser(__doc__, 'config')
     parser.add_argument('--work-dir', help='default: work_dirs/<name of the config>/pipeline')
     parser.add_argument('--stages', nargs='+', metavar='STAGE',
-                        help='only these: prior classify cam labels affinity mask segment')
+                        help=f'only these: {" ".join(LINE)}, or the config\'s own')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--seeds', type=int, nargs='+',
                         help='repeat with these seeds; mean and standard deviation at the end')
     parser.add_argument('--no-baseline', action='store_true', help='leave the baseline out')
+    parser.add_argument('--verify', action='store_true',
+                        help='compare the checksums of all files of finished stages')
     parser.add_argument(
         '--amp', action='store_true',
         help='mixed precision in all trainings: float16 on a GPU, bfloat16 on a CPU')
-    parser.add_argument('--device', choices=('cpu', 'cuda'), help='default: a GPU if there is one')
-    parser.add_argument('--launcher', default='none', choices=('none', 'pytorch', 'slurm', 'mpi'))
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
-                        metavar='KEY=VALUE',
-                        help='changes of the config, also of its pipeline block')
+    add_arguments(parser, 'device', 'launcher', 'cfg_options')
     return parser.parse_args()
 
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with the command line on top."""
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     if args.no_baseline and 'pipeline' in cfg:
         cfg.pipeline.baseline = None
     return cfg
-
-
-def main() -> None:
-    args = parse_args()
-    # So that custom_imports finds what lies in the working folder, as projects/.
-    sys.path.insert(0, os.getcwd())
-    if args.device == 'cpu':
-        os.environ['CUDA_VISIBLE_DEVICES'] = ''
-    with friendly_errors():
-        run(args)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -80,10 +64,10 @@ def run(args: argparse.Namespace) -> None:
                  args.stages, device=args.device, launch=launch.to_dict(), amp=args.amp)
         for seed in seeds]
     pipelines[0].check()
-    for number, pipeline in enumerate(pipelines, 1):
+    for number, (seed, pipeline) in enumerate(zip(seeds, pipelines), 1):
         if args.seeds and is_main_process():
-            print(f'== seed {pipeline.seed} ({number} of {len(seeds)}) ==', flush=True)
-        pipeline.run(check=False)
+            print(f'== seed {seed} ({number} of {len(seeds)}) ==', flush=True)
+        pipeline.run(check=False, verify=args.verify)
         if is_main_process():
             report = write_report(pipeline)
     if is_main_process():
@@ -92,4 +76,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

@@ -1,25 +1,23 @@
 """Train a classifier, an affinity network or a segmentation model from a config."""
 
 import argparse
-import os
 import os.path as osp
 import sys
 
 import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
 # isort: split
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmwsss.engine import use_amp, use_safe_checkpoints
-from mmwsss.utils import check_pretrained, friendly_errors, register_safe_loader, setup_launcher
+from mmwsss.inference import read_config
+from mmwsss.utils import check_pretrained, register_safe_loader, setup_launcher
+from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder of logs and checkpoints; by default '
-                        'work_dirs/<name of the config>')
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__, 'config', 'work_dir')
     parser.add_argument(
         '--resume', nargs='?', const='auto',
         help='go on from a checkpoint; without a path from the last one in the work dir, if any')
@@ -32,21 +30,13 @@ def parse_args():
     parser.add_argument(
         '--auto-scale-lr', action='store_true',
         help="scale the rate by the config's auto_scale_lr=dict(base_batch_size=...)")
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-        help='change the config, e.g. train_cfg.max_epochs=5 model.head.num_classes=6')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    add_arguments(parser, 'cfg_options', 'launcher')
+    return parser.parse_args()
 
 
-def load_config(args) -> Config:
+def load_config(args: argparse.Namespace) -> Config:
     """The config file with the command line on top."""
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -69,17 +59,13 @@ def load_config(args) -> Config:
     return cfg
 
 
-def main():
-    args = parse_args()
-    # So that custom_imports finds what lies in the working folder, as projects/.
-    sys.path.insert(0, os.getcwd())
-    with friendly_errors():
-        cfg = load_config(args)
-        register_safe_loader()
-        check_pretrained(cfg)
-        setup_launcher(cfg, args.launcher)
-        Runner.from_cfg(cfg).train()
+def run(args: argparse.Namespace) -> None:
+    cfg = load_config(args)
+    register_safe_loader()
+    check_pretrained(cfg)
+    setup_launcher(cfg, args.launcher)
+    Runner.from_cfg(cfg).train()
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

@@ -1,3 +1,3 @@
-from .inference import CAMInferencer
+from .cam_inferencer import CAMInferencer
 
 __all__ = ['CAMInferencer']

@@ -3,10 +3,9 @@
 import json
 import os
 from pathlib import Path
-from typing import Dict, List, Optional
 
 from mmwsss.registry import DATASETS
-from mmwsss.utils.masks import voc_palette
+from mmwsss.utils.palette import voc_palette
 
 from .image_labels import ImageLabelDataset
 from .label_tables import Classes
@@ -16,7 +15,7 @@ _GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 CATEGORY_IDS = tuple(i for i in range(1, 91) if i not in _GAPS)
 
 
-def category_index(categories: List[dict], classes, path: str) -> Dict[int, int]:
+def category_index(categories: list[dict], classes, path: str) -> dict[int, int]:
     """Category id (1..90) to class index (0..79), checked against the file's own names.
 
     Raises:
@@ -41,7 +40,7 @@ class COCOImageLabelDataset(ImageLabelDataset):
         data_root: Folder with ``train2014``, ``val2014`` and ``annotations``.
         split: ``train`` or ``val``; gives the defaults of the folders and the annotations.
         ann_file: Optional list, ``COCO_train2014_000000000009`` or ``9`` per line; without it, all
-            images with an object (82,081 in train, 40,137 in val).
+            images with an object (82,081 in train, 40,137 in val), or with ``allow_negatives`` all.
         label_file: The instances JSON, or any label table.
         seg_dir: Folder of masks, made by ``tools/dataset_converters/coco.py``.
         kwargs: Further arguments of :class:`ImageLabelDataset`.
@@ -65,10 +64,10 @@ class COCOImageLabelDataset(ImageLabelDataset):
                  data_root: str = 'data/coco2014',
                  split: str = 'train',
                  ann_file: str = '',
-                 label_file: Optional[str] = None,
-                 img_dir: Optional[str] = None,
-                 img_suffix: Optional[str] = '.jpg',
-                 seg_dir: Optional[str] = None,
+                 label_file: str | None = None,
+                 img_dir: str | None = None,
+                 img_suffix: str | None = '.jpg',
+                 seg_dir: str | None = None,
                  **kwargs):
         super().__init__(
             data_root=data_root,
@@ -87,12 +86,13 @@ class COCOImageLabelDataset(ImageLabelDataset):
         name = Path(line.strip()).name
         return self.key_to_name(int(name)) if name.isdigit() else name
 
-    def read_labels(self, names: Optional[List[str]]) -> Optional[Dict[str, Classes]]:
+    def read_labels(self, names: list[str] | None) -> dict[str, Classes] | None:
         if self._table is None and os.path.basename(self.label_file).startswith('instances'):
-            self._table = self._read_instances(keep_empty=names is not None)
+            self._table = self._read_instances(
+                keep_empty=names is not None or self.allow_negatives)
         return super().read_labels(names)
 
-    def _read_instances(self, keep_empty: bool) -> Dict[str, Classes]:
+    def _read_instances(self, keep_empty: bool) -> dict[str, Classes]:
         path = self.label_file
         if not os.path.isfile(path):
             raise FileNotFoundError(

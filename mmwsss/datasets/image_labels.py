@@ -1,30 +1,28 @@
 """Images with image-level labels."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
-from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
-from mmengine import list_from_file
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmwsss.registry import DATASETS, TRANSFORMS
-from mmwsss.utils.masks import voc_palette
+from mmwsss.utils.images import IMG_SUFFIXES
 
+from .label_space import LabelSpace
 from .label_tables import Classes, Table, read_label_table, read_text
+from .mask_ids import MaskIds
 from .samplers import sample_rng
 from .views.base import build_views
-
-IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-                     for suffix in (lower, lower.upper()))
 
 
 class _Files:
     """Existence checks that list each folder once."""
 
     def __init__(self):
-        self.listings: Dict[str, set] = {}
+        self.listings: dict[str, set] = {}
 
     def __contains__(self, path: str) -> bool:
         folder, name = os.path.split(path)
@@ -69,6 +67,7 @@ class ImageLabelDataset(BaseDataset):
         indices: The first n images (the last, if negative), or which.
         seed: Seed of the augmentation.
         drop_empty: Leave images without any of the classes out; else they are an error.
+        allow_negatives: Keep images without any of the classes, with an all-zero label.
         check_files: Check the existence of all files when the data set is built.
         test_mode: No labels needed.
         lazy_init: Read nothing until used.
@@ -85,21 +84,22 @@ class ImageLabelDataset(BaseDataset):
     def __init__(self,
                  data_root: str = '',
                  ann_file: str = '',
-                 label_file: Optional[str] = None,
-                 pipeline: Sequence[Union[dict, Callable]] = (),
+                 label_file: str | None = None,
+                 pipeline: Sequence[dict | Callable] = (),
                  views: Sequence[dict] = (),
-                 metainfo: Optional[dict] = None,
+                 metainfo: dict | None = None,
                  img_dir: str = '',
-                 img_suffix: Optional[str] = None,
-                 seg_dir: Optional[str] = None,
+                 img_suffix: str | None = None,
+                 seg_dir: str | None = None,
                  seg_suffix: str = '.png',
-                 saliency_dir: Optional[str] = None,
+                 saliency_dir: str | None = None,
                  saliency_suffix: str = '.png',
-                 prior_dir: Optional[str] = None,
+                 prior_dir: str | None = None,
                  prior_suffix: str = '.png',
-                 indices: Optional[Union[int, Sequence[int]]] = None,
+                 indices: int | Sequence[int] | None = None,
                  seed: int = 0,
                  drop_empty: bool = False,
+                 allow_negatives: bool = False,
                  check_files: bool = True,
                  test_mode: bool = False,
                  lazy_init: bool = False):
@@ -118,21 +118,21 @@ class ImageLabelDataset(BaseDataset):
         }
         self.subset = indices
         self.seed = seed
+        if drop_empty and allow_negatives:
+            raise ValueError('drop_empty=True leaves images without any of the classes out, '
+                             'allow_negatives=True keeps them; set one of the two')
         self.drop_empty = drop_empty
+        self.allow_negatives = allow_negatives
         self.check_files = check_files
         self.test_mode = test_mode
         self.views = build_views(views)
-        self._table: Optional[Table] = None
-        metainfo = self._full_metainfo(metainfo)
-        classes, all_classes = metainfo['classes'], metainfo.pop('all_classes')
-        self.all_classes = all_classes
-        # Of each class of the files, its index among the chosen classes, or None.
-        self._chosen = [classes.index(c) if c in classes else None for c in all_classes]
-        # Id in a mask file -> id in a mask; -1 is out of range.
-        self.mask_lut = np.full(256, -1, np.int16)
-        self.mask_lut[[0, 255]] = 0, 255
-        for file_id, index in enumerate(self._chosen[:254], 1):
-            self.mask_lut[file_id] = 255 if index is None else index + 1
+        self._table: Table | None = None
+        self.label_space = LabelSpace.from_metainfo(
+            metainfo or {}, self.METAINFO, self._classes_of_table, type(self).__name__)
+        self.mask_ids = MaskIds(self.label_space.all_classes, self.label_space.classes)
+        metainfo = {**self.METAINFO, **(metainfo or {}), 'classes': self.label_space.classes,
+                    'palette': self.label_space.palette}
+        metainfo.pop('all_classes', None)
         super().__init__(
             ann_file=str(ann_file or ''),
             metainfo=metainfo,
@@ -152,7 +152,7 @@ class ImageLabelDataset(BaseDataset):
         """Image id in a line of the list."""
         return line.strip()
 
-    def read_labels(self, names: Optional[List[str]]) -> Optional[Dict[str, Classes]]:
+    def read_labels(self, names: list[str] | None) -> dict[str, Classes] | None:
         """The label table by image id.
 
         Args:
@@ -176,7 +176,7 @@ class ImageLabelDataset(BaseDataset):
         return self._table
 
     @property
-    def label_source(self) -> Optional[str]:
+    def label_source(self) -> str | None:
         """Where the labels are from, for messages."""
         return self.label_file
 
@@ -184,32 +184,7 @@ class ImageLabelDataset(BaseDataset):
     def _path(self, path: str) -> str:
         return os.path.join(self.data_root, path)
 
-    def _full_metainfo(self, metainfo: Optional[dict]) -> dict:
-        """``metainfo`` with ``classes``, ``all_classes`` and ``palette``, all checked."""
-        metainfo = {**self.METAINFO, **(metainfo or {})}
-        for key in ('classes', 'all_classes'):
-            if isinstance(metainfo.get(key), str):
-                metainfo[key] = list_from_file(metainfo[key])
-        all_classes = self.METAINFO.get('classes') or metainfo.get('all_classes') or metainfo.get(
-            'classes') or self._classes_of_table()
-        classes = metainfo.get('classes') or all_classes
-        all_classes, classes = tuple(all_classes), tuple(classes)
-        unknown = [c for c in classes if c not in all_classes]
-        if unknown:
-            raise ValueError(f'metainfo.classes: {unknown} are not classes of '
-                             f'{type(self).__name__}; it has {list(all_classes)}')
-        if len(set(classes)) < len(classes) or len(set(all_classes)) < len(all_classes):
-            raise ValueError(f'metainfo: a class is named twice in {list(classes)}')
-        palette = metainfo.get('palette') or voc_palette(len(all_classes) + 1)
-        if len(palette) == len(all_classes) + 1 != len(classes) + 1:
-            palette = [palette[0], *(palette[all_classes.index(c) + 1] for c in classes)]
-        if len(palette) != len(classes) + 1:
-            raise ValueError(f'metainfo.palette has {len(palette)} colours; background and '
-                             f'{len(classes)} classes need {len(classes) + 1}')
-        return {**metainfo, 'classes': classes, 'all_classes': all_classes,
-                'palette': [list(color) for color in palette]}
-
-    def _classes_of_table(self) -> List[str]:
+    def _classes_of_table(self) -> list[str]:
         names = set()
         for classes in (self.read_labels(None) or {}).values():
             if isinstance(classes, np.ndarray) or any(isinstance(c, int) for c in classes):
@@ -222,34 +197,9 @@ class ImageLabelDataset(BaseDataset):
                 'name them; give metainfo=dict(classes=(...)) in the order of the indices')
         return sorted(names)
 
-    def _class_indices(self, name: str, classes: Classes) -> List[int]:
-        """Entry of the label table to sorted indices into ``all_classes``."""
-        count = len(self.all_classes)
-        if isinstance(classes, np.ndarray):
-            if classes.shape != (count, ) or not np.isin(classes, (0, 1)).all():
-                raise ValueError(
-                    f'label of "{name}" in "{self.label_source}" must be {count} zeros and ones '
-                    f'(the classes of {type(self).__name__}), it has shape {classes.shape}; check '
-                    'metainfo.classes')
-            return np.flatnonzero(classes).tolist()
-        indices = set()
-        for item in classes:
-            if item in self._index_of:
-                item = self._index_of[item]
-            elif isinstance(item, str) and item.isdigit():
-                item = int(item)
-            if isinstance(item, str) or not 0 <= item < count:
-                shown = self.all_classes[:30]
-                raise ValueError(
-                    f'unknown class "{item}" of "{name}" in "{self.label_source}"; '
-                    f'{type(self).__name__} knows {list(shown)}{"..." * (count > 30)}. Mend the '
-                    'table or metainfo (all_classes lists all, classes those wanted)')
-            indices.add(int(item))
-        return sorted(indices)
-
     # -- list --------------------------------------------------------------------------------------
     @staticmethod
-    def _split(name: str) -> Tuple[str, str]:
+    def _split(name: str) -> tuple[str, str]:
         """Id and ending, if it is one of an image."""
         path = PurePosixPath(name)
         if path.is_absolute() or '..' in path.parts or not path.parts:
@@ -258,7 +208,7 @@ class ImageLabelDataset(BaseDataset):
             return name[:-len(path.suffix)], path.suffix
         return name, ''
 
-    def _listed(self) -> Optional[List[str]]:
+    def _listed(self) -> list[str] | None:
         """Names in ``ann_file``."""
         if not self.ann_file:
             return None
@@ -268,14 +218,14 @@ class ImageLabelDataset(BaseDataset):
         lines = read_text(self.ann_file).splitlines()
         return [self.parse_line(line) for line in lines if line.strip()]
 
-    def _pictures(self) -> List[str]:
+    def _images_of_folder(self) -> list[str]:
         if not os.path.isdir(self.img_dir):
             raise FileNotFoundError(f'no folder of images "{self.img_dir}"; check data_root and '
                                     'img_dir')
         suffixes = (self.img_suffix, ) if self.img_suffix else IMG_SUFFIXES
         return sorted(name for name in os.listdir(self.img_dir) if name.endswith(suffixes))
 
-    def load_data_list(self) -> List[dict]:
+    def load_data_list(self) -> list[dict]:
         """Records ``name, img_path, labels`` (indices into ``classes``) and the paths of maps."""
         source = self.ann_file or self.label_source or self.img_dir
         lines = self._listed()
@@ -286,7 +236,7 @@ class ImageLabelDataset(BaseDataset):
             raise ValueError(f'{type(self).__name__} needs labels; give label_file (.json, .csv, '
                              '.txt or .npy), or test_mode=True for images without labels')
         if lines is None:
-            lines = sorted(labels) if labels is not None else self._pictures()
+            lines = sorted(labels) if labels is not None else self._images_of_folder()
         records = {}
         for line in lines:
             name, suffix = self._split(line)
@@ -297,7 +247,7 @@ class ImageLabelDataset(BaseDataset):
             raise ValueError(f'"{source}" is empty: it names no image')
         records = list(records.values())
         if labels is not None:
-            records = self._add_labels(records, labels)
+            records = self._add_labels(records, labels, source)
         if isinstance(self.subset, int):
             records = records[:self.subset] if self.subset >= 0 else records[self.subset:]
         elif self.subset is not None:
@@ -307,31 +257,32 @@ class ImageLabelDataset(BaseDataset):
         self._add_paths(records, source)
         return records
 
-    def _add_labels(self, records: List[dict], labels: Dict[str, Classes]) -> List[dict]:
+    def _add_labels(self, records: list[dict], labels: dict[str, Classes],
+                    source: str) -> list[dict]:
         missing = [record['name'] for record in records if record['name'] not in labels]
         if missing:
             raise ValueError(
                 f'{len(missing)} images of "{self.ann_file}" have no label in '
                 f'"{self.label_source}", e.g. "{missing[0]}"; add them to the table or take them '
                 'off the list')
-        self._index_of = {name: index for index, name in enumerate(self.all_classes)}
         kept, empty = [], []
         for record in records:
-            indices = self._class_indices(record['name'], labels[record['name']])
-            chosen = [self._chosen[i] for i in indices]
-            record['labels'] = sorted(i for i in chosen if i is not None)
-            (kept if record['labels'] or self.test_mode else empty).append(record)
+            name = record['name']
+            record['labels'] = self.label_space.indices(labels[name], name, self.label_source)
+            legal = record['labels'] or self.test_mode or self.allow_negatives
+            (kept if legal else empty).append(record)
         if empty and not self.drop_empty:
             raise ValueError(
-                f'{len(empty)} images of "{self.ann_file or self.label_source}" have none of the '
-                f'classes {list(self.metainfo["classes"])}, e.g. "{empty[0]["name"]}"; add their '
-                'labels, or set drop_empty=True to leave them out')
+                f'{len(empty)} images of "{source}" have none of the classes '
+                f'{list(self.metainfo["classes"])}, e.g. "{empty[0]["name"]}"; add their labels, '
+                'or set drop_empty=True to leave them out, or allow_negatives=True to train on '
+                'them as images of no class')
         if empty:
             print_log(f'{type(self).__name__}: {len(empty)} of {len(records)} images dropped, '
                       'they have none of the classes', logger='current')
         return kept
 
-    def _add_paths(self, records: List[dict], source: str) -> None:
+    def _add_paths(self, records: list[dict], source: str) -> None:
         files = _Files()
         suffixes = (self.img_suffix, ) if self.img_suffix else IMG_SUFFIXES
         transforms = [*self.pipeline.transforms,
@@ -341,7 +292,7 @@ class ImageLabelDataset(BaseDataset):
         for field in needed - set(self.map_dirs):
             raise ValueError(f'the pipeline reads {field}, but {type(self).__name__} was not told '
                              f'where: set {options.get(field, field)}=...')
-        missing: Dict[str, List[str]] = {}
+        missing: dict[str, list[str]] = {}
         for record in records:
             stem, suffix = os.path.join(self.img_dir, record['name']), record.pop('suffix')
             candidates = [stem + s for s in ((suffix, ) if suffix else suffixes)]
@@ -369,19 +320,17 @@ class ImageLabelDataset(BaseDataset):
             matrix[index, self.get_data_info(index).get('labels', [])] = 1
         return matrix
 
-    def get_cat_ids(self, idx: int) -> List[int]:
+    def get_cat_ids(self, idx: int) -> list[int]:
         """Class indices of an image (for mmengine's ``ClassBalancedDataset``)."""
         return self.get_data_info(idx)['labels']
 
     def get_data_info(self, idx: int) -> dict:
-        """Record of an image, with ``gt_label`` and what :class:`LoadMask` needs to check ids."""
+        """Record of an image, with ``gt_label`` and the :class:`MaskIds` of its masks."""
         info = super().get_data_info(int(idx))
-        num_classes = len(self._chosen) - self._chosen.count(None)
         if 'labels' in info:
-            info['gt_label'] = np.zeros(num_classes, np.float32)
+            info['gt_label'] = np.zeros(len(self.label_space), np.float32)
             info['gt_label'][info['labels']] = 1
-        info['mask_lut'] = self.mask_lut
-        info['num_classes'] = num_classes
+        info['mask_ids'] = self.mask_ids
         return info
 
     def full_init(self) -> None:
@@ -391,7 +340,7 @@ class ImageLabelDataset(BaseDataset):
             for view in self.views:
                 view.setup(self)
 
-    def load(self, idx: int, *key: int, pipeline: Optional[Callable] = None) -> dict:
+    def load(self, idx: int, *key: int, pipeline: Callable | None = None) -> dict:
         """Run the pipeline (or another one) on image ``idx`` under random numbers made of
         ``(seed, *key)``."""
         with sample_rng(self.seed, *key):

@@ -1,59 +1,39 @@
 """Images and masks in folders, for mmseg: generated masks to train on, exact ones to score."""
 
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Optional, Union
 
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
+from mmseg.datasets.transforms import LoadImageFromNDArray
+from mmseg.datasets.transforms.loading import InferencerLoader
 from mmseg.registry import DATASETS as MMSEG_DATASETS
 from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
-from PIL import Image
 
 from mmwsss.registry import DATASETS, TRANSFORMS
-from mmwsss.utils.masks import read_mask
+from mmwsss.structures.artifacts import read_mask
+from mmwsss.utils.images import image_size
+
+from .mask_ids import MaskIds
+from .voc import VOCImageLabelDataset, voc_image_id
+
+# mmseg.apis puts these into our test pipelines without a prefix.
+for _loader in (InferencerLoader, LoadImageFromNDArray):
+    TRANSFORMS.register_module(module=_loader)
 
 
-def class_id_table(mask_classes: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """Table ``(256,)`` from the ids of a mask to those of some of its classes.
-
-    Args:
-        mask_classes: Foreground classes that the ids 1, 2, ... of the mask stand for.
-        classes: Foreground classes wanted, in the wanted order.
-
-    Returns:
-        uint8 ``(256,)``: 0 stays background, the wanted classes become 1, 2, ..., the other classes
-        and 255 become 255. Ids that no class stands for stay as they are (and are refused later).
-
-    Raises:
-        ValueError: A wanted class is not one of the mask's.
-    """
-    mask_classes, classes = list(mask_classes), list(classes)
-    unknown = [name for name in classes if name not in mask_classes]
-    if unknown:
-        raise ValueError(f'classes {unknown} are not among the classes of the masks {mask_classes}')
-    table = np.arange(256, dtype=np.uint8)
-    for index, name in enumerate(mask_classes, 1):
-        table[index] = classes.index(name) + 1 if name in classes else 255
-    return table
-
-
-def load_mask(
-    path: Union[str, Path],
-    num_ids: int,
-    size: Optional[tuple] = None,
-    table: Optional[np.ndarray] = None,
-) -> np.ndarray:
-    """Read a mask and check it.
+def load_mask(path: str | Path, ids: MaskIds, size: tuple[int, int]) -> np.ndarray:
+    """Read a mask in the ids of the chosen classes and check it.
 
     Args:
         path: Palette or grey PNG.
-        num_ids: Ids allowed in the file: ``0..num_ids - 1`` and 255.
+        ids: What the ids in the file stand for.
         size: ``(height, width)`` it must have.
-        table: Applied to the ids, see :func:`class_id_table`.
 
     Returns:
         uint8 ``(H, W)``.
@@ -62,16 +42,11 @@ def load_mask(
         FileNotFoundError, ValueError: The file is missing, unreadable, of a wrong size or id.
     """
     mask = read_mask(path)
-    if size is not None and mask.shape != tuple(size):
+    if mask.shape != tuple(size):
         raise ValueError(
             f'mask {path} is {mask.shape[1]}x{mask.shape[0]} (width x height), but its image is '
             f'{size[1]}x{size[0]}; masks have the size of the original image')
-    wrong = mask[(mask >= num_ids) & (mask != 255)]
-    if wrong.size:
-        raise ValueError(
-            f'mask {path} holds class id {wrong[0]}, but its classes have the ids 0..{num_ids - 1} '
-            '(and 255 to ignore); check the order and number of classes')
-    return mask if table is None else table[mask]
+    return ids.decode(mask, path)
 
 
 @MMSEG_TRANSFORMS.register_module()
@@ -80,16 +55,18 @@ class LoadPseudoMask(BaseTransform):
     """Read the mask of :class:`PseudoMaskDataset` into ``gt_seg_map``, checked.
 
     Where the dataset has a ``confidence_dir``, pixels of a lower reliability than its threshold
-    become 255.
+    become 255. An image without ``seg_map_path`` (of inference, or of a test set without ground
+    truth) passes as it is.
 
-    Required keys: ``seg_map_path``, ``ori_shape`` and those the dataset adds. Added: ``gt_seg_map``
-    (uint8 ``(H, W)`` at the original size) and an entry of ``seg_fields``.
+    Required keys: ``ori_shape`` and those the dataset adds. Added: ``gt_seg_map`` (uint8 ``(H, W)``
+    at the original size) and an entry of ``seg_fields``.
     """
 
     def transform(self, results: dict) -> dict:
+        if 'seg_map_path' not in results:
+            return results
         size = tuple(results['ori_shape'][:2])
-        mask = load_mask(
-            results['seg_map_path'], results['num_mask_ids'], size, results['id_table'])
+        mask = load_mask(results['seg_map_path'], results['mask_ids'], size)
         if results.get('confidence_path'):
             path = results['confidence_path']
             confidence = read_mask(path)
@@ -111,13 +88,17 @@ class PseudoMaskDataset(BaseSegDataset):
     sees it has ``'background'`` put in front. Masks hold 0 for it, ``1..C`` and 255.
 
     Every listed image must have a mask of its size and of known ids; all files are checked when
-    the dataset is built, before any training.
+    the dataset is built, before any training. In ``test_mode`` none of them needs a mask: such a
+    set can be predicted, but not scored.
 
     Args:
-        ann_file: List of image ids, one per line (a line's first word counts); empty: every mask in
-            ``mask_dir``.
+        ann_file: List of image ids, one per line, spaces and subfolders included. Where no line
+            with a space names an image, the list has columns (label tables, VOC's lists) and the
+            first counts. Empty: every mask in ``mask_dir``, or, in ``test_mode`` without masks,
+            every image in ``img_dir``.
         data_root: Folder that the other paths are relative to, unless they are absolute.
         img_dir, mask_dir: Folders of ``<id><img_suffix>`` and ``<id><mask_suffix>``.
+            ``mask_dir=None``, in ``test_mode`` only: no masks.
         metainfo: ``classes`` (foreground names) and optionally ``palette`` (RGB, background
             first). Default: those of ``mask_classes``.
         mask_classes: What the ids ``1, 2, ...`` in the files stand for: foreground names, or the
@@ -139,12 +120,12 @@ class PseudoMaskDataset(BaseSegDataset):
     def __init__(
         self,
         ann_file: str = '',
-        data_root: Optional[str] = None,
+        data_root: str | None = None,
         img_dir: str = 'JPEGImages',
-        mask_dir: str = 'SegmentationClassAug',
-        metainfo: Optional[dict] = None,
-        mask_classes: Optional[Union[str, Sequence[str]]] = None,
-        confidence_dir: Optional[str] = None,
+        mask_dir: str | None = 'SegmentationClassAug',
+        metainfo: dict | None = None,
+        mask_classes: str | Sequence[str] | None = None,
+        confidence_dir: str | None = None,
         confidence_threshold: float = 0.5,
         img_suffix: str = '.jpg',
         mask_suffix: str = '.png',
@@ -152,13 +133,14 @@ class PseudoMaskDataset(BaseSegDataset):
         max_refetch: int = 0,
         **kwargs,
     ) -> None:
-        metainfo, palette = dict(metainfo or {}), None
+        metainfo, palette, self._voc_list = dict(metainfo or {}), None, False
         if isinstance(mask_classes, str):
             known = DATASETS.get(mask_classes)
             if known is None or 'classes' not in getattr(known, 'METAINFO', {}):
                 raise ValueError(f'mask_classes={mask_classes!r} is no registered dataset with '
                                  'classes in its METAINFO')
             mask_classes, palette = known.METAINFO['classes'], known.METAINFO.get('palette')
+            self._voc_list = issubclass(known, VOCImageLabelDataset)
         classes = list(metainfo.get('classes') or mask_classes or ())
         if not classes:
             raise ValueError('PseudoMaskDataset needs metainfo=dict(classes=...) or mask_classes')
@@ -167,8 +149,7 @@ class PseudoMaskDataset(BaseSegDataset):
         mask_classes = list(mask_classes or classes)
         if not 0 <= confidence_threshold <= 1:
             raise ValueError(f'confidence_threshold={confidence_threshold} must be in [0, 1]')
-        self.id_table = class_id_table(mask_classes, classes)
-        self.num_mask_ids = len(mask_classes) + 1
+        self.mask_ids = MaskIds(mask_classes, classes)
         if palette is not None and 'palette' not in metainfo:
             metainfo['palette'] = [
                 palette[0], *(palette[mask_classes.index(name) + 1] for name in classes)]
@@ -179,72 +160,94 @@ class PseudoMaskDataset(BaseSegDataset):
             self.confidence_dir = os.path.join(data_root, confidence_dir)
         self.confidence_threshold = confidence_threshold
         self.verify = verify
+        if mask_dir is None and not kwargs.get('test_mode'):
+            raise ValueError('PseudoMaskDataset trains on masks; set mask_dir (mask_dir=None is '
+                             'for test_mode=True, images without ground truth)')
+        prefix = dict(img_path=img_dir, seg_map_path=mask_dir)
         super().__init__(
             ann_file=ann_file,
             data_root=data_root,
-            data_prefix=dict(img_path=img_dir, seg_map_path=mask_dir),
+            data_prefix={key: folder for key, folder in prefix.items() if folder is not None},
             metainfo=metainfo,
             img_suffix=img_suffix,
             seg_map_suffix=mask_suffix,
             max_refetch=max_refetch,
             **kwargs)
 
-    def _names(self) -> list:
-        if not self.ann_file:
-            folder = Path(self.data_prefix['seg_map_path'])
-            if not folder.is_dir():
-                raise FileNotFoundError(f'mask folder {folder} does not exist; check mask_dir')
-            return sorted(path.name[:-len(self.seg_map_suffix)]
-                          for path in folder.glob(f'*{self.seg_map_suffix}'))
-        if not Path(self.ann_file).is_file():
-            raise FileNotFoundError(f'image list {self.ann_file} does not exist; ann_file is '
-                                    'relative to data_root unless absolute')
-        lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
-        return [line.split()[0] for line in lines if line.strip()]
+    def _names(self) -> list[str]:
+        if self.ann_file:
+            if not Path(self.ann_file).is_file():
+                raise FileNotFoundError(f'image list {self.ann_file} does not exist; ann_file is '
+                                        'relative to data_root unless absolute')
+            lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
+            return self._ids([line.strip() for line in lines if line.strip()])
+        what, folder, suffix = 'mask', self.data_prefix.get('seg_map_path'), self.seg_map_suffix
+        if self.test_mode and not os.path.isdir(folder or ''):
+            what, folder, suffix = 'img', self.data_prefix['img_path'], self.img_suffix
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise FileNotFoundError(f'{what} folder {folder} does not exist; check {what}_dir')
+        return sorted(path.relative_to(folder).as_posix()[:-len(suffix)]
+                      for path in folder.rglob(f'*{suffix}'))
 
-    def load_data_list(self) -> list:
+    def _ids(self, lines: list[str]) -> list[str]:
+        """Image ids in the lines of the list, see ``ann_file``."""
+        if self._voc_list:
+            return [voc_image_id(line).removesuffix(self.img_suffix) for line in lines]
+        spaced = [line for line in lines if len(line.split()) > 1]
+        if any(os.path.isfile(self._file('img_path', line, self.img_suffix)) for line in spaced):
+            return lines
+        return [line.split()[0] for line in lines]
+
+    def _file(self, folder: str, name: str, suffix: str) -> str:
+        return os.path.join(self.data_prefix[folder], name + suffix)
+
+    def load_data_list(self) -> list[dict]:
         """The listed images, each checked to have its files."""
-        source = self.ann_file or self.data_prefix['seg_map_path']
+        masks = self.data_prefix.get('seg_map_path')
+        source = self.ann_file or masks or self.data_prefix['img_path']
         names = self._names()
         if not names:
             raise ValueError(f'{source} is empty: it names no image')
-
-        def file(folder: str, name: str, suffix: str) -> str:
-            return os.path.join(folder, name + suffix)
-
         records = []
         for name in names:
             record = dict(
                 name=name,
-                img_path=file(self.data_prefix['img_path'], name, self.img_suffix),
-                seg_map_path=file(self.data_prefix['seg_map_path'], name, self.seg_map_suffix),
-                id_table=self.id_table,
-                num_mask_ids=self.num_mask_ids,
+                img_path=self._file('img_path', name, self.img_suffix),
                 reduce_zero_label=False,
                 seg_fields=[])
+            if masks is not None:
+                record['seg_map_path'] = self._file('seg_map_path', name, self.seg_map_suffix)
             if self.confidence_dir:
-                record['confidence_path'] = file(self.confidence_dir, name, '.png')
+                record['confidence_path'] = os.path.join(self.confidence_dir, f'{name}.png')
                 record['confidence_threshold'] = self.confidence_threshold
             records.append(record)
+        if self.test_mode and not any(os.path.isfile(x.get('seg_map_path', '')) for x in records):
+            print_log(f'{source}: the images have no masks{f" in {masks}" if masks else ""}; they '
+                      'can be predicted, but not scored', logger='current', level=logging.WARNING)
+            for record in records:
+                record.pop('seg_map_path', None)
         for key, what in (('img_path', 'images'), ('seg_map_path', 'masks'),
                           ('confidence_path', 'confidence masks')):
             missing = [x[key] for x in records if key in x and not os.path.isfile(x[key])]
             if missing:
+                without = ('; without ground truth, use tools/make_submission.py'
+                           if what == 'masks' and self.test_mode else '')
                 raise FileNotFoundError(
-                    f'{len(missing)} of the {len(records)} {what} of {source} are missing, '
-                    f'first {missing[0]}; generate or copy them, or take the ids off the list')
+                    f'{len(missing)} of the {len(records)} {what} of {source} are missing, first '
+                    f'{missing[0]}; generate or copy them, or take the ids off the list{without}')
         if self.verify:
             # Decoding releases the GIL: VOC's 10,582 masks are read in seconds.
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-                for _ in pool.map(_check_record, records, chunksize=64):
+                for _ in pool.map(self._check_record, records, chunksize=64):
                     pass
         return records
 
+    def get_data_info(self, idx: int) -> dict:
+        """Record of an image, with the :class:`MaskIds` of its mask."""
+        return dict(super().get_data_info(idx), mask_ids=self.mask_ids)
 
-def _check_record(record: dict) -> None:
-    try:
-        with Image.open(record['img_path']) as image:
-            width, height = image.size
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f'image {record["img_path"]} cannot be read: {error}') from error
-    load_mask(record['seg_map_path'], record['num_mask_ids'], (height, width))
+    def _check_record(self, record: dict) -> None:
+        size = image_size(record['img_path'])
+        if 'seg_map_path' in record:
+            load_mask(record['seg_map_path'], self.mask_ids, size)

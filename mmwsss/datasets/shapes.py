@@ -1,15 +1,15 @@
 """Shapes: drawn images with ground truth that show the field's three problems in minutes."""
 
-import json
 from pathlib import Path
-from typing import Dict, NamedTuple, Optional, Tuple, Union
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from mmwsss.registry import DATASETS
-from mmwsss.utils import atomic_write
-from mmwsss.utils.masks import voc_palette, write_mask
+from mmwsss.structures.artifacts import read_record, write_mask, write_record
+from mmwsss.utils.io import atomic_write
+from mmwsss.utils.palette import voc_palette
 
 from .image_labels import ImageLabelDataset
 
@@ -162,7 +162,7 @@ def draw_shapes(seed: int,
                 split: str,
                 index: int,
                 image_size: int = 112,
-                difficulty: float = 0.5) -> Tuple[np.ndarray, np.ndarray]:
+                difficulty: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     """Draw one image, a function of its arguments alone.
 
     Args:
@@ -192,7 +192,7 @@ def draw_shapes(seed: int,
         painter.clutter()
         alone = len(labels) == 1
         first_side = int(rng.integers(2))
-        areas: Dict[int, int] = {}
+        areas: dict[int, int] = {}
         for place, label in enumerate(labels):
             scale = rng.uniform(0.17, 0.27) if alone else rng.uniform(0.13, 0.19)
             center = rng.uniform(0.3, 0.7, 2) * image_size
@@ -209,7 +209,7 @@ def draw_shapes(seed: int,
 def _write_split(root: Path, split: str, num_images: int, drawing: dict) -> None:
     """Draw one part into ``root`` unless it is there; see :meth:`ShapesDataset.export`."""
     stamp = root / f'shapes_{split}.json'
-    have = json.loads(stamp.read_text()) if stamp.is_file() else None
+    have = read_record(stamp, None)
     if have and have.get('version') != VERSION:
         have = None  # drawn by an earlier mmwsss: draw it again
     if have and {**have['drawing'], **drawing} != have['drawing']:
@@ -228,16 +228,15 @@ def _write_split(root: Path, split: str, num_images: int, drawing: dict) -> None
             labels[name] = [CLASSES[i - 1] for i in np.unique(mask) if i]
         with atomic_write(root / 'ImageSets' / 'Segmentation' / f'{split}.txt') as file:
             file.write('\n'.join(labels) + '\n')
-        with atomic_write(stamp) as file:  # last: it says that the part is whole
-            json.dump(dict(version=VERSION, drawing=drawing, num_images=num_images, labels=labels),
-                      file)
+        # Last: it says that the part is whole.
+        write_record(stamp, dict(version=VERSION, drawing=drawing, num_images=num_images,
+                                 labels=labels))
     labels = {}
     for part in sorted(root.glob('shapes_*.json')):
-        labels.update(json.loads(part.read_text())['labels'])
+        labels.update(read_record(part)['labels'])
     table = root / 'labels.json'
-    if not table.is_file() or json.loads(table.read_text()) != labels:
-        with atomic_write(table) as file:
-            json.dump(labels, file, indent=0)
+    if read_record(table, None) != labels:
+        write_record(table, labels)
 
 
 @DATASETS.register_module()
@@ -286,8 +285,8 @@ class ShapesDataset(ImageLabelDataset):
         super().__init__(data_root=data_root, seed=seed, **kwargs)
 
     @staticmethod
-    def export(root: Union[str, Path],
-               splits: Optional[Dict[str, int]] = None,
+    def export(root: str | Path,
+               splits: dict[str, int] | None = None,
                image_size: int = 112,
                seed: int = 0,
                difficulty: float = 0.5) -> None:

@@ -2,14 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import Dict, List, Optional
 from xml.etree import ElementTree
 
 from mmwsss.registry import DATASETS
-from mmwsss.utils.masks import voc_palette
+from mmwsss.utils.palette import voc_palette
 
 from .image_labels import ImageLabelDataset
 from .label_tables import Classes
+
+
+def voc_image_id(line: str) -> str:
+    """Id in a line of VOC's lists: ``2007_000032``, ``2007_000032 -1`` or
+    ``/JPEGImages/2007_000032.jpg /SegmentationClass/...`` (then with the ending)."""
+    return Path(line.split()[0]).name
 
 
 @DATASETS.register_module()
@@ -34,11 +39,11 @@ class VOCImageLabelDataset(ImageLabelDataset):
     def __init__(self,
                  data_root: str = 'data/VOCdevkit/VOC2012',
                  ann_file: str = 'ImageSets/Segmentation/train_aug.txt',
-                 label_file: Optional[str] = None,
+                 label_file: str | None = None,
                  xml_dir: str = 'Annotations',
                  img_dir: str = 'JPEGImages',
-                 img_suffix: Optional[str] = '.jpg',
-                 seg_dir: Optional[str] = 'SegmentationClassAug',
+                 img_suffix: str | None = '.jpg',
+                 seg_dir: str | None = 'SegmentationClassAug',
                  **kwargs):
         self.xml_dir = os.path.join(data_root, xml_dir)
         super().__init__(
@@ -55,10 +60,9 @@ class VOCImageLabelDataset(ImageLabelDataset):
         return self.label_file or self.xml_dir
 
     def parse_line(self, line: str) -> str:
-        """``2007_000032``, ``2007_000032 -1`` or ``/JPEGImages/2007_000032.jpg /Segm...``."""
-        return Path(line.split()[0]).name
+        return voc_image_id(line)
 
-    def read_labels(self, names: Optional[List[str]]) -> Optional[Dict[str, Classes]]:
+    def read_labels(self, names: list[str] | None) -> dict[str, Classes] | None:
         if self.label_file is not None:
             return super().read_labels(names)
         if names is None:
@@ -66,7 +70,7 @@ class VOCImageLabelDataset(ImageLabelDataset):
         return {name: self._read_xml(os.path.join(self.xml_dir, f'{name}.xml')) for name in names}
 
     @staticmethod
-    def _read_xml(path: str) -> List[str]:
+    def _read_xml(path: str) -> list[str]:
         """Names of the objects in an annotation, not of their parts."""
         try:
             root = ElementTree.parse(path).getroot()

@@ -6,15 +6,12 @@ from .confusion import (
     mask_confusion,
     mask_iou,
     mean_scores,
-    read_mask,
     scores_from_confusion,
 )
 from .image_label_metrics import ImageLabelAP, ImageLabelMetric
 from .seed import (
     SeedCurve,
     evaluate_cams,
-    load_cam,
-    resize_cam,
     seed_confusion,
     seed_histogram,
     threshold_range,
@@ -23,7 +20,6 @@ from .seed_metric import SeedMetric
 
 __all__ = [
     'ImageLabelAP', 'ImageLabelMetric', 'Scores', 'SeedCurve', 'SeedMetric', 'class_confusions',
-    'confusion_matrix', 'evaluate_cams', 'iou_from_confusion', 'load_cam', 'mask_confusion',
-    'mask_iou', 'mean_scores', 'read_mask', 'resize_cam', 'scores_from_confusion',
-    'seed_confusion', 'seed_histogram', 'threshold_range'
+    'confusion_matrix', 'evaluate_cams', 'iou_from_confusion', 'mask_confusion', 'mask_iou',
+    'mean_scores', 'scores_from_confusion', 'seed_confusion', 'seed_histogram', 'threshold_range'
 ]

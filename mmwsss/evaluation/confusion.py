@@ -7,13 +7,14 @@ the pixels whose prediction is 255 (no answer), which count as misses of their c
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmwsss.utils.masks import read_mask
+from mmwsss.datasets.mask_ids import IGNORE
+from mmwsss.structures.artifacts import read_mask
 
-IGNORE = 255
+from .truth import Truth
 
 
 def confusion_matrix(pred: np.ndarray, gt: np.ndarray, num_classes: int) -> np.ndarray:
@@ -116,8 +117,8 @@ def mean_scores(confusion: np.ndarray) -> dict[str, float]:
 
 def class_confusions(
     confusion: np.ndarray,
-    pairs: Optional[Iterable[tuple[int, int]]] = None,
-    names: Optional[Sequence[str]] = None,
+    pairs: Iterable[tuple[int, int]] | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[dict]:
     """How many pixels of one class were called another, for classes that come together.
 
@@ -150,20 +151,22 @@ def class_confusions(
 
 
 def mask_confusion(
-    pred_dir: Union[str, Path],
-    gt_dir: Union[str, Path],
-    names: Sequence[str],
-    num_classes: int,
-    gt_ids: Optional[np.ndarray] = None,
+    pred_dir: str | Path,
+    truth: Any,
+    names: Sequence[str] | None = None,
+    num_classes: int | None = None,
+    gt_ids: np.ndarray | None = None,
+    suffix: str = '.png',
 ) -> np.ndarray:
-    """Confusion matrix of a folder of masks ``<name>.png`` against the exact ones.
+    """Confusion matrix of a folder of masks ``<name><suffix>`` against the ground truth.
 
     Args:
-        pred_dir, gt_dir: Folders with a mask for every name.
-        names: Image ids.
-        num_classes: Number ``C`` of foreground classes.
-        gt_ids: Table ``(256,)`` that turns the ids of the ground truth into ``0..C`` and 255, for
-            subsets of classes.
+        pred_dir: Folder with a mask for every name, in ids ``0..C`` and 255.
+        truth: A :class:`~mmwsss.datasets.splits.Split`, a data set with masks, or a folder of
+            ``<name>.png``.
+        names: Image ids; by default all of the split.
+        num_classes, gt_ids: Of a folder only, see :class:`~mmwsss.evaluation.truth.Truth`.
+        suffix: Ending of the predicted masks.
 
     Returns:
         int64 ``(C + 1, C + 2)``, see :func:`confusion_matrix`.
@@ -172,37 +175,28 @@ def mask_confusion(
         ValueError: ``names`` is empty, or a mask is unreadable or has a wrong size or id.
         FileNotFoundError: A mask is missing.
     """
-    if not len(names):
-        raise ValueError('no names given: the image list is empty')
-    pred_dir, gt_dir = Path(pred_dir), Path(gt_dir)
-    missing = [name for name in names if not (pred_dir / f'{name}.png').is_file()]
+    truth, pred_dir = Truth(truth, names, num_classes, gt_ids), Path(pred_dir)
+    paths = {name: pred_dir / f'{name}{suffix}' for name in truth.names}
+    missing = [path for path in paths.values() if not path.is_file()]
     if missing:
         raise FileNotFoundError(
-            f'{len(missing)} of {len(names)} predicted masks are missing, first '
-            f'{pred_dir / missing[0]}.png; generate the masks of this list first')
-    total = np.zeros((num_classes + 1, num_classes + 2), dtype=np.int64)
-    for name in names:
-        pred, gt = read_mask(pred_dir / f'{name}.png'), read_mask(gt_dir / f'{name}.png')
-        if gt_ids is not None:
-            gt = gt_ids[gt]
+            f'{len(missing)} of {len(paths)} predicted masks are missing, first {missing[0]}; '
+            'generate the masks of this list first')
+    total = np.zeros((truth.num_classes + 1, truth.num_classes + 2), dtype=np.int64)
+    for name, path in paths.items():
+        pred, gt = read_mask(path), truth[name]
         try:
-            total += confusion_matrix(pred, gt, num_classes)
+            total += confusion_matrix(pred, gt, truth.num_classes)
         except ValueError as error:
-            raise ValueError(f'mask {pred_dir / name}.png against {gt_dir}: {error}') from error
+            raise ValueError(f'mask {path} against its ground truth: {error}') from error
     return total
 
 
-def mask_iou(
-    pred_dir: Union[str, Path],
-    gt_dir: Union[str, Path],
-    names: Sequence[str],
-    num_classes: int,
-    gt_ids: Optional[np.ndarray] = None,
-) -> dict:
+def mask_iou(pred_dir: str | Path, truth: Any, *args, **kwargs) -> dict:
     """Score a folder of masks; arguments and errors of :func:`mask_confusion`.
 
     Returns:
         The means of :func:`mean_scores` in percent, and ``IoU``, a list of the ``C + 1`` classes'.
     """
-    confusion = mask_confusion(pred_dir, gt_dir, names, num_classes, gt_ids)
+    confusion = mask_confusion(pred_dir, truth, *args, **kwargs)
     return dict(mean_scores(confusion), IoU=(100 * iou_from_confusion(confusion)).tolist())

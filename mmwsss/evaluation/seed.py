@@ -12,16 +12,20 @@ CAMs and thresholds are compared as float32, as if each threshold were stacked u
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .confusion import IGNORE, iou_from_confusion, mean_scores, read_mask
+from mmwsss.datasets.mask_ids import IGNORE
+from mmwsss.models.utils.cam import resize_cam
+from mmwsss.structures.artifacts import load_cam
 
-ArrayLike = Union[np.ndarray, Tensor]
+from .confusion import iou_from_confusion, mean_scores
+from .truth import Truth
+
+ArrayLike = np.ndarray | Tensor
 
 
 def threshold_range(start: float, stop: float, step: float) -> np.ndarray:
@@ -40,10 +44,10 @@ def threshold_range(start: float, stop: float, step: float) -> np.ndarray:
 
 def seed_histogram(
     cam: ArrayLike,
-    keys: Optional[ArrayLike],
+    keys: ArrayLike | None,
     gt: ArrayLike,
     thresholds: ArrayLike,
-    num_classes: Optional[int] = None,
+    num_classes: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Count the pixels of one image by true class, strongest class and thresholds passed.
 
@@ -118,10 +122,10 @@ def histogram_confusion(histogram: np.ndarray) -> np.ndarray:
 
 def seed_confusion(
     cam: ArrayLike,
-    keys: Optional[ArrayLike],
+    keys: ArrayLike | None,
     gt: ArrayLike,
     thresholds: ArrayLike,
-    num_classes: Optional[int] = None,
+    num_classes: int | None = None,
 ) -> np.ndarray:
     """Confusion matrices of one image's seed at every threshold.
 
@@ -158,6 +162,12 @@ class SeedCurve:
         return 100 * np.nanmean(iou_from_confusion(self.confusion), axis=-1)
 
     @property
+    def means(self) -> dict[str, list[float]]:
+        """Mean scores (:func:`~mmwsss.evaluation.mean_scores`) by name, one per threshold."""
+        rows = [mean_scores(confusion) for confusion in self.confusion]
+        return {key: [row[key] for row in rows] for key in rows[0]}
+
+    @property
     def best(self) -> float:
         """The threshold of the highest mIoU, the lowest of several."""
         return float(self.thresholds[int(np.argmax(self.miou))])
@@ -178,66 +188,35 @@ class SeedCurve:
         return mean_scores(self.at(threshold))
 
 
-def load_cam(path: Union[str, Path]) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-    """Read a CAM file: ``cam`` ``(K, h, w)``, ``keys`` ``(K,)`` and the image's size ``(H, W)``.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not a CAM file.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'CAM file {path} does not exist; generate the CAMs of this list')
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return file['cam'], file['keys'], tuple(int(x) for x in file['size'])
-    except (KeyError, OSError, ValueError, EOFError) as error:
-        raise ValueError(f'{path} is not a CAM file (cam, keys, size): {error}') from error
-
-
-def resize_cam(cam: ArrayLike, size: tuple[int, int]) -> Tensor:
-    """Bring a CAM ``(K, h, w)`` to ``size`` as float32, bilinear without aligned corners."""
-    cam = torch.as_tensor(cam).float()
-    if not len(cam) or tuple(cam.shape[1:]) == tuple(size):
-        return cam if len(cam) else cam.new_zeros((0, *size))
-    return F.interpolate(cam[None], size, mode='bilinear', align_corners=False)[0]
-
-
 def evaluate_cams(
-    cam_dir: Union[str, Path],
-    gt_dir: Union[str, Path],
-    names: Sequence[str],
-    num_classes: int,
+    cam_dir: str | Path,
+    truth: Any,
+    names: Sequence[str] | None = None,
+    num_classes: int | None = None,
     thresholds: Sequence[float] = (0., 0.6, 0.01),
-    gt_ids: Optional[np.ndarray] = None,
+    gt_ids: np.ndarray | None = None,
 ) -> SeedCurve:
     """Score a folder of CAM files ``<name>.npz`` at every threshold.
 
     Args:
         cam_dir: Folder of CAM files.
-        gt_dir: Folder of ground truth ``<name>.png``.
-        names: Image ids.
-        num_classes: Number ``C`` of foreground classes.
+        truth, names, num_classes, gt_ids: As in :func:`~mmwsss.evaluation.mask_confusion`.
         thresholds: ``(start, stop, step)``, ``stop`` included.
-        gt_ids: Table ``(256,)`` applied to the ids of the ground truth, for subsets of classes.
 
     Raises:
         FileNotFoundError, ValueError: A file is missing or wrong; the message names it.
     """
-    if not len(names):
-        raise ValueError('no names given: the image list is empty')
+    truth = Truth(truth, names, num_classes, gt_ids)
     thresholds = threshold_range(*thresholds)
-    shape = (num_classes + 1, num_classes, len(thresholds) + 1)
+    shape = (truth.num_classes + 1, truth.num_classes, len(thresholds) + 1)
     total = np.zeros(int(np.prod(shape)), dtype=np.int64)
-    for name in names:
+    for name in truth.names:
         path = Path(cam_dir) / f'{name}.npz'
-        cam, keys, _ = load_cam(path)
-        gt = read_mask(Path(gt_dir) / f'{name}.png')
-        if gt_ids is not None:
-            gt = gt_ids[gt]
+        cam, keys, _ = load_cam(path, truth.num_classes)
+        gt = truth[name]
         try:
             cells, counts = seed_histogram(
-                resize_cam(cam, gt.shape), keys, gt, thresholds, num_classes)
+                resize_cam(cam, gt.shape), keys, gt, thresholds, truth.num_classes)
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
         total[cells.numpy()] += counts.numpy()

@@ -1,10 +1,8 @@
 """The metric of CAMs: seeds at all background thresholds, from one pass over the split."""
 
 import hashlib
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -12,7 +10,7 @@ from mmengine.logging import print_log
 from prettytable import PrettyTable
 
 from mmwsss.registry import METRICS
-from mmwsss.utils import atomic_write
+from mmwsss.structures.artifacts import write_record
 
 from .confusion import mean_scores, scores_from_confusion
 from .seed import SeedCurve, histogram_confusion, seed_histogram, sum_histograms, threshold_range
@@ -49,7 +47,8 @@ class SeedMetric(BaseMetric):
         fixed: One threshold to report in any case.
         held_out: Share of the images on which the threshold is chosen; 0 leaves this out.
         num_classes: Number ``C`` of foreground classes. Default: that of the dataset's ``classes``.
-        out_file: JSON file for the whole curve and the scores per class.
+        out_file: JSON file for the scores per class and the whole ``curve``: mIoU, precision,
+            recall, FPR and FNR at every threshold.
         collect_device: As in mmengine.
         prefix: As in mmengine.
 
@@ -62,13 +61,13 @@ class SeedMetric(BaseMetric):
 
     def __init__(
         self,
-        thresholds: Optional[Sequence[float]] = (0., 0.6, 0.01),
-        fixed: Optional[float] = None,
+        thresholds: Sequence[float] | None = (0., 0.6, 0.01),
+        fixed: float | None = None,
         held_out: float = 0.5,
-        num_classes: Optional[int] = None,
-        out_file: Optional[str] = None,
+        num_classes: int | None = None,
+        out_file: str | None = None,
         collect_device: str = 'cpu',
-        prefix: Optional[str] = None,
+        prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if thresholds is None and fixed is None:
@@ -166,16 +165,5 @@ class SeedMetric(BaseMetric):
                 for name, (_, confusion) in picked.items()}
             record = dict(
                 metrics=metrics, per_class=per_class,
-                curve=dict(thresholds=self.thresholds.astype(float).round(6).tolist(),
-                           mIoU=whole.miou.tolist()))
-            with atomic_write(Path(self.out_file)) as file:
-                json.dump(_without_nan(record), file, indent=1)
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON knows no nan: write null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+                curve=dict(thresholds=self.thresholds.astype(float).round(6), **whole.means))
+            write_record(self.out_file, record)

@@ -1,118 +1,25 @@
 """CAM files of a data set: ``<name>.npz`` and ``manifest.jsonl``."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import barrier, get_dist_info, is_main_process
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from mmwsss.evaluation import SeedMetric, load_cam, resize_cam
-from mmwsss.registry import DATASETS, MODELS
-from mmwsss.utils import atomic_write, load_checkpoint_safely, register_all_modules
-from mmwsss.utils.checkpoint import state_dict_of
-from mmwsss.utils.masks import read_mask
+from mmwsss.datasets.mask_ids import mask_ids_of
+from mmwsss.datasets.splits import Split
+from mmwsss.evaluation import SeedMetric
+from mmwsss.models.utils.cam import resize_cam
+from mmwsss.models.utils.multi_scale import multi_scale_cam
+from mmwsss.structures.artifacts import load_cam, save_cam, write_manifest
 from mmwsss.utils.model import unwrap_model
 from mmwsss.utils.progress import track
-
-from .multi_scale import multi_scale_cam
-
-CAM_PIPELINE = [dict(type='LoadImage'), dict(type='PackWSSSInputs')]
-
-
-def load_model(config: Union[str, Path, Config],
-               checkpoint: Optional[Union[str, Path]] = None,
-               device: Union[str, torch.device, None] = None) -> nn.Module:
-    """Build the model of a config for inference.
-
-    Args:
-        config: Config, or its file.
-        checkpoint: Weights; every key must fit. None leaves the model as it is built.
-        device: Default: a GPU if there is one.
-
-    Returns:
-        The model in eval mode.
-
-    Raises:
-        FileNotFoundError: No such config or checkpoint.
-        ValueError: The weights are of another model; names the keys.
-    """
-    cfg = read_config(config)
-    model = MODELS.build(cfg.model)
-    if checkpoint is not None:
-        state = state_dict_of(load_checkpoint_safely(checkpoint), checkpoint)
-        missing, unexpected = model.load_state_dict(state, strict=False)
-        if missing or unexpected:
-            raise ValueError(
-                f'checkpoint "{checkpoint}" does not fit the model of the config: missing '
-                f'{missing[:5]}, not known {unexpected[:5]}; take the config it was trained with')
-    if device is None:
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    return model.to(device).eval()
-
-
-def read_config(config: Union[str, Path, Config]) -> Config:
-    """Read a config and register all of mmwsss, the default scope from here on.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-    """
-    register_all_modules()
-    if isinstance(config, Config):
-        return config
-    if not Path(config).is_file():
-        raise FileNotFoundError(f'no config "{config}"')
-    return Config.fromfile(config)
-
-
-def inner_dataset(cfg: dict) -> dict:
-    """The config of the :class:`ImageLabelDataset` inside wrappers (PairedDataset, ...)."""
-    while isinstance(cfg.get('dataset'), dict):
-        cfg = cfg['dataset']
-    return cfg
-
-
-def build_cam_dataset(cfg: dict, masks: bool = False) -> Dataset:
-    """Build a data set of whole images from that of a training or validation loader.
-
-    Args:
-        cfg: Config of a data set, possibly wrapped.
-        masks: Also check that every image has a ground-truth mask.
-
-    Raises:
-        FileNotFoundError, ValueError: See :class:`ImageLabelDataset`.
-    """
-    pipeline = list(CAM_PIPELINE)
-    if masks:
-        pipeline.insert(1, dict(type='LoadMask'))
-    cfg = dict(inner_dataset(cfg), pipeline=pipeline)
-    cfg.pop('views', None)  # of training
-    dataset = DATASETS.build(cfg)
-    dataset.full_init()
-    return dataset
-
-
-def save_cam(path: Union[str, Path], cam: np.ndarray, keys: np.ndarray,
-             size: Sequence[int]) -> None:
-    """Write one CAM file, whole or not at all.
-
-    Args:
-        path: ``<name>.npz``.
-        cam: ``(K, h, w)`` in [0, 1]; kept as float16.
-        keys: The ``K`` classes, ``0..C-1``.
-        size: Height and width of the image.
-    """
-    with atomic_write(path, 'wb') as file:
-        np.savez(file, cam=np.asarray(cam, np.float16), keys=np.asarray(keys, np.int64),
-                 size=np.asarray(size, np.int64))
 
 
 class _Batches:
@@ -142,15 +49,12 @@ class _Batches:
 
 def generate_cams(model: nn.Module,
                   dataset: Dataset,
-                  out_dir: Union[str, Path],
-                  scales: Sequence[float] = (0.5, 1., 1.5, 2.),
-                  flip: bool = True,
+                  out_dir: str | Path,
                   stride: int = 1,
-                  relu: str = 'each',
-                  norm: str = 'max',
                   batch_size: int = 1,
                   num_workers: int = 2,
-                  overwrite: bool = False) -> list[dict]:
+                  overwrite: bool = False,
+                  **options: Any) -> list[dict]:
     """Write the multi-scale CAM of each image as ``<out_dir>/<name>.npz``.
 
     A file holds ``cam`` float16 ``(K, h, w)`` in [0, 1] of the classes of the image's label,
@@ -159,13 +63,14 @@ def generate_cams(model: nn.Module,
 
     Args:
         model: Has ``predict_cam`` and ``data_preprocessor``, e.g. :class:`WSSSClassifier`.
-        dataset: Whole images with labels (:func:`build_cam_dataset`).
+        dataset: Whole images with labels (:func:`build_image_dataset`).
         out_dir: Folder.
-        scales, flip, relu, norm: See :func:`multi_scale_cam`.
         stride: The CAM is kept at ``ceil(size / stride)``.
         batch_size: Images of equal size that go through the network together.
         num_workers: Processes that read images.
         overwrite: Make all files again.
+        options: ``scales``, ``flip``, ``relu``, ``norm``, see :func:`multi_scale_cam`; a config's
+            are :func:`~mmwsss.inference.cam_options`.
 
     Returns:
         The manifest, which is also written to ``<out_dir>/manifest.jsonl``: one record
@@ -192,12 +97,11 @@ def generate_cams(model: nn.Module,
     model.eval()
     try:
         for data in track(loader, 'CAMs', len(todo), steps=map(len, batches)):
-            _write_batch(model, data, out_dir, stride, dict(
-                scales=scales, flip=flip, relu=relu, norm=norm))
+            _write_batch(model, data, out_dir, stride, options)
     finally:
         model.train(training)
     barrier()
-    return write_manifest(out_dir, names)
+    return write_manifest(out_dir, names) if is_main_process() else []
 
 
 @torch.no_grad()
@@ -217,62 +121,42 @@ def _write_batch(model: nn.Module, data: dict, out_dir: Path, stride: int, optio
         save_cam(out_dir / f'{sample.name}.npz', cam[keys], keys, sample.ori_shape[:2])
 
 
-def write_manifest(out_dir: Union[str, Path], names: Sequence[str]) -> list[dict]:
-    """Check that the CAM file of every name is there and write ``manifest.jsonl`` (main process).
-
-    Raises:
-        ValueError: A file is damaged; names it.
-    """
-    if not is_main_process():
-        return []
-    records = []
-    for name in names:
-        path = Path(out_dir) / f'{name}.npz'
-        try:
-            data = path.read_bytes()
-            with np.load(path, allow_pickle=False) as file:
-                record = dict(name=name, classes=file['keys'].tolist(), size=file['size'].tolist())
-        except Exception as error:
-                raise ValueError(
-                f'CAM file "{path}" is damaged ({error}); delete it and run again') from error
-        records.append(dict(record, sha256=hashlib.sha256(data).hexdigest()))
-    with atomic_write(Path(out_dir) / 'manifest.jsonl') as file:
-        file.writelines(json.dumps(record) + '\n' for record in records)
-    return records
-
-
-def exact_mask(info: dict) -> np.ndarray:
-    """Ground truth ``(H, W)`` of a record of :class:`ImageLabelDataset`: 0, ``1..C`` and 255."""
-    # An id out of range is -1 in the table and becomes 255.
-    return info['mask_lut'].astype(np.uint8)[read_mask(info['seg_map_path'])]
-
-
-def score_cams(dataset: Dataset, cam_dir: Union[str, Path], **options) -> dict[str, float]:
-    """Score the CAM files of a data set with ground truth.
+def score_cams(dataset: Any, cam_dir: str | Path, **options: Any) -> dict[str, float]:
+    """Score the CAM files of images with ground truth.
 
     Args:
-        dataset: See :func:`build_cam_dataset`.
+        dataset: A :class:`Split`, or a data set (:func:`build_image_dataset`).
         cam_dir: Folder of the CAM files.
         options: Of :class:`SeedMetric`.
 
     Returns:
         The metrics of :class:`SeedMetric`.
     """
-    classes = dataset.metainfo['classes']
-    metric = SeedMetric(**{'num_classes': len(classes), **options})
-    metric.dataset_meta = dict(classes=classes)
-    for i in range(len(dataset)):
-        info = dataset.get_data_info(i)
-        cam, keys, _ = load_cam(Path(cam_dir) / f'{info["name"]}.npz')
-        gt = exact_mask(info)
+    split = dataset if isinstance(dataset, Split) else Split(dataset)
+    metric = SeedMetric(**{'num_classes': split.num_classes, **options})
+    metric.dataset_meta = dict(classes=split.classes)
+    for name in split.names:
+        cam, keys, _ = load_cam(Path(cam_dir) / f'{name}.npz', split.num_classes)
+        gt = split.ground_truth(name)
         metric.process(None, [dict(
-            name=info['name'], cam=resize_cam(cam, gt.shape), keys=keys, gt_sem_seg=gt)])
+            name=name, cam=resize_cam(cam, gt.shape), keys=keys, gt_sem_seg=gt)])
     return metric.compute_metrics(metric.results)
 
 
-def seed_mask(cam: np.ndarray, keys: np.ndarray, size: Sequence[int],
-              threshold: float) -> np.ndarray:
-    """The seed of one CAM file as uint8 ``(H, W)``: 0 background, ``1..C``."""
+def seed_mask(cam: np.ndarray, keys: np.ndarray, size: Sequence[int], threshold: float | None,
+              background: np.ndarray | None = None) -> np.ndarray:
+    """The seed of one CAM file as uint8 ``(H, W)``: 0 background, ``1..C``.
+
+    Args:
+        cam: ``(K, h, w)`` in [0, 1].
+        keys: The ``K`` classes, ``0..C-1``.
+        size: Height and width of the image.
+        threshold: Background score; not used with
+        background: the network's own background map ``(h, w)``.
+    """
     cam = resize_cam(cam, tuple(size)).numpy()
-    stack = np.concatenate([np.full((1, *size), threshold, np.float32), cam])
-    return np.concatenate([[0], np.asarray(keys) + 1]).astype(np.uint8)[stack.argmax(0)]
+    if background is None:
+        first = np.full((1, *size), threshold, np.float32)
+    else:
+        first = resize_cam(np.asarray(background)[None], tuple(size)).numpy()
+    return mask_ids_of(keys)[np.concatenate([first, cam]).argmax(0)]

@@ -1,5 +1,6 @@
-from .masks import generate_masks
-from .pipeline import STAGES, Pipeline
-from .stage import Stage
+from .context import Context
+from .pipeline import Pipeline
+from .stage import Chart, Column, Stage
+from .stages import LINE, make_cams, make_masks
 
-__all__ = ['Pipeline', 'STAGES', 'Stage', 'generate_masks']
+__all__ = ['Chart', 'Column', 'Context', 'LINE', 'Pipeline', 'Stage', 'make_cams', 'make_masks']

@@ -1,138 +1,130 @@
 """What a pipeline ends with: the table on the console and the HTML page."""
 
-import json
+import io
 import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
 
 import mmcv
 import numpy as np
+from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mmwsss.evaluation import load_cam, resize_cam
-from mmwsss.inference.cams import seed_mask
+from mmwsss.structures.artifacts import write_record
 from mmwsss.utils import atomic_write
-from mmwsss.utils.masks import read_mask
-from mmwsss.visualization import draw_grid, overlay_cam, overlay_mask
-from mmwsss.visualization import report as page
+from mmwsss.visualization import draw_grid, html, overlay_mask
 
 from .pipeline import Pipeline
+from .stage import Column
 
-COLUMNS = ('method', 'split', 'seed (oracle)', 'at', 'precision', 'recall', 'seed (held-out)', 'at',
-           'mask', 'segmentation')
+UNSCORED = 'no ground truth'
+
+
+def columns_of(pipeline: Pipeline) -> list[Column]:
+    """Columns of the table: those of the stages of the method and its baseline, each once."""
+    columns = {column.key: column for method in reversed(pipeline.methods)
+               for stage in method.stages.values() for column in stage.columns}
+    return list(columns.values())
 
 
 def figures_of(pipeline: Pipeline) -> dict[str, dict]:
-    """The figures of the finished stages by split, in percent; absent ones are None."""
-    results = pipeline.results()
-    seeds, masks, segment = (results.get(name, {}) for name in ('cam', 'mask', 'segment'))
-    names = [split.name for split in pipeline.splits]
-    if segment and segment['split'] not in names:
-        names.append(segment['split'])
-    figures = {}
-    for name in names:
-        seed = seeds.get(name, {})
-        figures[name] = dict(
-            seed=seed.get('mIoU@oracle'), threshold=seed.get('threshold@oracle'),
-            precision=seed.get('mPrecision@oracle'), recall=seed.get('mRecall@oracle'),
-            held_out=seed.get('mIoU@held_out'), held_out_threshold=seed.get('threshold@held_out'),
-            mask=masks.get(name, {}).get('mIoU'),
-            segment=segment.get('mIoU') if segment.get('split') == name else None)
-    return figures
+    """The figures of the finished stages by split; absent ones are None."""
+    found: dict[str, dict] = {split.name: {} for split in pipeline.context.scored}
+    for stage in pipeline.stages.values():
+        if stage.is_done:
+            for split, figures in stage.figures(pipeline.context).items():
+                found.setdefault(split, {}).update(figures)
+    keys = [column.key for column in columns_of(pipeline)]
+    return {split: {key: figures.get(key) for key in keys}
+            for split, figures in (found or {UNSCORED: {}}).items()}
 
 
-def _methods(pipeline: Pipeline) -> list[Pipeline]:
-    return [x for x in (pipeline.baseline, pipeline) if x is not None]
+def header_of(pipeline: Pipeline) -> list[str]:
+    """Headings of the table."""
+    return ['method', 'split', *(column.title for column in columns_of(pipeline))]
 
 
 def rows_of(pipeline: Pipeline) -> list[list[str]]:
-    """Rows of the table (see ``COLUMNS``), the baseline first."""
-    rows = []
-    for method in _methods(pipeline):
-        for split, f in figures_of(method).items():
-            rows.append([
-                method.name, split, page.number(f['seed']), page.number(f['threshold'], 2),
-                page.number(f['precision']), page.number(f['recall']), page.number(f['held_out']),
-                page.number(f['held_out_threshold'], 2), page.number(f['mask']),
-                page.number(f['segment'])])
-    return rows
+    """Rows of the table, the baseline first."""
+    columns = columns_of(pipeline)
+    return [[method.name, split,
+             *(html.number(figures.get(column.key), column.digits) for column in columns)]
+            for method in pipeline.methods for split, figures in figures_of(method).items()]
 
 
-def print_table(pipeline: Pipeline, console: Optional[Console] = None) -> None:
-    """The figures of the method beside its baseline."""
-    table = Table(title='mIoU in percent', box=box.SIMPLE_HEAD, title_justify='left')
-    for i, column in enumerate(COLUMNS):
+def _print(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], ours: str,
+           console: Console | None, note: str = '') -> None:
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify='left')
+    for i, column in enumerate(header):
         table.add_column(column, justify='left' if i < 2 else 'right')
-    for row in rows_of(pipeline):
-        table.add_row(*row, style='bold' if row[0] == pipeline.name else '')
+    for row in rows:
+        table.add_row(*row, style='bold' if row[0] == ours else '')
     console = console or Console(width=None if sys.stdout.isatty() else 130)
     console.print(table)
-    console.print(
-        '[dim]oracle: at the threshold that is best on the split itself; held-out: at that of one '
-        'half of the images, scored on the other. Precision and recall belong to the oracle '
-        'seed.[/dim]')
+    if note:
+        console.print(f'[dim]{note}[/dim]')
 
 
-def print_repetition(pipelines: Sequence[Pipeline], console: Optional[Console] = None) -> None:
+def print_table(pipeline: Pipeline, console: Console | None = None) -> None:
+    """The figures of the method beside its baseline."""
+    _print('mIoU in percent', header_of(pipeline), rows_of(pipeline), pipeline.name, console,
+           'oracle: at the threshold that is best on the split itself; held-out: at that of one '
+           'half of the images, scored on the other. Precision and recall belong to the oracle '
+           f'seed. {_notes(pipeline)}')
+
+
+def print_repetition(pipelines: Sequence[Pipeline], console: Console | None = None) -> None:
     """Mean and standard deviation over seeds, per method and split."""
-    keys = ('seed', 'precision', 'recall', 'held_out', 'mask', 'segment')
-    table = Table(title=f'mIoU in percent, mean ± standard deviation over seeds '
-                        f'{", ".join(str(p.seed) for p in pipelines)}', box=box.SIMPLE_HEAD,
-                  title_justify='left')
-    for i, column in enumerate(('method', 'split', 'seed (oracle)', 'precision', 'recall',
-                                'seed (held-out)', 'mask', 'segmentation')):
-        table.add_column(column, justify='left' if i < 2 else 'right')
-    for runs in zip(*map(_methods, pipelines)):
+    columns = [column for column in columns_of(pipelines[0]) if column.repeated]
+    rows = []
+    for runs in zip(*(pipeline.methods for pipeline in pipelines)):
         figures = [figures_of(run) for run in runs]
         for split in figures[0]:
             cells = []
-            for key in keys:
-                values = [f[split][key] for f in figures if f[split][key] is not None]
+            for column in columns:
+                values = [f[split][column.key] for f in figures
+                          if f[split].get(column.key) is not None]
                 spread = np.std(values, ddof=1) if len(values) > 1 else 0.
-                cells.append(f'{np.mean(values):.1f} ± {spread:.1f}' if values else '–')
-            table.add_row(runs[0].name, split, *cells,
-                          style='bold' if runs[0].name == pipelines[0].name else '')
-    (console or Console(width=None if sys.stdout.isatty() else 130)).print(table)
+                cells.append(f'{np.mean(values):.{column.digits}f} ± {spread:.{column.digits}f}'
+                             if values else '–')
+            rows.append([runs[0].name, split, *cells])
+    seeds = ', '.join(str(pipeline.context.seed) for pipeline in pipelines)
+    _print(f'mIoU in percent, mean ± standard deviation over seeds {seeds}',
+           ['method', 'split', *(column.title for column in columns)], rows, pipelines[0].name,
+           console)
+
+
+def _notes(pipeline: Pipeline) -> str:
+    """The sentences of the method's finished stages."""
+    notes = [stage.note(pipeline.context) for stage in pipeline.stages.values() if stage.is_done]
+    return ' '.join(note for note in notes if note)
 
 
 # -- the page --------------------------------------------------------------------------------------
 def stage_cells(pipeline: Pipeline, name: str, img_path: str) -> list:
-    """Cells ``(caption, image)`` of what each finished stage made of one image: the image,
-    CAMs, seed, mask, segmentation and ground-truth mask."""
+    """Cells ``(caption, image)`` of what each finished stage made of one image, between the image
+    and its ground truth."""
+    context = pipeline.context
     image = mmcv.imread(img_path, channel_order='rgb')
     cells = [(name, image)]
-    folder = pipeline.work_dir
-    done = [key for key, stage in pipeline.stages.items() if stage.is_done]
-    if 'cam' in done:
-        cam, keys, size = load_cam(folder / 'cam' / f'{name}.npz')
-        cam = resize_cam(cam, size).numpy()
-        cells += [(f'CAM {pipeline.classes[key]}', overlay_cam(image, c))
-                  for key, c in zip(keys, cam)]
-        split = pipeline.splits[0].name
-        threshold = pipeline.stages['cam'].result[split]['threshold@oracle']
-        seed = seed_mask(cam, keys, size, threshold)
-        cells.append((f'seed at {threshold:.2f}', overlay_mask(image, seed, pipeline.palette)))
-    if 'mask' in done:
-        mask = read_mask(folder / 'mask' / f'{name}.png')
-        cells.append(('pseudo mask', overlay_mask(image, mask, pipeline.palette)))
-    prediction = folder / 'segment' / 'shown' / f'{name}.png'
-    if 'segment' in done and prediction.is_file():
-        cells.append(('segmentation', overlay_mask(image, read_mask(prediction),
-                                                   pipeline.palette)))
-    for split in pipeline.splits:
+    for stage in pipeline.stages.values():
+        if stage.is_done:
+            cells += stage.cells(context, name, image)
+    for split in context.scored:
         if name in split.names:
-            cells.append(('exact', overlay_mask(image, split.exact(name), pipeline.palette)))
+            cells.append(('ground truth',
+                          overlay_mask(image, split.ground_truth(name), context.palette)))
             break
     return cells
 
 
-def write_report(pipeline: Pipeline, command: Optional[str] = None) -> Path:
-    """Write ``<work_dir>/report/index.html`` (one file, all embedded) and ``stages.png``.
+def write_report(pipeline: Pipeline, command: str | None = None) -> Path:
+    """Write ``<work_dir>/report/index.html`` (one file, all embedded), ``stages.png`` and
+    ``metrics.json``.
 
     Args:
         pipeline: With its stages run.
@@ -141,98 +133,66 @@ def write_report(pipeline: Pipeline, command: Optional[str] = None) -> Path:
     Returns:
         Path of the page.
     """
-    out = pipeline.work_dir / 'report'
-    classes = ('background', *pipeline.classes)
-    methods = _methods(pipeline)
+    context, methods = pipeline.context, pipeline.methods
+    out = context.work_dir / 'report'
     rows = rows_of(pipeline)
     ours = [i for i, row in enumerate(rows) if row[0] == pipeline.name]
-    sections = [('Result', page.table(COLUMNS, rows, ours)
+    sections = [('Result', html.table(header_of(pipeline), rows, ours)
                  + '<p class="note">mIoU in percent. Oracle: at the threshold that is best on the '
                  'split itself, as the papers report seeds; held-out: at the best threshold of one '
                  'half of the images, scored on the other half. Precision and recall (means over '
-                 'the foreground classes) belong to the oracle seed. The masks use one threshold '
-                 f'for all images ({_threshold(pipeline)}).</p>')]
-    sections += _charts(methods, classes)
-    shown = pipeline.shown()
-    grid = []
-    rows_html = page.legend(classes, pipeline.palette)
-    for name, path in shown:
-        for method in reversed(methods):
-            cells = stage_cells(method, name, path)
-            cells[0] = (name if method is pipeline else f'{method.name}', cells[0][1])
-            rows_html += page.figures(cells)
-            if method is pipeline:
-                grid.append(cells)
-    if len(methods) > 1:
-        rows_html += ('<p class="note">Of each image the upper row is '
-                      f'{pipeline.name}, the lower one {methods[0].name}.</p>')
-    sections.append(('Images of every stage', rows_html))
-    sections.append(('Times', page.table(('stage', 'seconds'), _times(methods))))
-    sections.append(('Command', page.code(command or shlex.join(sys.argv))))
-    sections.append(('Config', page.code(pipeline.cfg.pretty_text)))
-    note = (f'{time.strftime("%Y-%m-%d %H:%M")}, seed {pipeline.seed}, '
-            f'{len(pipeline.train_set)} training images, {len(pipeline.classes)} classes')
+                 f'the foreground classes) belong to the oracle seed. {_notes(pipeline)}</p>')]
+    sections += _charts(pipeline)
+    images, grid = _images(pipeline)
+    sections.append(('Images of every stage', images))
+    times = [[stage.name, f'{stage.seconds:.0f}'] for method in methods
+             for stage in method.stages.values() if stage.seconds is not None]
+    sections.append(('Times', html.table(('stage', 'seconds'), times)))
+    sections.append(('Command', html.code(command or shlex.join(sys.argv))))
+    sections.append(('Config', html.code(context.cfg.pretty_text)))
+    note = (f'{time.strftime("%Y-%m-%d %H:%M")}, seed {context.seed}, '
+            f'{len(context.train_set)} training images, {len(context.classes)} classes')
     with atomic_write(out / 'index.html') as file:
-        file.write(page.page(pipeline.name, sections, note))
+        file.write(html.page(pipeline.name, sections, note))
     if grid:
         with atomic_write(out / 'stages.png', 'wb') as file:
-            file.write(mmcv_png(draw_grid(grid)))
-    with atomic_write(out / 'metrics.json') as file:
-        json.dump({method.name: figures_of(method) for method in methods}, file, indent=1)
+            file.write(_png(draw_grid(grid)))
+    write_record(out / 'metrics.json', {method.name: figures_of(method) for method in methods})
     return out / 'index.html'
 
 
-def mmcv_png(image: np.ndarray) -> bytes:
-    """An RGB image as the bytes of a PNG."""
-    import io
+def _images(pipeline: Pipeline) -> tuple[str, list]:
+    """Rows of images as HTML, and the method's cells."""
+    context, grid = pipeline.context, []
+    text = html.legend(('background', *context.classes), context.palette)
+    for name, path in context.shown():
+        for method in reversed(pipeline.methods):
+            cells = stage_cells(method, name, path)
+            cells[0] = (name if method is pipeline else method.name, cells[0][1])
+            text += html.figures(cells)
+            if method is pipeline:
+                grid.append(cells)
+    if pipeline.baseline is not None:
+        text += ('<p class="note">Of each image the upper row is '
+                 f'{pipeline.name}, the lower one {pipeline.baseline.name}.</p>')
+    return text, grid
 
-    from PIL import Image
+
+def _charts(pipeline: Pipeline) -> list[tuple[str, str]]:
+    """The charts of the stages; those of one title show method and baseline together."""
+    charts: dict[tuple, dict] = {}
+    for method in reversed(pipeline.methods):
+        for stage in method.stages.values():
+            if stage.is_done:
+                for title, kind, values in stage.charts(method.context):
+                    charts.setdefault((title, kind), {})[method.name] = values
+    classes = ('background', *pipeline.context.classes)
+    return [(title, html.curves(values, 'background threshold', 'mIoU') if kind == 'curve'
+             else html.bars(classes, values)) for (title, kind), values in charts.items()]
+
+
+def _png(image: np.ndarray) -> bytes:
+    """An RGB image as the bytes of a PNG."""
     data = io.BytesIO()
     Image.fromarray(image).save(data, 'PNG')
     return data.getvalue()
-
-
-def _threshold(pipeline: Pipeline) -> str:
-    bg = pipeline.mask_options.get('bg')
-    value = pipeline.results().get('mask', {}).get('threshold')
-    if bg is None or value is None:
-        return f'alpha {pipeline.mask_options.get("alpha")}'
-    return f'{value:g}' + (f', {bg} of {pipeline.splits[0].name}' if isinstance(bg, str) else '')
-
-
-def _times(methods: Sequence[Pipeline]) -> list[list[str]]:
-    rows = []
-    for method in methods:
-        for stage in method.stages.values():
-            path = stage.folder / 'done.json'
-            if stage.is_done:
-                rows.append([stage.name, f'{json.loads(path.read_text())["seconds"]:.0f}'])
-    return rows
-
-
-def _charts(methods: Sequence[Pipeline], classes: Sequence[str]) -> list[tuple[str, str]]:
-    sections = []
-    first = methods[-1].splits[0].name
-    lines, seeds = {}, {}
-    for method in reversed(methods):
-        path = method.work_dir / 'cam' / f'seeds_{first}.json'
-        if path.is_file():
-            record = json.loads(path.read_text())
-            curve = record['curve']
-            lines[method.name] = (curve['thresholds'], curve['mIoU'])
-            seeds[method.name] = [record['per_class']['oracle']['iou'][c] for c in classes]
-    if lines:
-        sections.append((f'Seed mIoU by background threshold ({first})',
-                         page.curves(lines, 'background threshold', 'mIoU')))
-    per_class = [(f'Seed IoU per class ({first}, oracle threshold)', seeds)]
-    for key, text in (('mask', 'Mask'), ('segment', 'Segmentation')):
-        values, where = {}, first
-        for method in reversed(methods):
-            result = method.results().get(key, {})
-            scores = result.get(first, {}) if key == 'mask' else result
-            where = first if key == 'mask' else result.get('split', '')
-            if scores.get('IoU'):
-                values[method.name] = scores['IoU']
-        per_class.append((f'{text} IoU per class ({where})', values))
-    sections += [(title, page.bars(classes, values)) for title, values in per_class if values]
-    return sections

@@ -1,93 +1,155 @@
 """A piece of work with a folder that knows whether it was done."""
 
-import hashlib
-import json
+import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
-from mmwsss.utils import atomic_write
+from mmwsss.structures.artifacts import read_manifest, read_record, write_record
 from mmwsss.utils.progress import duration
 
+from .fingerprint import digest, file_digest, portable
 
-def digest(value: Any) -> str:
-    """Short checksum of a JSON-like value; the order of keys does not count."""
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def read_json(path: Path) -> dict:
-    """The record in a file that :func:`atomic_write` made; empty if there is none.
-
-    Raises:
-        ValueError: The file is damaged.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'"{path}" is damaged ({error}); delete it and run again') from error
+DONE, BEGUN, FILES = 'done.json', 'stage.json', 'files.json'
+TEMPORARY = re.compile(r'\..+\.[a-z0-9_]{8}')  # of atomic_write
 
 
-def jsonable(value: Any) -> Any:
-    """The value with plain numbers; nan, which JSON does not know, becomes None."""
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(item) for item in value]
-    if hasattr(value, 'item'):
-        value = value.item()
-    return None if isinstance(value, float) and value != value else value
+class Column(NamedTuple):
+    """A column of the table of results: key of the figure, heading, digits, and whether the mean
+    over several seeds is shown."""
+
+    key: str
+    title: str
+    digits: int = 1
+    repeated: bool = True
+
+
+class Chart(NamedTuple):
+    """A chart of the report: ``'curve'`` with x and y values, or ``'bars'`` with one value per
+    class, the background first. Charts of one title, of method and baseline, become one."""
+
+    title: str
+    kind: str
+    values: Any
 
 
 class Stage:
     """Work whose result is a folder and a small record.
 
-    The fingerprint is a checksum of the settings and of the fingerprints of its inputs. A stage
-    with a ``done.json`` of the present fingerprint is not run again. If the fingerprint has
-    changed, its folder is emptied first; if it was cut off, the work goes on in the folder as it
-    is.
+    A child is registered in ``STAGES`` and says what its result depends on (:meth:`settings`), what
+    is wrong before anything runs (:meth:`check`), how the work is done (:meth:`run`), and what the
+    report shows of it. This class decides whether it must be done at all.
 
-    Args:
-        name: For the log.
-        folder: Where the work leaves its files.
-        settings: All that the result depends on beside the inputs, JSON-like.
-        inputs: Stages whose results are used.
-        work: Called with the folder; returns the record. It must be able to go on where a former
-            call was cut off.
+    The fingerprint is a checksum of the settings and of the fingerprints of its inputs. A stage
+    with a ``done.json`` of the present fingerprint and all its files is not run again. If the
+    fingerprint has changed, its folder is emptied first; if it was cut off, the work goes on in the
+    folder as it is.
     """
 
-    def __init__(self, name: str, folder: Path, settings: dict, inputs: Sequence['Stage'],
-                 work: Callable[[Path], dict]):
-        self.name = name
-        self.folder = Path(folder)
-        self.settings = settings
-        self.inputs = list(inputs)
-        self.work = work
+    #: Names of the stages whose results are used; those that a pipeline does not have are left out.
+    inputs: tuple[str, ...] = ()
+    #: Keys of the config's ``pipeline`` block that the stage reads.
+    blocks: tuple[str, ...] = ()
+    #: Columns of the table, filled by :meth:`figures`.
+    columns: tuple[Column, ...] = ()
 
-    @property
+    context: Any = None
+    before: Sequence['Stage'] = ()
+
+    # -- what a child says -------------------------------------------------------------------------
+    def applies(self, context: Any) -> bool:
+        """Whether the config asks for the stage."""
+        return True
+
+    def prepare(self, context: Any) -> None:
+        """Change the context (its config) before any stage is looked at."""
+
+    def settings(self, context: Any) -> dict:
+        """All that the result depends on beside the inputs, JSON-like."""
+        return {}
+
+    def check(self, context: Any) -> None:
+        """Raise what can be known to be wrong before anything is trained."""
+
+    def run(self, context: Any, folder: Path) -> dict:
+        """Do the work; able to go on where a former call was cut off.
+
+        Args:
+            context: The pipeline's :class:`Context`.
+            folder: Where to leave the files; it exists.
+
+        Returns:
+            The record: scores and what later stages ask for, JSON-like.
+        """
+        raise TypeError(f'{type(self).__name__} lacks run(context, folder)')
+
+    def figures(self, context: Any) -> dict[str, dict[str, float]]:
+        """Figures of the finished stage by split: key of a column to value."""
+        return {}
+
+    def cells(self, context: Any, name: str, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        """What the report shows of an image: captions and RGB images.
+
+        Args:
+            context: The pipeline's :class:`Context`.
+            name: Id of the image.
+            image: RGB uint8 ``(H, W, 3)``.
+        """
+        return []
+
+    def charts(self, context: Any) -> list[Chart]:
+        """Charts of the report."""
+        return []
+
+    def note(self, context: Any) -> str:
+        """A sentence below the table."""
+        return ''
+
+    # -- whether it is done ------------------------------------------------------------------------
+    def bind(self, context: Any, name: str, before: Sequence['Stage'] = ()) -> 'Stage':
+        """Say where the stage stands: its context, name and the stages it uses."""
+        self.context, self.key, self.before = context, name, list(before)
+        self.name, self.folder = f'{context.name}/{name}', Path(context.work_dir) / name
+        return self
+
+    @cached_property
     def fingerprint(self) -> str:
         """Checksum of all that the result depends on."""
-        return digest([self.settings, [stage.fingerprint for stage in self.inputs]])
+        settings = portable(self.settings(self.context), self.context.work_dir)
+        return digest([settings, [stage.fingerprint for stage in self.before]])
+
+    @property
+    def _record(self) -> dict:
+        done = read_record(self.folder / DONE, {})
+        return done if done.get('fingerprint') == self.fingerprint else {}
 
     @property
     def result(self) -> dict:
         """Record of the finished stage; empty if it is not finished."""
-        done = read_json(self.folder / 'done.json')
-        return done.get('result', {}) if done.get('fingerprint') == self.fingerprint else {}
+        return self._record.get('result', {})
+
+    @property
+    def seconds(self) -> float | None:
+        """What the finished stage took."""
+        return self._record.get('seconds')
 
     @property
     def is_done(self) -> bool:
-        return read_json(self.folder / 'done.json').get('fingerprint') == self.fingerprint
+        return bool(self._record)
 
-    def run(self) -> dict:
+    def execute(self, verify: bool = False) -> dict:
         """Do the work unless it is done.
+
+        Args:
+            verify: Also compare the checksums of a finished stage's files; their number and sizes
+                are compared in any case.
 
         Returns:
             The record.
@@ -95,53 +157,97 @@ class Stage:
         Raises:
             ValueError: The folder holds other things, or an input is not finished.
         """
-        for stage in self.inputs:
+        for stage in self.before:
             if not stage.is_done:
                 raise ValueError(
                     f'stage "{self.name}" needs "{stage.name}", which is not done with the present '
                     'config; run that stage as well (--stages)')
-        if self._agree(self.is_done):
+        done = self.is_done
+        if _agree(done and (not is_main_process() or self._is_whole(verify))):
             print_log(f'{self.name}: done before, skipped ({self.folder})', logger='current')
             return self.result
         if is_main_process():
-            self._prepare()
+            self._begin()
         barrier()
         begin = time.time()
         print_log(f'{self.name}: begins ({self.folder})', logger='current')
-        result = self.work(self.folder)
+        result = self.run(self.context, self.folder)
         barrier()
         if is_main_process():
-            record = dict(fingerprint=self.fingerprint, seconds=round(time.time() - begin, 1),
-                          result=result)
-            with atomic_write(self.folder / 'done.json') as file:
-                json.dump(jsonable(record), file, indent=1)
+            write_record(self.folder / FILES, _list_files(self.folder))
+            write_record(self.folder / DONE, dict(
+                fingerprint=self.fingerprint, seconds=round(time.time() - begin, 1),
+                result=result))
         barrier()
         print_log(f'{self.name}: done in {duration(time.time() - begin)}', logger='current')
         return self.result
 
-    @staticmethod
-    def _agree(value: bool) -> bool:
-        """The main process's view, lest ranks part ways."""
-        values = [value]
-        broadcast_object_list(values)
-        return values[0]
+    def _is_whole(self, verify: bool) -> bool:
+        """Whether the files of the finished stage are as it left them; what is not is removed, so
+        that running the stage again mends it."""
+        wrong = []
+        for name, (size, checksum) in read_record(self.folder / FILES, {}).items():
+            path = self.folder / name
+            if not path.is_file() or path.stat().st_size != size or (
+                    verify and file_digest(path) != checksum):
+                wrong.append(name)
+        if wrong:
+            print_log(f'{self.name}: {len(wrong)} files are missing or damaged, e.g. "{wrong[0]}"; '
+                      'they are made again', logger='current', level=30)
+            (self.folder / DONE).unlink()
+            for name in wrong:
+                (self.folder / name).unlink(missing_ok=True)
+        return not wrong
 
-    def _prepare(self) -> None:
-        begun = self.folder / 'stage.json'
-        if self.folder.is_dir() and any(self.folder.iterdir()):
+    def _begin(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.rglob('.*'):
+            if TEMPORARY.fullmatch(path.name) and path.is_file():
+                path.unlink()
+        begun, done = self.folder / BEGUN, self.folder / DONE
+        if any(self.folder.iterdir()):
             if not begun.is_file():
                 raise ValueError(
                     f'"{self.folder}" holds files that no stage made; choose another --work-dir, '
                     'or move them away')
-            if read_json(begun).get('fingerprint') == self.fingerprint:
+            try:
+                before = read_record(begun).get('fingerprint')
+            except ValueError:  # damaged: whose files these are is not known
+                before = None
+            if before == self.fingerprint:
                 print_log(f'{self.name}: was cut off, goes on', logger='current')
                 return
             print_log(f'{self.name}: its config or inputs have changed, made again',
                       logger='current')
-            # The mark goes last, so that a cut-off removal is gone on with.
+            # What says "done" goes first, and the mark last, so that a removal that is cut off is
+            # neither taken for a result nor left half done.
+            done.unlink(missing_ok=True)
             for path in self.folder.iterdir():
                 if path != begun:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-        with atomic_write(begun) as file:
-            json.dump(dict(fingerprint=self.fingerprint, settings=self.settings), file, indent=1,
-                      default=str)
+        write_record(begun, dict(fingerprint=self.fingerprint,
+                                 settings=self.settings(self.context)))
+
+
+def _agree(value: bool) -> bool:
+    """The main process's view, lest ranks part ways."""
+    values = [value]
+    broadcast_object_list(values)
+    return values[0]
+
+
+def _list_files(folder: Path) -> dict[str, list]:
+    """Size and checksum of each file that a stage left, logs aside."""
+    try:
+        known = {record['name']: record['sha256'] for record in read_manifest(folder)}
+    except FileNotFoundError:
+        known = {}
+    files = {}
+    for path in sorted(folder.rglob('*')):
+        name = path.relative_to(folder)
+        if (not path.is_file() or path.name in (DONE, BEGUN, FILES) or 'vis_data' in name.parts
+                or path.suffix in ('.log', '.py') or path.name.startswith('.')):
+            continue
+        checksum = known.get(str(name.with_suffix(''))) if path.suffix in ('.npz', '.png') else None
+        files[str(name)] = [path.stat().st_size, checksum or file_digest(path)]
+    return files

@@ -3,13 +3,88 @@
 import copy
 import time
 from pathlib import Path
-from typing import Optional
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import Registry
 from mmengine.runner import Runner, find_latest_checkpoint
+from torch import nn
 
-from mmwsss.utils import register_safe_loader
+from mmwsss.datasets.splits import inner_dataset
+from mmwsss.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from mmwsss.utils import check_pretrained, register_safe_loader
+from mmwsss.utils.errors import constructor_options
+
+from .fingerprint import file_digests, plain
+
+KEYS = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler',
+        'custom_hooks', 'load_from', 'model_wrapper_cfg')
+
+
+def training_settings(cfg: Config, seed: int, *more: str) -> dict:
+    """What a training's result depends on.
+
+    Args:
+        cfg: Its config.
+        seed: Seed of the run.
+        more: Further keys of the config.
+    """
+    config = plain(cfg)
+    config = {key: config[key] for key in (*KEYS, *more) if config.get(key) is not None}
+    return dict(config=config, seed=seed, weights=file_digests(config))
+
+
+def check_training(cfg: Config, name: str) -> nn.Module:
+    """Build what a training needs beside its data, which may not be there yet.
+
+    Args:
+        cfg: Its config.
+        name: Of the config, for messages.
+
+    Returns:
+        The model.
+
+    Raises:
+        FileNotFoundError, ValueError, TypeError, KeyError: Names file or key, and the mend.
+    """
+    for part in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
+        if cfg.get(part) is None:
+            raise ValueError(f'config "{name}" has no {part}; the pipeline trains from it')
+    check_pretrained(cfg)
+    model = MODELS.build(cfg.model)
+    if 'optimizer' in cfg.optim_wrapper or 'constructor' in cfg.optim_wrapper:
+        build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
+    _check_options(LOOPS, cfg.train_cfg, 'train_cfg')
+    schedulers = cfg.get('param_scheduler') or []
+    for part in schedulers if isinstance(schedulers, (list, tuple)) else []:
+        _check_options(PARAM_SCHEDULERS, part, 'param_scheduler',
+                       ('convert_to_iter_based', 'optimizer'))
+    for hook in cfg.get('custom_hooks') or []:
+        HOOKS.build(hook)
+    for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        dataset = inner_dataset((cfg.get(key) or {}).get('dataset') or {})
+        _check_options(DATASETS, dataset, f'{key}.dataset')
+        for step in dataset.get('pipeline') or []:
+            TRANSFORMS.build(step)
+    for key in ('val_evaluator', 'test_evaluator'):
+        metrics = cfg.get(key) or []
+        for metric in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
+            METRICS.build(metric)
+    return model
+
+
+def _check_options(registry: Registry, cfg: Any, where: str, known: tuple = ()) -> None:
+    """Check type and options of what can only be built with a Runner."""
+    if not isinstance(cfg, dict) or 'type' not in cfg:
+        return
+    kind = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    if kind is None:
+        raise KeyError(f'{where}: there is no {registry.name} "{cfg["type"]}"')
+    unknown = sorted(set(cfg) - {'type', '_scope_', *known, *constructor_options(kind)})
+    if unknown:
+        raise TypeError(f'{where}: {kind.__name__} has no option {unknown}')
 
 
 def last_checkpoint(folder: Path) -> Path:
@@ -26,7 +101,7 @@ def last_checkpoint(folder: Path) -> Path:
     return Path(folder) / Path(path).name
 
 
-def train(cfg: Config, folder: Path, seed: int, launch: Optional[dict] = None) -> Runner:
+def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> Runner:
     """Train what a config says in a folder; a checkpoint that is there is resumed.
 
     Args:
@@ -46,7 +121,7 @@ def train(cfg: Config, folder: Path, seed: int, launch: Optional[dict] = None) -
     # Runners of one process are kept by name.
     cfg.experiment_name = f'{folder.parent.name}_{folder.name}_{time.time_ns()}'
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
-    if (folder / 'last_checkpoint').is_file():
+    if (folder / 'last_checkpoint').is_file() and last_checkpoint(folder).is_file():
         cfg.load_from, cfg.resume = str(last_checkpoint(folder)), True
     runner = Runner.from_cfg(cfg)
     runner.train()

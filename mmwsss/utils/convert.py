@@ -6,7 +6,6 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Optional, Union
 
 import numpy as np
 import torch
@@ -18,20 +17,20 @@ from .checkpoint import load_checkpoint_safely, state_dict_of
 from .io import atomic_write
 
 State = dict[str, Tensor]
-Rule = tuple[str, Union[str, Callable[[re.Match], str]]]
+Rule = tuple[str, str | Callable[[re.Match], str]]
 
 _MXNET_LIST = 0x112
 _MXNET_V1, _MXNET_V2, _MXNET_V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 _MXNET_DTYPES = ('<f4', '<f8', '<f2', 'u1', '<i4', 'i1', '<i8')
 
 
-def is_mxnet(path: Union[str, Path]) -> bool:
+def is_mxnet(path: str | Path) -> bool:
     """Whether a file is a list of MXNet arrays."""
     with open(path, 'rb') as file:
         return file.read(8) == struct.pack('<Q', _MXNET_LIST)
 
 
-def read_mxnet(path: Union[str, Path]) -> State:
+def read_mxnet(path: str | Path) -> State:
     """Read an MXNet ``.params`` file (a list of dense arrays, all versions) without mxnet.
 
     Raises:
@@ -45,7 +44,7 @@ def read_mxnet(path: Union[str, Path]) -> State:
         at += struct.calcsize('<' + form)
         return values
 
-    def array() -> Optional[Tensor]:
+    def array() -> Tensor | None:
         nonlocal at
         magic, = take('I')
         if magic in (_MXNET_V2, _MXNET_V3):
@@ -90,7 +89,7 @@ def read_mxnet(path: Union[str, Path]) -> State:
     return {name: value for name, value in zip(names, arrays) if value is not None}
 
 
-def read_torch(path: Union[str, Path]) -> State:
+def read_torch(path: str | Path) -> State:
     """The state dict of a PyTorch checkpoint, without wrappers."""
     return state_dict_of(load_checkpoint_safely(path), path)
 
@@ -166,7 +165,7 @@ def fit(state: State, build: Callable[[State], nn.Module], source: object) -> St
 
 
 def run_converter(convert: Callable[[str], State], description: str,
-                  argv: Optional[Sequence[str]] = None) -> None:
+                  argv: Sequence[str] | None = None) -> None:
     """The command line of a converter: ``SRC DST``.
 
     Args:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Optional
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
@@ -26,8 +26,8 @@ def duration(seconds: float) -> str:
 
 def track(items: Iterable[Any],
           text: str,
-          total: Optional[int] = None,
-          steps: Optional[Iterable[int]] = None,
+          total: int | None = None,
+          steps: Iterable[int] | None = None,
           every: float = 15.) -> Iterator[Any]:
     """Yield the items and show how far one is, on the main process only.
 

@@ -5,28 +5,34 @@ import datetime
 import torch
 from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed
-from mmengine.registry import DefaultScope
+from mmengine.registry import DefaultScope, Registry
 from mmengine.utils.dl_utils import set_multi_processing
+
+from mmwsss import registry
+
+
+def init_scope() -> None:
+    """Make ``mmwsss`` the default scope: a ``type`` without prefix is looked for here first."""
+    current = DefaultScope.get_current_instance()
+    if current is None or current.scope_name != 'mmwsss':
+        # Instances are kept by name, so this one needs its own.
+        DefaultScope.get_instance(f'mmwsss-{datetime.datetime.now()}', scope_name='mmwsss')
 
 
 def register_all_modules(init_default_scope: bool = True) -> None:
-    """Register everything of mmwsss.
+    """Register everything of mmwsss, in its own registries and in those of mmseg.
+
+    Building a component imports what its registry needs; this is for the registries of others
+    (``mmseg.apis`` on a config of ours) and for listing what there is.
 
     Args:
-        init_default_scope: Also make ``mmwsss`` the default scope, so that a ``type`` without
-            prefix is looked for here first.
+        init_default_scope: Also make ``mmwsss`` the default scope, see :func:`init_scope`.
     """
-    import mmwsss.datasets  # noqa: F401
-    import mmwsss.engine  # noqa: F401
-    import mmwsss.evaluation  # noqa: F401
-    import mmwsss.models  # noqa: F401
-    import mmwsss.visualization  # noqa: F401
-
+    for value in vars(registry).values():
+        if isinstance(value, Registry) and value.scope == 'mmwsss':
+            value.import_from_location()
     if init_default_scope:
-        current = DefaultScope.get_current_instance()
-        if current is None or current.scope_name != 'mmwsss':
-            # Instances are kept by name, so this one needs its own.
-            DefaultScope.get_instance(f'mmwsss-{datetime.datetime.now()}', scope_name='mmwsss')
+        init_scope()
 
 
 def setup_launcher(cfg: Config, launcher: str) -> None:

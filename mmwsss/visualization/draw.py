@@ -1,15 +1,14 @@
 """Images of CAMs and masks; everything in and out is RGB uint8 ``(H, W, 3)``."""
 
 from collections.abc import Sequence
-from typing import Optional, Union
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mmwsss.utils.masks import voc_palette
+from mmwsss.utils.palette import voc_palette
 
-Cell = tuple[str, Optional[np.ndarray]]
+Cell = tuple[str, np.ndarray | None]
 
 
 def overlay_cam(image: np.ndarray, cam: np.ndarray, alpha: float = 0.6) -> np.ndarray:
@@ -55,7 +54,7 @@ def overlay_mask(image: np.ndarray, mask: np.ndarray, palette: Sequence = (),
     return out.clip(0, 255).astype(np.uint8)
 
 
-def _font(size: int) -> Union[ImageFont.FreeTypeFont, ImageFont.ImageFont]:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     try:
         return ImageFont.load_default(size)
     except TypeError:  # Pillow below 10.1

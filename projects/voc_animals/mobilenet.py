@@ -5,7 +5,6 @@ class.
 """
 
 from collections.abc import Sequence
-from typing import Optional
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -57,7 +56,7 @@ class MobileNetV1(BaseModule):
                  out_indices: Sequence[int] = (12, ),
                  frozen_blocks: int = -1,
                  norm_eval: bool = True,
-                 init_cfg: Optional[dict] = None):
+                 init_cfg: dict | None = None):
         super().__init__(init_cfg)
         if output_stride not in (8, 16, 32):
             raise ValueError(f'MobileNetV1: output_stride={output_stride} must be 8, 16 or 32')

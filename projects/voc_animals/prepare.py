@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from mmwsss.datasets import VOCImageLabelDataset
+from mmwsss.structures.artifacts import read_mask, write_mask
 from mmwsss.utils import atomic_write, friendly_errors
-from mmwsss.utils.masks import read_mask, write_mask
 from mmwsss.utils.progress import track
 
 LISTS = Path(__file__).parent / 'lists'

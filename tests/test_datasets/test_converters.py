@@ -18,7 +18,7 @@ from scipy.io import savemat
 
 from mmwsss.datasets import COCOImageLabelDataset, VOCImageLabelDataset
 from mmwsss.datasets.coco import CATEGORY_IDS
-from mmwsss.utils.masks import read_mask
+from mmwsss.structures.artifacts import read_mask
 
 TOOLS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
 

@@ -274,3 +274,21 @@ def test_a_broken_picture_is_never_replaced(config, folder):
 def test_lists_that_are_not_text(config, folder):
     (folder / 'list.txt').write_bytes(b'\xff\xfe\x00\x80')
     _fails(config, ValueError, 'list.txt', 'UTF-8')
+
+
+def test_negative_images(config):
+    config['metainfo'] = dict(all_classes=('cat', 'dog', 'cow'), classes=('cow', 'cat'))
+    with pytest.raises(ValueError, match='allow_negatives'):
+        DATASETS.build(config)
+    dataset = DATASETS.build({**config, 'allow_negatives': True})
+    assert [dataset.get_data_info(i)['name'] for i in range(len(dataset))] == list('abcdef')
+    assert dataset.label_matrix()[4].tolist() == [0, 0]
+    assert dataset[4]['data_samples']['image'].gt_label.tolist() == [0, 0]
+    with pytest.raises(ValueError, match='one of the two'):
+        DATASETS.build({**config, 'allow_negatives': True, 'drop_empty': True})
+
+
+def test_ids_with_spaces_stay_whole(config, folder):
+    (folder / 'list.txt').write_text('a b\n')
+    with pytest.raises(ValueError, match='"a b"'):
+        DATASETS.build(config)

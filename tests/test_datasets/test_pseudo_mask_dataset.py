@@ -4,7 +4,7 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmwsss.datasets import LoadPseudoMask, PseudoMaskDataset
-from mmwsss.datasets.pseudo_mask_dataset import class_id_table
+from mmwsss.datasets.mask_ids import MaskIds
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadPseudoMask')]
 
@@ -131,7 +131,7 @@ def test_confidence_mask_of_another_size(root):
 
 
 def test_class_id_table():
-    table = class_id_table(('x', 'y', 'z'), ('z', 'x'))
+    table = MaskIds(('x', 'y', 'z'), ('z', 'x')).table
     assert table[[0, 1, 2, 3, 255]].tolist() == [0, 2, 255, 1, 255]
 
 
@@ -139,3 +139,46 @@ def test_registered_for_mmseg():
     from mmseg.registry import DATASETS, TRANSFORMS
     assert DATASETS.get('PseudoMaskDataset') is PseudoMaskDataset
     assert TRANSFORMS.get('LoadPseudoMask') is LoadPseudoMask
+
+
+def test_ids_with_spaces_and_subfolders_stay_whole(root):
+    for folder, suffix in (('img', '.jpg'), ('mask', '.png')):
+        (root / folder / 'sub').mkdir()
+        for name, source in (('a x', 'b'), ('sub/a', 'c')):
+            data = (root / folder / f'{source}{suffix}').read_bytes()
+            (root / folder / f'{name}{suffix}').write_bytes(data)
+    (root / 'list.txt').write_text('a\na x\nsub/a\n')
+    dataset = build(root)
+    assert [record['name'] for record in dataset] == ['a', 'a x', 'sub/a']
+    assert np.array_equal(dataset[1]['gt_seg_map'], mask_of(root, 'b'))
+    assert np.array_equal(dataset[2]['gt_seg_map'], mask_of(root, 'c'))
+    names = [record['name'] for record in build(root, ann_file='')]
+    assert names == ['a', 'a x', 'b', 'c', 'sub/a']
+
+
+@pytest.mark.parametrize('line', ['b', 'b -1', '/img/b.jpg /mask/b.png'])
+def test_lines_of_vocs_lists(root, line):
+    (root / 'list.txt').write_text(line + '\n')
+    dataset = build(root, mask_classes='VOCImageLabelDataset', metainfo=None)
+    assert [record['name'] for record in dataset] == ['b']
+
+
+def test_a_test_set_without_masks(root):
+    with pytest.raises(FileNotFoundError, match='masks'):
+        build(root, mask_dir='nowhere')
+    dataset = build(root, mask_dir='nowhere', test_mode=True)
+    assert [record['name'] for record in dataset] == ['b', 'a']
+    assert 'gt_seg_map' not in dataset[0]
+    names = [x['name'] for x in build(root, mask_dir='nowhere', ann_file='', test_mode=True)]
+    assert names == ['a', 'b', 'c']
+    assert 'gt_seg_map' not in build(root, mask_dir=None, test_mode=True)[0]
+    with pytest.raises(ValueError, match='mask_dir=None is for test_mode'):
+        build(root, mask_dir=None)
+    (root / 'mask' / 'a.png').unlink()  # a part is a mistake
+    with pytest.raises(FileNotFoundError, match='1 of the 2 masks'):
+        build(root, test_mode=True)
+
+
+def test_inference_of_mmseg_has_no_mask(root):
+    results = dict(img_path=str(root / 'img' / 'a.jpg'), ori_shape=(6, 8))
+    assert LoadPseudoMask()(dict(results)) == results

@@ -3,15 +3,18 @@ import pytest
 import torch
 from PIL import Image
 
+from mmwsss.datasets import ImageLabelDataset
+from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import (
     class_confusions,
     confusion_matrix,
     iou_from_confusion,
+    mask_confusion,
     mask_iou,
     mean_scores,
-    read_mask,
     scores_from_confusion,
 )
+from mmwsss.structures.artifacts import read_mask
 
 C = 4
 
@@ -139,3 +142,33 @@ def test_a_coloured_mask_is_refused(tmp_path):
     Image.new('RGB', (4, 4)).save(tmp_path / 'x.png')
     with pytest.raises(ValueError, match='mode RGB'):
         read_mask(tmp_path / 'x.png')
+
+
+def test_truth_of_a_split_with_another_ending_and_a_subset(tmp_path):
+    """Ids, endings and classes are those of the data set, whichever they are."""
+    gt = random_masks(0)[1]
+    (tmp_path / 'img').mkdir()
+    Image.new('RGB', gt.shape[::-1]).save(tmp_path / 'img' / 'a b.jpg')
+    write_masks(tmp_path / 'gt', {'a b_truth': gt})
+    (tmp_path / 'labels.json').write_text('{"a b": ["k2"]}')
+    dataset = ImageLabelDataset(
+        str(tmp_path), label_file='labels.json', img_dir='img', seg_dir='gt',
+        seg_suffix='_truth.png',
+        metainfo=dict(all_classes=('k1', 'k2', 'k3', 'k4'), classes=('k3', 'k2')))
+    wanted = np.vectorize({0: 0, 1: 255, 2: 2, 3: 1, 255: 255}.get)(gt).astype(np.uint8)
+    pred = np.where(np.random.default_rng(1).random(gt.shape) < 0.5, 1, 2).astype(np.uint8)
+    write_masks(tmp_path / 'pred', {'a b_x': pred})
+    for truth in (dataset, Split(dataset)):
+        counts = mask_confusion(tmp_path / 'pred', truth, suffix='_x.png')
+        assert np.array_equal(counts, confusion_matrix(pred, wanted, 2))
+    write_masks(tmp_path / 'wrong', {'a b': np.full_like(gt, 3)})
+    with pytest.raises(ValueError, match='a b.png.*class id 3'):
+        mask_iou(tmp_path / 'wrong', dataset)
+    Image.fromarray(np.full_like(gt, 77)).save(tmp_path / 'gt' / 'a b_truth.png')
+    with pytest.raises(ValueError, match='a b_truth.png" has the class id 77'):
+        mask_iou(tmp_path / 'pred', dataset, suffix='_x.png')
+
+
+def test_a_folder_needs_names_and_classes(tmp_path):
+    with pytest.raises(ValueError, match='names and num_classes'):
+        mask_confusion(tmp_path, tmp_path)

@@ -130,6 +130,9 @@ def test_oracle_held_out_and_fixed(tmp_path):
 
     record = json.loads((tmp_path / 'seed.json').read_text())
     assert len(record['curve']['mIoU']) == 13
+    swept = scan(batch, record['curve']['thresholds'])
+    for key in ('mIoU', 'mPrecision', 'mRecall', 'FPR', 'FNR'):
+        assert record['curve'][key] == pytest.approx([row[key] for row in swept])
     assert set(record['per_class']['oracle']['iou']) == {'background', *CLASSES}
 
 

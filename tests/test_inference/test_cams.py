@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from mmwsss.datasets.splits import build_image_dataset
 from mmwsss.inference import cams as module
 from mmwsss.inference import multi_scale_cam
-from mmwsss.inference.cams import build_cam_dataset, generate_cams, score_cams, seed_mask
+from mmwsss.inference.cams import generate_cams, score_cams, seed_mask
 from mmwsss.models.data_preprocessor import WSSSDataPreprocessor
 
 
@@ -49,7 +50,7 @@ def config(tmp_path):
 
 
 def test_files_hold_the_multi_scale_cam_of_the_labels(config, tmp_path):
-    dataset, model = build_cam_dataset(config), Model()
+    dataset, model = build_image_dataset(config), Model()
     manifest = generate_cams(model, dataset, tmp_path / 'cams', scales=(0.5, 1), batch_size=2,
                              num_workers=0)
     # Three images of one size make batches of 2 and 1, two of the other one of 2; times 2 for the
@@ -69,14 +70,14 @@ def test_files_hold_the_multi_scale_cam_of_the_labels(config, tmp_path):
 
 
 def test_stride(config, tmp_path):
-    generate_cams(Model(), build_cam_dataset(config), tmp_path / 'cams', scales=(1, ), stride=4,
+    generate_cams(Model(), build_image_dataset(config), tmp_path / 'cams', scales=(1, ), stride=4,
                   num_workers=0)
     with np.load(tmp_path / 'cams' / 'b.npz') as file:
         assert file['cam'].shape == (2, 5, 8) and file['size'].tolist() == [20, 30]
 
 
 def test_a_run_that_was_cut_off_makes_only_what_is_missing(config, tmp_path):
-    dataset, out = build_cam_dataset(config), tmp_path / 'cams'
+    dataset, out = build_image_dataset(config), tmp_path / 'cams'
     first = generate_cams(Model(), dataset, out, scales=(1, ), num_workers=0)
     (out / 'c.npz').unlink()
     kept = (out / 'a.npz').stat().st_mtime_ns
@@ -93,33 +94,33 @@ def test_ranks_share_the_pictures(config, tmp_path, monkeypatch):
         monkeypatch.setattr(module, 'get_dist_info', lambda rank=rank: (rank, 2))
         monkeypatch.setattr(module, 'write_manifest', lambda *args: [])
         out = tmp_path / str(rank)
-        generate_cams(Model(), build_cam_dataset(config), out, scales=(1, ), num_workers=0)
+        generate_cams(Model(), build_image_dataset(config), out, scales=(1, ), num_workers=0)
         seen.append(sorted(path.stem for path in out.glob('*.npz')))
     assert seen == [['a', 'c', 'e'], ['b', 'd']]
 
 
 def test_training_mode_comes_back(config, tmp_path):
     model = Model().train()
-    generate_cams(model, build_cam_dataset(config), tmp_path / 'c', scales=(1, ), num_workers=0)
+    generate_cams(model, build_image_dataset(config), tmp_path / 'c', scales=(1, ), num_workers=0)
     assert model.training
 
 
 def test_errors_name_the_picture_or_file(config, tmp_path):
     with pytest.raises(ValueError, match='stride=0'):
-        generate_cams(Model(), build_cam_dataset(config), tmp_path / 'c', stride=0)
-    unlabelled = build_cam_dataset(dict(config, label_file=None, test_mode=True))
+        generate_cams(Model(), build_image_dataset(config), tmp_path / 'c', stride=0)
+    unlabelled = build_image_dataset(dict(config, label_file=None, test_mode=True))
     with pytest.raises(ValueError, match='"a" has no image label'):
         generate_cams(Model(), unlabelled, tmp_path / 'c', scales=(1, ), num_workers=0)
     assert not list((tmp_path / 'c').glob('*.npz'))
     out = tmp_path / 'd'
-    generate_cams(Model(), build_cam_dataset(config), out, scales=(1, ), num_workers=0)
+    generate_cams(Model(), build_image_dataset(config), out, scales=(1, ), num_workers=0)
     (out / 'b.npz').write_bytes(b'PK')
-    with pytest.raises(ValueError, match=r'b\.npz" is damaged.*delete it'):
-        generate_cams(Model(), build_cam_dataset(config), out, scales=(1, ), num_workers=0)
+    with pytest.raises(ValueError, match=r'b\.npz is not a CAM file.*delete it'):
+        generate_cams(Model(), build_image_dataset(config), out, scales=(1, ), num_workers=0)
 
 
 def test_seed_and_scores(config, tmp_path):
-    dataset = build_cam_dataset(config, masks=True)
+    dataset = build_image_dataset(config, masks=True)
     out = tmp_path / 'cams'
     for i in range(len(dataset)):
         info = dataset.get_data_info(i)

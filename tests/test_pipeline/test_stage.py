@@ -1,10 +1,36 @@
 """A stage is skipped when done, goes on when cut off, and is made again when its config changes."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from mmwsss.pipeline.stage import Stage, digest, jsonable
+from mmwsss.pipeline.fingerprint import digest
+from mmwsss.pipeline.stage import Stage as Base
+from mmwsss.structures.artifacts import jsonable
+
+
+class Worker(Base):
+    """A stage whose settings and work are given."""
+
+    def __init__(self, settings, work):
+        self._settings, self._work = settings, work
+
+    def settings(self, context):
+        return self._settings
+
+    def run(self, context, folder):
+        return self._work(folder)
+
+
+class Stage:
+    """``Stage(name, folder, settings, inputs, work)``."""
+
+    def __new__(cls, name, folder, settings, inputs, work):
+        context = SimpleNamespace(name='method', work_dir=folder.parent)
+        stage = Worker(settings, work).bind(context, folder.name, inputs)
+        stage.name = name
+        return stage
 
 
 class Work:
@@ -23,18 +49,18 @@ def test_done_is_skipped(tmp_path):
     work = Work()
     stage = Stage('s', tmp_path / 's', dict(a=1), [], work)
     assert not stage.is_done and stage.result == {}
-    assert stage.run() == dict(calls=1) and stage.is_done
-    assert Stage('s', tmp_path / 's', dict(a=1), [], work).run() == dict(calls=1)
+    assert stage.execute() == dict(calls=1) and stage.is_done
+    assert Stage('s', tmp_path / 's', dict(a=1), [], work).execute() == dict(calls=1)
     assert work.calls == 1
 
 
 def test_cut_off_goes_on_in_the_same_folder(tmp_path):
     work = Work(fail=True)
     with pytest.raises(KeyboardInterrupt):
-        Stage('s', tmp_path / 's', dict(a=1), [], work).run()
+        Stage('s', tmp_path / 's', dict(a=1), [], work).execute()
     assert not (tmp_path / 's' / 'done.json').exists()
     work.fail = False
-    assert Stage('s', tmp_path / 's', dict(a=1), [], work).run() == dict(calls=2)
+    assert Stage('s', tmp_path / 's', dict(a=1), [], work).execute() == dict(calls=2)
     assert (tmp_path / 's' / 'part1').exists()
 
 
@@ -44,8 +70,8 @@ def test_changed_settings_repeat_it_and_all_after_it(tmp_path):
     def run(**settings):
         first = Stage('first', tmp_path / '1', settings, [], works[0])
         second = Stage('second', tmp_path / '2', {}, [first], works[1])
-        first.run()
-        second.run()
+        first.execute()
+        second.execute()
 
     run(a=1)
     run(a=1)
@@ -58,23 +84,23 @@ def test_changed_settings_repeat_it_and_all_after_it(tmp_path):
 def test_inputs_must_be_done(tmp_path):
     first = Stage('first', tmp_path / '1', {}, [], Work())
     with pytest.raises(ValueError, match='"second" needs "first".*--stages'):
-        Stage('second', tmp_path / '2', {}, [first], Work()).run()
+        Stage('second', tmp_path / '2', {}, [first], Work()).execute()
 
 
 def test_foreign_files_are_left_alone(tmp_path):
     (tmp_path / 's').mkdir()
     (tmp_path / 's' / 'thesis.tex').write_text('x')
     with pytest.raises(ValueError, match='holds files that no stage made'):
-        Stage('s', tmp_path / 's', {}, [], Work()).run()
+        Stage('s', tmp_path / 's', {}, [], Work()).execute()
     assert (tmp_path / 's' / 'thesis.tex').exists()
 
 
 def test_damaged_record(tmp_path):
     stage = Stage('s', tmp_path / 's', {}, [], Work())
-    stage.run()
+    stage.execute()
     (tmp_path / 's' / 'done.json').write_text('{"finger')
     with pytest.raises(ValueError, match=r'done\.json" is damaged.*delete it'):
-        stage.run()
+        stage.execute()
 
 
 def test_digest_and_json():
@@ -83,3 +109,82 @@ def test_digest_and_json():
     import numpy as np
     value = jsonable(dict(x=np.float32(1.5), y=[float('nan'), np.int64(3)]))
     assert json.loads(json.dumps(value)) == dict(x=1.5, y=[None, 3])
+
+
+# -- faults ----------------------------------------------------------------------------------------
+def test_kill_while_the_mark_is_written_blocks_nothing(tmp_path):
+    folder = tmp_path / 's'
+    folder.mkdir()
+    (folder / '.stage.json.abcd1234').write_text('{"fing')
+    work = Work()
+    assert Stage('s', folder, {}, [], work).execute() == dict(calls=1)
+    assert not list(folder.glob('.*'))
+
+
+def test_damaged_mark_blocks_nothing(tmp_path):
+    work = Work(fail=True)
+    with pytest.raises(KeyboardInterrupt):
+        Stage('s', tmp_path / 's', {}, [], work).execute()
+    (tmp_path / 's' / 'stage.json').write_text('{"fing')
+    work.fail = False
+    assert Stage('s', tmp_path / 's', {}, [], work).execute() == dict(calls=2)
+    assert not (tmp_path / 's' / 'part1').exists()  # whose it was is not known
+
+
+def test_done_goes_before_the_folder_is_emptied(tmp_path, monkeypatch):
+    """A kill in the middle of the removal must not leave a rest that counts as done."""
+    import pathlib
+    Stage('s', tmp_path / 's', dict(a=1), [], Work()).execute()
+    unlink = pathlib.Path.unlink
+
+    def dies(self, missing_ok=False):
+        if self.name.startswith('part'):
+            raise KeyboardInterrupt
+        unlink(self, missing_ok)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pathlib.Path, 'unlink', dies)
+        Stage('s', tmp_path / 's', dict(a=2), [], Work()).execute()
+    assert not (tmp_path / 's' / 'done.json').exists()
+    assert not Stage('s', tmp_path / 's', dict(a=1), [], Work()).is_done
+    assert Stage('s', tmp_path / 's', dict(a=1), [], Work()).execute() == dict(calls=1)
+
+
+def test_temporary_files_are_swept(tmp_path):
+    work = Work(fail=True)
+    with pytest.raises(KeyboardInterrupt):
+        Stage('s', tmp_path / 's', {}, [], work).execute()
+    (tmp_path / 's' / 'sub').mkdir()
+    (tmp_path / 's' / 'sub' / '.a.png.x_9a8b7c').write_text('')
+    (tmp_path / 's' / '.hidden').write_text('')
+    work.fail = False
+    Stage('s', tmp_path / 's', {}, [], work).execute()
+    assert not (tmp_path / 's' / 'sub' / '.a.png.x_9a8b7c').exists()
+    assert (tmp_path / 's' / '.hidden').exists() and (tmp_path / 's' / 'part1').exists()
+
+
+@pytest.mark.parametrize(('damage', 'verify'), [('delete', False), ('truncate', False),
+                                                ('flip', True)])
+def test_damaged_files_of_a_finished_stage_are_made_again(tmp_path, damage, verify):
+    def work(folder):
+        made = []
+        for name in 'ab':
+            if not (folder / name).is_file():
+                (folder / name).write_text(f'content {name}')
+                made.append(name)
+        return dict(made=made)
+
+    def stage():
+        return Stage('s', tmp_path / 's', {}, [], work)
+
+    assert stage().execute() == dict(made=['a', 'b'])
+    path = tmp_path / 's' / 'a'
+    if damage == 'delete':
+        path.unlink()
+    else:
+        path.write_text('' if damage == 'truncate' else 'content X')
+    if verify:
+        assert stage().execute() == dict(made=['a', 'b'])  # sizes agree
+    assert stage().execute(verify=verify) == dict(made=['a'])
+    assert path.read_text() == 'content a'
+    assert stage().execute(verify=True) == dict(made=['a'])  # whole, skipped

@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from projects.example_method.entropy import EntropySpread, entropy_loss  # noqa: E402
+from projects.example_method.metric import ObjectIoU  # noqa: E402
+from projects.example_method.refiner import PartsMask, drop_small_parts  # noqa: E402
 
 
 def test_against_numpy():
@@ -86,3 +88,74 @@ def test_its_data_view(monkeypatch, tmp_path):
     assert set(losses) == {'loss_cls', 'entropy.loss_spread', 'blurred.loss_spread'}
     with pytest.raises(ValueError, match='sigma'):
         BlurredView(sigma=(2, 1))
+def test_drop_small_parts():
+    scores = np.zeros((2, 6, 10), np.float32)
+    scores[0] = 0.3
+    scores[1, :4, :5] = 0.9  # 20 pixels
+    scores[1, 5, 8:] = 0.9   # 2 pixels
+    scores[1, :3, 9] = 0.9   # 3 pixels, apart from both
+    result = drop_small_parts(scores, 0.125).argmax(0)
+    expected = np.zeros((6, 10), int)
+    expected[:4, :5], expected[:3, 9] = 1, 1
+    assert (result == expected).all()
+    with pytest.raises(ValueError, match='share=2'):
+        PartsMask(share=2, bg=0.3)
+
+
+def test_object_iou():
+    metric = ObjectIoU()
+    pred, gt = np.array([[0, 1, 2, 255, 3]]), np.array([[0, 2, 2, 1, 0]])
+    metric.process(None, [dict(pred_mask=pred, gt_sem_seg=gt)])
+    assert metric.compute_metrics(metric.results) == dict(IoU=pytest.approx(100 * 2 / 3))
+
+
+@pytest.mark.slow
+def test_refiner_metric_and_stage_in_pipeline_tool_and_report(tmp_path, monkeypatch):
+    """All are named in the config only."""
+    import json
+    import subprocess
+
+    from mmwsss.inference import read_config
+    from mmwsss.pipeline import Pipeline
+    from mmwsss.pipeline.report import print_table, rows_of, write_report
+    from mmwsss.structures.artifacts import read_mask
+    monkeypatch.chdir(ROOT)
+    file = 'projects/example_method/configs/parts_shapes.py'
+    data = dict(data_root=str(tmp_path / 'shapes'), num_images=6, image_size=48)
+    options = {f'{loader}_dataloader.dataset.{key}': value
+               for loader in ('train', 'val', 'test') for key, value in data.items()}
+    options.update({'train_dataloader.batch_size': 3, 'train_dataloader.num_workers': 0,
+                    'train_dataloader.persistent_workers': False, 'pipeline.baseline': None,
+                    'pipeline.cam.num_workers': 0, 'pipeline.mask.num_workers': 0,
+                    'train_cfg.max_epochs': 1, 'train_cfg.val_begin': 9})
+    cfg = read_config(file, options)
+    pipeline = Pipeline(cfg, tmp_path / 'w', device='cpu')
+    results = pipeline.run()
+    assert list(pipeline.stages) == ['classify', 'cam', 'mask', 'metrics', 'coverage']
+    split = pipeline.context.scored[0]
+    masks = {name: read_mask(tmp_path / 'w' / 'mask' / f'{name}.png') for name in split.names}
+    truth = {name: split.ground_truth(name) for name in split.names}
+    both = sum(((masks[n] > 0) & (truth[n] > 0)).sum() for n in masks)
+    either = sum(((masks[n] > 0) | (truth[n] > 0)).sum() for n in masks)
+    value = results['metrics'][split.name]['object/IoU']
+    assert value == pytest.approx(100 * both / either)
+    covered = np.mean([100 * (mask > 0).mean() for mask in masks.values()])
+    assert results['coverage']['splits'][split.name] == pytest.approx(covered)
+
+    row = rows_of(pipeline)[0]
+    assert f'{value:.2f}' in row and f'{covered:.1f}' in row
+    print_table(pipeline)
+    text = write_report(pipeline, 'x').read_text()
+    assert 'object/IoU' in text and 'outlines' in text and 'covered' in text
+    figures = json.loads((tmp_path / 'w' / 'report' / 'metrics.json').read_text())
+    assert figures[pipeline.name][split.name]['coverage'] == pytest.approx(covered)
+
+    dumped = [f'{key}={value}' for key, value in options.items()]
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', 'tools/generate_masks.py', file, '--cams',
+         str(tmp_path / 'w' / 'cam'), '--out', str(tmp_path / 'tool'), '--num-workers', '0',
+         '--refine', 'type=PartsMask', 'share=0.2', f'bg={results["mask"]["threshold"]}',
+         '--cfg-options', *dumped], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for path in (tmp_path / 'w' / 'mask').glob('*.png'):
+        assert path.read_bytes() == (tmp_path / 'tool' / path.name).read_bytes()

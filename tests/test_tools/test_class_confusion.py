@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmwsss.datasets import ShapesDataset
-from mmwsss.utils.masks import read_mask, write_mask
+from mmwsss.structures.artifacts import read_mask, write_mask
 
 ROOT = Path(__file__).parents[2]
 CONFIG = '''

@@ -11,18 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
+from mmwsss.inference import masks as stage
+from mmwsss.inference.masks import generate_masks, refiner_config
 from mmwsss.models.refiners import make_crf
-from mmwsss.pipeline import masks as stage
-from mmwsss.pipeline.masks import (
-    fitting_radius,
-    generate_masks,
-    pool_scores,
-    refiner_config,
-    reliable_pixels,
-    with_background,
-)
+from mmwsss.models.refiners.masks import reliable_pixels, with_background
+from mmwsss.models.refiners.random_walk import fitting_radius, pool_scores
 from mmwsss.registry import MODELS
-from mmwsss.utils.masks import read_mask
+from mmwsss.structures.artifacts import read_mask
 
 ROOT = Path(__file__).parents[2]
 R38 = dict(type='ResNet38d', width=1 / 32, out_indices=(4, 5, 6), norm_eval=False, frozen_stages=-1)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mmwsss.evaluation import confusion_matrix
-from mmwsss.pipeline.masks import refiner_config
+from mmwsss.inference import refiner_config
 from mmwsss.registry import MODELS
-from mmwsss.utils.masks import write_mask
+from mmwsss.structures.artifacts import read_mask, write_mask
 
 TOOL = Path(__file__).parents[2] / 'tools/analysis_tools/sweep_refinement.py'
 spec = importlib.util.spec_from_file_location('sweep_refinement', TOOL)
@@ -51,9 +51,9 @@ def test_equals_each_setting_on_its_own(name, unary, tmp_path):
                      log_steps=[3, 2], thresholds=(0.1, 0.9, 0.2), crf=['eps'], device='cpu',
                      bg=[0.3, 0.5, 0.7], unary=unary,
                      network=options.pop('network', None), checkpoint=options.get('checkpoint'))
-    sweep = tool.Sweep(args, 3, np.arange(256))
-    results = sweep(dict(name='a', img_path=str(tmp_path / 'a.png'),
-                         seg_map_path=str(tmp_path / 'gt.png')))
+    split = Namespace(num_classes=3, ground_truth=lambda name: read_mask(tmp_path / 'gt.png'))
+    sweep = tool.Sweep(args, split)
+    results = sweep(dict(name='a', img_path=str(tmp_path / 'a.png')))
     expected_number = dict(none=3, crf=5, psa=4 * 3, irn=4)[name]
     assert len(results) == expected_number
     for setting, counts in results.items():

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -28,3 +33,20 @@ def test_tools_without_a_runner_join_on_gpus_too(monkeypatch):
     setup_launcher(cfg, 'pytorch')
     assert joined == [(('pytorch', ), dict(backend='nccl'))]
     assert 'model_wrapper_cfg' not in cfg
+
+
+def test_registering_needs_no_import_of_the_user():
+    """In a process of its own, since this one has imported all of it."""
+    program = (
+        'import sys, mmwsss\n'
+        'from mmwsss.utils import register_all_modules\n'
+        'assert not any(name.startswith("mmwsss.models") for name in sys.modules)\n'
+        'register_all_modules()\n'
+        'from mmengine.registry import DefaultScope, MODELS\n'
+        'from mmseg.registry import DATASETS\n'
+        'assert DefaultScope.get_current_instance().scope_name == "mmwsss"\n'
+        'assert "WSSSClassifier" in MODELS.children["mmwsss"].module_dict\n'
+        'assert "PseudoMaskDataset" in DATASETS.module_dict\n')
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, '-c', program], cwd=root, check=True, timeout=120,
+                   env=dict(os.environ, PYTHONPATH=str(root)))

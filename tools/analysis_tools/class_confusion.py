@@ -4,12 +4,11 @@
 
 For the pairs of classes that share images most often: of the pixels of the one, how many in a
 hundred have the other's id in a folder of masks. Several folders (a base, and CSD on it) are put
-side by side; a pattern in quotes, 'seed_*/mask', is one column of all its folders together. Exact
-masks and images are those of the config's val_dataloader.
+side by side; a pattern in quotes, 'seed_*/mask', is one column of all its folders together. Ground
+truth and images are those of the config's val_dataloader.
 """
 
 import argparse
-import os
 import sys
 from glob import glob
 from pathlib import Path
@@ -21,10 +20,10 @@ import numpy as np
 import torch
 
 from mmwsss.datasets import cooccurrence_matrix
+from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import class_confusions, mask_confusion, mean_scores
-from mmwsss.inference.cams import read_config
-from mmwsss.pipeline.pipeline import Split
-from mmwsss.utils import friendly_errors
+from mmwsss.inference import read_config
+from mmwsss.utils.cli import make_parser, run_tool
 
 
 def together(labels: np.ndarray, count: int) -> list[tuple[int, int]]:
@@ -40,30 +39,27 @@ def together(labels: np.ndarray, count: int) -> list[tuple[int, int]]:
     return [(i + 1, j + 1) for i, j in pairs if matrix[i, j] > 0]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='of the method; says which images are scored')
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__, 'config')
     parser.add_argument('masks', nargs='+', help='folders of <name>.png, or patterns')
     parser.add_argument('--pairs', type=int, default=10, help='so many pairs of classes')
-    args = parser.parse_args()
-    # So that custom_imports finds what lies in the working folder, as projects/.
-    sys.path.insert(0, os.getcwd())
-    with friendly_errors():
-        compare(args.config, args.masks, args.pairs)
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    compare(args.config, args.masks, args.pairs)
 
 
 def compare(config: str, folders: list[str], count: int) -> None:
     """Print the table of folders of masks."""
     split = Split(read_config(config).val_dataloader.dataset)
-    classes = split.dataset.metainfo['classes']
-    names = ('background', *classes)
+    names = ('background', *split.classes)
     pairs = together(split.dataset.label_matrix(), count)
     if not pairs:
         raise SystemExit('no image has two classes, so none can be mixed up')
     rates, scores = [], []
     for folder in folders:
-        runs = [mask_confusion(run, split.gt_dir, split.names, len(classes), split.gt_ids)
+        runs = [mask_confusion(run, split)
                 for run in sorted(glob(folder)) or [folder]]
         records = class_confusions(sum(runs), pairs)
         rates.append({(r['exact'], r['called']): r['rate'] for r in records})
@@ -82,4 +78,4 @@ def compare(config: str, folders: list[str], count: int) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

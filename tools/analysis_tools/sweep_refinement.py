@@ -13,8 +13,6 @@ constant backgrounds from one histogram. Tune on images that you do not report.
 """
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Iterator
 
@@ -22,25 +20,17 @@ import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
 # isort: split
 import numpy as np
-import torch
-import torch.nn.functional as F
-from mmengine.config import DictAction
 
+from mmwsss.datasets.mask_ids import mask_ids_of
+from mmwsss.datasets.splits import Split
 from mmwsss.datasets.transforms import LoadImage
-from mmwsss.evaluation import (
-    confusion_matrix,
-    load_cam,
-    mean_scores,
-    resize_cam,
-    seed_confusion,
-    threshold_range,
-)
-from mmwsss.inference.cams import build_cam_dataset, read_config
-from mmwsss.models.refiners import irn_affinity, make_crf, psa_affinity, random_walk
-from mmwsss.pipeline.masks import fitting_radius, pool_scores, refiner_config, with_background
+from mmwsss.evaluation import confusion_matrix, mean_scores, seed_confusion, threshold_range
+from mmwsss.inference import read_config, refiner_config
+from mmwsss.models.refiners import make_crf, with_background
+from mmwsss.models.utils.cam import resize_cam
 from mmwsss.registry import MODELS
-from mmwsss.utils import atomic_write, friendly_errors
-from mmwsss.utils.masks import read_mask
+from mmwsss.structures.artifacts import load_cam, write_record
+from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
 
@@ -52,13 +42,13 @@ class Sweep:
     ``(name, value)`` pairs, to a confusion matrix, or to those of all thresholds (``bg=None``).
     """
 
-    def __init__(self, args: argparse.Namespace, num_classes: int, gt_ids: np.ndarray):
+    def __init__(self, args: argparse.Namespace, split: Split):
         self.cam_dir = args.cams
-        self.num_classes = num_classes
-        self.gt_ids = gt_ids
+        self.split = split
+        self.num_classes = split.num_classes
         self.alphas = args.alpha
         self.betas = args.beta
-        self.steps = sorted(2**log for log in set(args.log_steps))
+        self.log_steps = args.log_steps
         self.thresholds = threshold_range(*args.thresholds)
         self.settings = dict(none=self.seeds, crf=self.crf, psa=self.psa, irn=self.irn)[args.refine]
         self.crfs = {name: make_crf(name) for name in args.crf}
@@ -73,15 +63,15 @@ class Sweep:
     def __call__(self, info: dict) -> dict:
         image = self.load(dict(img_path=info['img_path']))['img']
         cam, keys, _ = load_cam(f'{self.cam_dir}/{info["name"]}.npz')
-        gt = self.gt_ids[read_mask(info['seg_map_path'])].astype(np.uint8)
+        gt = self.split.ground_truth(info['name'])
         cam = resize_cam(cam, image.shape[:2]).numpy()
         results = {}
         for setting, scores, constant in self.settings(image, cam):
             if constant:
                 counts = seed_confusion(scores, keys, gt, self.thresholds, self.num_classes)
             else:
-                names = np.concatenate([[0], keys + 1]).astype(np.uint8)
-                counts = confusion_matrix(names[scores.argmax(0)], gt, self.num_classes)
+                mask = mask_ids_of(keys)[scores.argmax(0)]
+                counts = confusion_matrix(mask, gt, self.num_classes)
             results[tuple(setting.items())] = counts
         return results
 
@@ -100,16 +90,10 @@ class Sweep:
                 yield dict(crf=name, **background), refined, False
 
     def psa(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
-        features = self.refiner.features(image)
-        size = features.shape[-2:]
         backgrounds = [with_background(cam, alpha=alpha)[:1] for alpha in self.alphas]
         stack = np.concatenate([np.ones_like(cam[:1]), *backgrounds, cam])
-        stack, stride = pool_scores(torch.from_numpy(stack).to(features.device), size)
-        radius = fitting_radius(self.refiner.radius, size)
-        affinity = psa_affinity(features[None], radius)
-        for beta, step, walked in self.walks(stack, affinity, radius):
-            setting = dict(beta=beta, log_steps=int(step).bit_length() - 1)
-            walked = self.full(walked, stride, image)
+        for beta, log, walked in self.refiner.walks(image, stack, self.betas, self.log_steps):
+            setting = dict(beta=beta, log_steps=log)
             ones, scores = walked[:1], walked[1 + len(self.alphas):]
             # A constant background walks like the constant 1, up to the padding.
             yield setting, np.clip(scores / np.maximum(ones, 1e-12), 0, 1), True
@@ -117,27 +101,8 @@ class Sweep:
                 yield dict(setting, alpha=alpha), np.concatenate([walked[i:i + 1], scores]), False
 
     def irn(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
-        edge = self.refiner.edge(image)
-        stride = -(-image.shape[1] // edge.shape[1])
-        source = F.interpolate(torch.from_numpy(cam)[None].to(edge), edge.shape, mode='bilinear')[0]
-        affinity = irn_affinity(edge[None], self.refiner.radius)
-        walks = self.walks(source * (1 - edge), affinity, self.refiner.radius)
-        for beta, step, walked in walks:
-            walked = self.full(walked, stride, image)
-            setting = dict(beta=beta, log_steps=int(step).bit_length() - 1)
-            yield setting, walked / max(walked.max(), 1e-12), True
-
-    def walks(self, scores: torch.Tensor, affinity: torch.Tensor, radius: int) -> Iterator[tuple]:
-        for beta in self.betas:
-            stages = random_walk(scores[None], affinity**beta, self.steps, radius)
-            for step, walked in zip(self.steps, stages):
-                yield beta, step, walked[0]
-
-    @staticmethod
-    def full(walked: torch.Tensor, stride: int, image: np.ndarray) -> np.ndarray:
-        size = [side * stride for side in walked.shape[-2:]]
-        walked = F.interpolate(walked[None], size, mode='bilinear', align_corners=False)[0]
-        return walked[:, :image.shape[0], :image.shape[1]].cpu().numpy()
+        for beta, log, walked in self.refiner.walks(image, cam, self.betas, self.log_steps):
+            yield dict(beta=beta, log_steps=log), walked / max(walked.max(), 1e-12), True
 
 
 def table(totals: dict, thresholds: np.ndarray) -> list[dict]:
@@ -156,9 +121,7 @@ def table(totals: dict, thresholds: np.ndarray) -> list[dict]:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of the classifier (for its data set)')
+    parser = make_parser(__doc__, 'config')
     parser.add_argument('--cams', required=True, help='folder of CAM files')
     parser.add_argument('--refine', required=True, choices=('none', 'crf', 'psa', 'irn'))
     parser.add_argument('--loader', default='val', choices=('train', 'val', 'test'))
@@ -175,28 +138,19 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--crf', nargs='+', default=['psa'], help='presets')
     parser.add_argument('--network', help='psa, irn: config that the network was trained with')
     parser.add_argument('--checkpoint', help='psa, irn: its weights')
-    parser.add_argument('--device')
     parser.add_argument('--num-workers', type=int, default=2)
     parser.add_argument('--out', help='write all rows to this JSON file')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    add_arguments(parser, 'device', 'cfg_options')
     return parser.parse_args()
 
 
-def main() -> int:
-    args = parse_args()
-    # So that custom_imports finds what lies in the working folder, as projects/.
-    sys.path.insert(0, os.getcwd())
-    with friendly_errors():
-        run(args)
-    return 0
-
-
 def run(args: argparse.Namespace) -> None:
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
-    dataset = build_cam_dataset(cfg[f'{args.loader}_dataloader']['dataset'], masks=True)
-    infos = [dataset.get_data_info(i) for i in range(len(dataset))][:args.images]
-    sweep = Sweep(args, len(dataset.metainfo['classes']), dataset.mask_lut)
+    cfg = read_config(args.config, args.cfg_options)
+    split = Split(cfg[f'{args.loader}_dataloader']['dataset'])
+    if not split.has_ground_truth:
+        raise ValueError(f'the images of {args.loader}_dataloader have no ground truth to score on')
+    infos = [split.dataset.get_data_info(i) for i in range(len(split))][:args.images]
+    sweep = Sweep(args, split)
     on_gpu = hasattr(sweep, 'refiner') and sweep.refiner.device.type != 'cpu'
     totals: dict = {}
     results = ordered_map(sweep, infos, 0 if on_gpu else args.num_workers)
@@ -213,9 +167,8 @@ def run(args: argparse.Namespace) -> None:
     for row in rows:
         print(' '.join(f'{row.get(key, "-"):>10}' for key in keys))
     if args.out:
-        with atomic_write(args.out) as file:
-            json.dump(rows, file, indent=2)
+        write_record(args.out, rows)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(run, parse_args()))

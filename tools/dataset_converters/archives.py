@@ -5,15 +5,15 @@ import os
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterator, Optional, Tuple, Union
 
 from mmwsss.utils import atomic_write
 
 # From a name in the source to the path below the output folder, or None if it is not wanted. It
 # makes the path itself, so that no name in an archive can lead outside.
-Wanted = Callable[[str], Optional[str]]
+Wanted = Callable[[str], str | None]
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def _naming(source: Path) -> Iterator[None]:
                          'again') from None
 
 
-def read_files(source: Union[str, Path], wanted: Wanted) -> Iterator[Tuple[str, Callable]]:
+def read_files(source: str | Path, wanted: Wanted) -> Iterator[tuple[str, Callable]]:
     """All wanted regular files of a source; links and devices are passed over.
 
     Args:
@@ -73,7 +73,7 @@ def read_files(source: Union[str, Path], wanted: Wanted) -> Iterator[Tuple[str, 
                     yield target, read
 
 
-def copy_files(source: Union[str, Path], wanted: Wanted, out: Union[str, Path]) -> int:
+def copy_files(source: str | Path, wanted: Wanted, out: str | Path) -> int:
     """Copy the wanted files that ``out`` does not have yet, each whole or not at all.
 
     Returns:

@@ -14,8 +14,8 @@ import functools
 import json
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -23,8 +23,8 @@ from archives import copy_files
 
 from mmwsss.datasets import COCOImageLabelDataset
 from mmwsss.datasets.coco import category_index
+from mmwsss.structures.artifacts import write_mask
 from mmwsss.utils import atomic_write
-from mmwsss.utils.masks import write_mask
 from mmwsss.utils.parallel import ordered_map
 
 CLASSES = COCOImageLabelDataset.METAINFO['classes']
@@ -32,7 +32,7 @@ CLASSES = COCOImageLabelDataset.METAINFO['classes']
 COUNTS = dict(train=(82783, 82081), val=(40504, 40137))
 
 
-def decode_counts(text: Union[str, bytes]) -> List[int]:
+def decode_counts(text: str | bytes) -> list[int]:
     """Run lengths of COCO's compressed RLE.
 
     Each number is written in groups of five bits from the lowest on, as characters from ``'0'`` on;
@@ -42,7 +42,7 @@ def decode_counts(text: Union[str, bytes]) -> List[int]:
     Raises:
         ValueError: The text ends in the middle of a number.
     """
-    counts: List[int] = []
+    counts: list[int] = []
     number = shift = 0
     for byte in text.encode() if isinstance(text, str) else text:
         group = byte - 48
@@ -98,7 +98,7 @@ def polygon_mask(polygons: Sequence[Sequence[float]], height: int, width: int) -
     return mask
 
 
-def draw_mask(height: int, width: int, items: Sequence[Tuple[int, float, object]]) -> np.ndarray:
+def draw_mask(height: int, width: int, items: Sequence[tuple[int, float, object]]) -> np.ndarray:
     """uint8 ``(H, W)`` of things ``(class index, area, segmentation)``, the largest first."""
     mask = np.zeros((height, width), np.uint8)
     for index, _, segmentation in sorted(items, key=lambda item: -item[1]):
@@ -110,7 +110,7 @@ def draw_mask(height: int, width: int, items: Sequence[Tuple[int, float, object]
     return mask
 
 
-def _write(folder: Path, item: Tuple[str, int, int, list]) -> None:
+def _write(folder: Path, item: tuple[str, int, int, list]) -> None:
     name, height, width, objects = item
     path = folder / f'{name}.png'
     if not path.exists():
@@ -121,7 +121,7 @@ def _write(folder: Path, item: Tuple[str, int, int, list]) -> None:
         write_mask(path, mask)
 
 
-def read_instances(path: Path) -> List[Tuple[str, int, int, list]]:
+def read_instances(path: Path) -> list[tuple[str, int, int, list]]:
     """Images ``(name, height, width, [(class index, area, segmentation), ...])`` by name.
 
     Raises:
@@ -145,8 +145,8 @@ def convert(annotations: str,
             images: Sequence[str],
             out: str,
             splits: Sequence[str] = ('train', 'val'),
-            counts: Optional[Dict[str, tuple]] = None,
-            num_workers: int = 0) -> Dict[str, Tuple[int, int]]:
+            counts: dict[str, tuple] | None = None,
+            num_workers: int = 0) -> dict[str, tuple[int, int]]:
     """Do what the script says.
 
     Args:

@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmwsss.structures.artifacts import read_mask
 from mmwsss.utils import atomic_write
-from mmwsss.utils.masks import read_mask
 
 
 def saliency_of(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -12,15 +12,14 @@ import argparse
 import io
 import re
 from pathlib import Path
-from typing import Dict, List, Optional, Set
 
 import cv2
 import numpy as np
 from archives import copy_files, read_files
 from scipy.io import loadmat
 
+from mmwsss.structures.artifacts import write_mask
 from mmwsss.utils import atomic_write
-from mmwsss.utils.masks import write_mask
 
 COUNTS = dict(train=1464, val=1449, train_aug=10582)
 _VOC = re.compile(r'(?:^|/)VOC2012/((?:JPEGImages/\w+\.jpg)|(?:Annotations/\w+\.xml)|'
@@ -29,12 +28,12 @@ _VOC = re.compile(r'(?:^|/)VOC2012/((?:JPEGImages/\w+\.jpg)|(?:Annotations/\w+\.
 _SBD = re.compile(r'(?:^|/)dataset/((?:cls/\w+\.mat)|(?:(?:train|val)\.txt))$')
 
 
-def _wanted(pattern: 're.Pattern', name: str) -> Optional[str]:
+def _wanted(pattern: 're.Pattern', name: str) -> str | None:
     match = pattern.search(name)
     return match and match[1]
 
 
-def _ids(text: str) -> List[str]:
+def _ids(text: str) -> list[str]:
     return [line.split()[0] for line in text.splitlines() if line.strip()]
 
 
@@ -63,10 +62,10 @@ def sbd_mask(data: bytes, name: str, void_width: int = 0) -> np.ndarray:
 
 
 def convert(voc: str,
-            sbd: Optional[str],
+            sbd: str | None,
             out: str,
-            counts: Optional[Dict[str, int]] = None,
-            void_width: int = 0) -> Dict[str, int]:
+            counts: dict[str, int] | None = None,
+            void_width: int = 0) -> dict[str, int]:
     """Do what the script says.
 
     Args:
@@ -88,12 +87,12 @@ def convert(voc: str,
         raise ValueError(f'"{voc}" has no folder VOC2012 with JPEGImages; is it '
                          'VOCtrainval_11-May-2012.tar?')
     lists = out / 'ImageSets' / 'Segmentation'
-    ids: Dict[str, List[str]] = {}
+    ids: dict[str, list[str]] = {}
     for part in ('train', 'val'):
         if not (lists / f'{part}.txt').is_file():
             raise FileNotFoundError(f'no list "{lists / part}.txt" of VOC 2012 in "{voc}"')
         ids[part] = _ids((lists / f'{part}.txt').read_text())
-    official: Set[str] = set(ids['train']) | set(ids['val'])
+    official: set[str] = set(ids['train']) | set(ids['val'])
     masks = out / 'SegmentationClassAug'
     for name in sorted(official):
         source, target = out / 'SegmentationClass' / f'{name}.png', masks / f'{name}.png'
@@ -102,7 +101,7 @@ def convert(voc: str,
         if not target.exists():
             with atomic_write(target, 'wb') as file:
                 file.write(source.read_bytes())
-    extra: Set[str] = set()
+    extra: set[str] = set()
     for target, read in read_files(sbd, lambda name: _wanted(_SBD, name)) if sbd else ():
         name = Path(target).stem
         if target.endswith('.txt'):

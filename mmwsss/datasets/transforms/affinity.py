@@ -5,6 +5,7 @@ from mmcv.transforms import BaseTransform
 
 from mmwsss.registry import TRANSFORMS
 
+from ..mask_ids import mask_ids_of
 from .geometry import MAP_FILL
 
 MAP_FILL['affinity_scores'] = 0
@@ -65,7 +66,7 @@ class AffinityLabels(BaseTransform):
         height, width = (side // self.stride for side in scores.shape[:2])
         scores = scores[:height * self.stride, :width * self.stride].reshape(
             height, self.stride, width, self.stride, 2, -1).mean((1, 3))
-        names = np.concatenate([[0], results['affinity_keys'] + 1]).astype(np.uint8)
+        names = mask_ids_of(results['affinity_keys'])
         low, high = (names[scores[:, :, i].argmax(-1)] for i in range(2))
         label = np.where(low == 0, 255, low)
         label[high == 0] = 0

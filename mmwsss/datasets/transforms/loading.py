@@ -9,7 +9,7 @@ from mmengine import fileio
 from PIL import Image
 
 from mmwsss.registry import TRANSFORMS
-from mmwsss.utils.masks import read_mask
+from mmwsss.structures.artifacts import read_mask
 
 
 def _read(path: str, what: str) -> bytes:
@@ -88,13 +88,9 @@ class LoadMask(BaseTransform):
             raise ValueError(
                 f'"{path}" has height and width {mask.shape}, but its image '
                 f'"{results["img_path"]}" {results["img"].shape[:2]}; make them one size')
-        if self.key == 'gt_seg_map':
-            mask = self.translate(mask, results['mask_lut'], path)
-        elif self.key == 'prior_mask':
-            lut = np.full(256, -1, np.int16)
-            ids = [*range(min(results['num_classes'], 254) + 1), 255]
-            lut[ids] = ids
-            mask = self.translate(mask, lut, path)
+        if self.key != 'saliency':
+            ids = results['mask_ids']
+            mask = (ids if self.key == 'gt_seg_map' else ids.of_chosen).decode(mask, path)
         results[self.key] = mask
         return results
 
@@ -107,15 +103,3 @@ class LoadMask(BaseTransform):
             raise ValueError(f'saliency map "{path}" cannot be decoded; restore it or take it off '
                              'the list')
         return grey
-
-    @staticmethod
-    def translate(mask: np.ndarray, lut: np.ndarray, path: str) -> np.ndarray:
-        """Map the ids of a file by a table of 256, in which -1 is out of range."""
-        used = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
-        wrong = used[lut[used] < 0]
-        if wrong.size:
-            raise ValueError(
-                f'mask "{path}" has the class id {wrong[0]}, out of range: ids are 0 (background) '
-                f'to {np.flatnonzero(lut >= 0)[-2]} and 255 (ignored); check the classes of the '
-                'data set, or mend the mask')
-        return lut.astype(np.uint8)[mask]

@@ -1,6 +1,6 @@
 """From the results of a pipeline to what the model takes."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch

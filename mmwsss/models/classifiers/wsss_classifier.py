@@ -1,8 +1,8 @@
 """The one classifier that every method builds on."""
 
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from mmwsss.inference.multi_scale import multi_scale_cam
+from mmwsss.models.utils.multi_scale import multi_scale_cam
 from mmwsss.registry import MODELS
 
 from ..heads.base import CAMOutput
@@ -58,7 +58,7 @@ class CAMNetwork(_Network, BaseModule):
         head: Config of the CAM head.
     """
 
-    def __init__(self, backbone: dict, head: dict, init_cfg: Optional[dict] = None):
+    def __init__(self, backbone: dict, head: dict, init_cfg: dict | None = None):
         super().__init__(init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.head = MODELS.build(head)
@@ -83,6 +83,9 @@ class WSSSClassifier(_Network, BaseModel):
         cam: How inference makes a CAM where the head does not (``dict(type='GradCAM')``).
         test_cfg: Options of :func:`multi_scale_cam` for :meth:`predict`, and ``logits=True`` to
             predict image logits as well (one more forward pass, for classification metrics).
+            :func:`~mmwsss.inference.read_config` fills in what the config's ``pipeline.cam`` says.
+        val_cam: Options that take the place of those of ``test_cfg`` in validation, and there only
+            (``dict(scales=(1., ), flip=False)`` for a cheaper one).
         data_preprocessor: Config of :class:`WSSSDataPreprocessor`.
     """
 
@@ -91,13 +94,14 @@ class WSSSClassifier(_Network, BaseModel):
                  head: dict,
                  modules: Sequence[dict] = (),
                  teacher: bool = False,
-                 networks: Optional[Dict[str, dict]] = None,
+                 networks: dict[str, dict] | None = None,
                  cls_views: Sequence[str] = ('image', ),
                  cls_weight: float = 1.,
-                 cam: Optional[dict] = None,
-                 test_cfg: Optional[dict] = None,
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None):
+                 cam: dict | None = None,
+                 test_cfg: dict | None = None,
+                 val_cam: dict | None = None,
+                 data_preprocessor: dict | None = None,
+                 init_cfg: dict | None = None):
         # Built here, since mmengine would look the type up in its own registry.
         super().__init__(
             MODELS.build(data_preprocessor or dict(type='WSSSDataPreprocessor')), init_cfg)
@@ -116,9 +120,10 @@ class WSSSClassifier(_Network, BaseModel):
         self._check_modules()
         self.cls_views = tuple(cls_views)
         self.cls_weight = cls_weight
-        self.test_cfg = dict(test_cfg or dict(scales=(1., ), flip=False))
+        self.test_cfg = dict(test_cfg or {})
+        self.val_cam = dict(val_cam or {})
         self.progress = Progress()
-        self.loaded_networks: Optional[set] = None
+        self.loaded_networks: set | None = None
 
     def _check_modules(self) -> None:
         prefixes = [module.prefix for module in self.wsss_modules]
@@ -195,15 +200,15 @@ class WSSSClassifier(_Network, BaseModel):
         """Called by the loop before every step."""
         self.progress = progress
 
-    def views(self, inputs: Dict[str, Tensor], data_samples: Dict[str, list]) -> Views:
+    def views(self, inputs: dict[str, Tensor], data_samples: dict[str, list]) -> Views:
         """The :class:`Views` of one step."""
         return Views(self.run_network, inputs, data_samples, self.progress, self.norm_is_frozen,
                      self.trains)
 
-    def loss(self, inputs: Dict[str, Tensor], data_samples: Dict[str, list]) -> Dict[str, Tensor]:
+    def loss(self, inputs: dict[str, Tensor], data_samples: dict[str, list]) -> dict[str, Tensor]:
         """Classification loss and the terms of all active modules, named ``<module>.<term>``."""
         views = self.views(inputs, data_samples)
-        active: List[Tuple[nn.Module, float]] = []
+        active: list[tuple[nn.Module, float]] = []
         for module in self.wsss_modules:
             weight = module.current_weight(self.progress)
             if weight and any(self.trains(network) for network in module.trains):
@@ -253,7 +258,7 @@ class WSSSClassifier(_Network, BaseModel):
                         f'set must provide it ({key}_dir=...) and the pipeline must load and pack '
                         'it')
 
-    def parse_losses(self, losses: Dict[str, Tensor]) -> Tuple[Tensor, Dict[str, Tensor]]:
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of the losses, and the log values averaged over all ranks."""
         total, log_vars = super().parse_losses(losses)
         if dist.get_world_size() > 1:
@@ -264,8 +269,8 @@ class WSSSClassifier(_Network, BaseModel):
 
     # -- inference ---------------------------------------------------------------------------------
     def forward(self,
-                inputs: Union[Tensor, Dict[str, Tensor]],
-                data_samples: Optional[Dict[str, list]] = None,
+                inputs: Tensor | dict[str, Tensor],
+                data_samples: dict[str, list] | None = None,
                 mode: str = 'tensor'):
         """``loss`` gives a dict of losses, ``predict`` data samples, ``tensor`` a CAMOutput."""
         if mode == 'loss':
@@ -288,6 +293,15 @@ class WSSSClassifier(_Network, BaseModel):
     def predict_logits(self, inputs: Tensor) -> Tensor:
         """Image logits ``(N, C)`` of a normalised batch ``(N, 3, H, W)``."""
         return self.extract(inputs).logits
+
+    def val_step(self, data) -> list:
+        """As ``test_step``, with the options ``val_cam``."""
+        options = self.test_cfg
+        self.test_cfg = {**options, **self.val_cam}
+        try:
+            return super().val_step(data)
+        finally:
+            self.test_cfg = options
 
     def predict(self, image: Tensor, data_samples: list) -> list:
         """Set ``pred_cam`` ``(C, H, W)`` in [0, 1], at the original size and filtered by the image

@@ -4,13 +4,12 @@ An image and its reduced copy must have the same CAM, directly (ER) and each thr
 correlation of the other (ECR). Facts from the released code.
 """
 
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmwsss.inference.multi_scale import scaled_size
+from mmwsss.models.utils.multi_scale import scaled_size
 from mmwsss.registry import MODELS
 
 from ..classifiers.views import Views
@@ -72,8 +71,8 @@ def min_pooling_loss(revised: Tensor, labels: Tensor, fraction: float = 0.25) ->
 
 
 def add_resized_view(views: Views,
-                     scale: Optional[float] = None,
-                     size: Optional[int] = None) -> str:
+                     scale: float | None = None,
+                     size: int | None = None) -> str:
     """Add the image reduced by ``scale`` (view ``x0.3``) or to ``size`` x ``size`` (``s128``).
 
     Modules that ask for the same one share it.
@@ -92,7 +91,7 @@ def add_resized_view(views: Views,
     return name
 
 
-def check_one_size(module: nn.Module, scale: Optional[float], size: Optional[int]) -> None:
+def check_one_size(module: nn.Module, scale: float | None, size: int | None) -> None:
     """A second view needs either a scale or a size."""
     if (scale is None) == (size is None):
         raise ValueError(f'{type(module).__name__}: give either scale or size, '
@@ -129,8 +128,8 @@ class SelfSupervisedEquivariantAttention(WSSSModule):
     prefix = 'seam'
 
     def __init__(self,
-                 scale: Optional[float] = None,
-                 size: Optional[int] = None,
+                 scale: float | None = None,
+                 size: int | None = None,
                  er_weight: float = 1.,
                  ecr_weight: float = 1.,
                  min_weight: float = 1.,

@@ -119,6 +119,22 @@ def random_walk(scores: Tensor,
         yield views[0][0].reshape(scores.shape).to(scores.dtype, copy=True)
 
 
+def pool_scores(scores: Tensor, size: Sequence[int]) -> tuple[Tensor, int]:
+    """Average scores ``(K, H, W)``, padded with zeros, over the cells of a map of ``size``.
+
+    Returns:
+        ``(K, h, w)`` and the stride.
+    """
+    stride = -(-scores.shape[-1] // size[1])
+    bottom, right = (side * stride - now for side, now in zip(size, scores.shape[-2:]))
+    return F.avg_pool2d(F.pad(scores, (0, right, 0, bottom))[None], stride)[0], stride
+
+
+def fitting_radius(radius: int, size: Sequence[int]) -> int:
+    """The radius, or the largest that leaves PSA a pair in a smaller map."""
+    return min(radius, size[0], (size[1] + 1) // 2)
+
+
 def propagate_psa(scores: Tensor,
                   features: Tensor,
                   radius: int = 5,

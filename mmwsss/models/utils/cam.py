@@ -1,7 +1,6 @@
 """The small operations that every method does on class activation maps."""
 
-from typing import Union
-
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -46,7 +45,7 @@ def background_score(cam: Tensor, alpha: float = 1.0) -> Tensor:
     return (1 - cam.amax(dim=1, keepdim=True)).clamp(min=0) ** alpha
 
 
-def cam_to_seed(cam: Tensor, labels: Tensor, bg_score: Union[float, Tensor]) -> Tensor:
+def cam_to_seed(cam: Tensor, labels: Tensor, bg_score: float | Tensor) -> Tensor:
     """The class of each pixel among the background and the classes of the image.
 
     Args:
@@ -63,3 +62,14 @@ def cam_to_seed(cam: Tensor, labels: Tensor, bg_score: Union[float, Tensor]) -> 
     else:
         background = torch.full_like(cam[:, :1], bg_score)
     return torch.cat([background, cam], dim=1).argmax(dim=1)
+
+
+def resize_cam(cam: np.ndarray | Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring a CAM ``(K, h, w)`` to ``size`` as float32, bilinear without aligned corners.
+
+    A CAM of no class (``K = 0``) stays one.
+    """
+    cam = torch.as_tensor(cam).float()
+    if not len(cam) or tuple(cam.shape[1:]) == tuple(size):
+        return cam if len(cam) else cam.new_zeros((0, *size))
+    return F.interpolate(cam[None], tuple(size), mode='bilinear', align_corners=False)[0]

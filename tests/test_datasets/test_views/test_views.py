@@ -14,7 +14,7 @@ from mmwsss.datasets import (
     PairedDataset,
     sample_rng,
 )
-from mmwsss.inference.cams import build_cam_dataset
+from mmwsss.datasets.splits import build_image_dataset
 from mmwsss.registry import DATA_VIEWS, DATASETS
 
 LOAD, PRIOR = dict(type='LoadImage'), dict(type='LoadMask', key='prior_mask')
@@ -209,4 +209,4 @@ def test_old_names_on_built_data_sets(data):
 
 def test_inference_needs_no_view(data):
     wrapped = dict(type='PairedDataset', dataset={**data, 'views': [dict(type='NoiseView')]})
-    assert not build_cam_dataset(wrapped).views and len(build_cam_dataset(wrapped)) == 6
+    assert not build_image_dataset(wrapped).views and len(build_image_dataset(wrapped)) == 6

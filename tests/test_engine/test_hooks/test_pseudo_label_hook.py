@@ -6,9 +6,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmwsss.engine.hooks import PseudoLabelHook
-from mmwsss.evaluation import load_cam
-from mmwsss.inference.cams import seed_mask
-from mmwsss.utils.masks import read_mask
+from mmwsss.inference import seed_mask
+from mmwsss.structures.artifacts import load_cam, read_mask
 
 PACK = dict(type='PackWSSSInputs')
 

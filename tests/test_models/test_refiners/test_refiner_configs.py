@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 
 import mmwsss.datasets  # noqa: F401
 import mmwsss.engine  # noqa: F401
-from mmwsss.pipeline.masks import generate_masks
+from mmwsss.inference import generate_masks
 from mmwsss.registry import MODELS, TRANSFORMS
 
 ROOT = Path(__file__).parents[3]
@@ -66,14 +66,14 @@ def test_networks(file):
 @pytest.mark.parametrize('kind', ['psa', 'irn'])
 def test_from_cams_to_masks(kind, folder, tmp_path):
     """Labels, training by the config through mmengine's Runner, masks; on tiny networks."""
-    from mmwsss.inference.cams import build_cam_dataset
+    from mmwsss.datasets.splits import build_image_dataset
     file = dict(psa='psa/affinity_r38_voc.py', irn='irn/irnet_r50_voc.py')[kind]
     cfg = Config.fromfile(ROOT / 'configs' / file)
     data = dict(type='ImageLabelDataset', data_root=str(folder), ann_file='list.txt',
                 label_file='labels.json', img_dir='img', metainfo=dict(classes=('x', 'y', 'z')))
-    pictures = build_cam_dataset(data)
+    images = build_image_dataset(data)
     labels = dict(psa=dict(type='AffinityScores'), irn=dict(type='IRLabel'))[kind]
-    assert not generate_masks(pictures, folder / 'cam', tmp_path / 'labels', labels).failed
+    assert not generate_masks(images, folder / 'cam', tmp_path / 'labels', labels).failed
 
     if kind == 'psa':
         cfg.model.backbone = dict(type='ResNet38d', width=1 / 32, out_indices=(4, 5, 6),
@@ -98,5 +98,5 @@ def test_from_cams_to_masks(kind, folder, tmp_path):
 
     mask = dict(psa=dict(type='PSAMask', alpha=16), irn=dict(type='IRNMask', bg=0.25))[kind]
     mask.update(model=cfg.model, checkpoint=str(next((tmp_path / 'network').glob('*.pth'))))
-    report = generate_masks(pictures, folder / 'cam', tmp_path / 'masks', mask)
+    report = generate_masks(images, folder / 'cam', tmp_path / 'masks', mask)
     assert report.made == 3 and not report.failed

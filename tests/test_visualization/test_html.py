@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 from PIL import Image
 
-from mmwsss.visualization import report
+from mmwsss.visualization import html as report
 
 
 class Balance(HTMLParser):

@@ -4,7 +4,6 @@ import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
-from typing import Optional
 
 import numpy as np
 from PIL import Image
@@ -35,7 +34,7 @@ def picture(image: np.ndarray, quality: int = 82) -> str:
     return 'data:image/jpeg;base64,' + base64.b64encode(data.getvalue()).decode()
 
 
-def number(value: Optional[float], digits: int = 1) -> str:
+def number(value: float | None, digits: int = 1) -> str:
     """A figure of a table; a dash where there is none."""
     return '–' if value is None or value != value else f'{value:.{digits}f}'
 
@@ -97,7 +96,7 @@ def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x_label
     return ''.join(parts)
 
 
-def bars(classes: Sequence[str], values: Mapping[str, Sequence[Optional[float]]],
+def bars(classes: Sequence[str], values: Mapping[str, Sequence[float | None]],
          width: int = 520) -> str:
     """An inline SVG of horizontal bars per class, 0 to 100.
 
@@ -137,7 +136,7 @@ def legend(classes: Sequence[str], palette: Sequence) -> str:
         f'{html.escape(name)}</span>' for name, color in zip(classes, palette)) + '</p>'
 
 
-def figures(cells: Sequence[tuple[str, Optional[np.ndarray]]]) -> str:
+def figures(cells: Sequence[tuple[str, np.ndarray | None]]) -> str:
     """A row of images ``(caption, RGB)``; cells without an image are left out."""
     return '<div class="row">' + ''.join(
         f'<figure><img src="{picture(image)}" alt="{html.escape(caption)}">'

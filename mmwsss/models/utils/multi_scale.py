@@ -1,6 +1,6 @@
 """Multi-scale CAM inference, one function for hook, tool and API."""
 
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ def multi_scale_cam(model: nn.Module,
                     labels: Tensor,
                     scales: Sequence[float] = (0.5, 1., 1.5, 2.),
                     flip: bool = True,
-                    size: Optional[Sequence[int]] = None,
+                    size: Sequence[int] | None = None,
                     relu: str = 'each',
                     norm: str = 'max',
                     eps: float = 1e-5) -> Tensor:

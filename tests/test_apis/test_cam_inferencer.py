@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from PIL import Image
 
 import mmwsss.models  # noqa: F401
 from mmwsss.apis import CAMInferencer
 from mmwsss.inference import load_model, multi_scale_cam, seed_mask
-from mmwsss.registry import INFERENCERS
+from mmwsss.registry import INFERENCERS, MODELS
+from mmwsss.structures.artifacts import load_cam, read_mask
 
 
 @pytest.fixture(scope='module')
@@ -106,3 +108,80 @@ def test_refiner(config, image):
     infer = CAMInferencer(config)
     infer.refiner = Refiner()
     assert (infer(image, ['cow'])['mask'] == 3).all()
+
+
+PSA_NET = dict(type='AffinityNet', in_channels=(16, 32, 128), channels=(4, 6, 8), backbone=dict(
+    type='ResNet38d', width=1 / 32, out_indices=(4, 5, 6), norm_eval=False, frozen_stages=-1))
+IRN_NET = dict(
+    type='IRNet', in_channels=(16, 16, 32, 64, 128), crop_size=64,
+    backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16,
+                  strides=(1, 2, 2, 1), out_indices=(0, 1, 2, 3)))
+
+
+@pytest.mark.parametrize('refiner', [
+    dict(type='ThresholdMask', bg=0.3), dict(type='PARMask', bg=0.3), dict(type='CRFMask', bg=0.3),
+    dict(type='PSAMask', alpha=4, log_steps=2, radius=3, model=PSA_NET),
+    dict(type='IRNMask', bg=0.25, log_steps=2, model=IRN_NET)], ids=lambda x: x['type'])
+def test_each_registered_refiner(config, image, refiner, tmp_path):
+    """The mask is what the refiner makes of the CAM that is returned."""
+    if 'model' in refiner:
+        torch.manual_seed(0)
+        path = tmp_path / 'net.pth'
+        torch.save(MODELS.build(refiner['model']).state_dict(), path)
+        refiner = dict(refiner, checkpoint=str(path), device='cpu')
+    infer = CAMInferencer(config, refiner=refiner)
+    result = infer(image, ['cat', 'cow'])
+    cam = np.stack([result['cam']['cat'], result['cam']['cow']])
+    expected = MODELS.build(refiner)(image, cam, [0, 2])
+    assert (result['mask'] == expected).all() and set(np.unique(expected)) <= {0, 1, 3}
+
+
+def test_no_refiner_is_missing_above():
+    from mmwsss.models.refiners import MaskRefiner
+    known = {name for name, kind in MODELS.module_dict.items()
+             if isinstance(kind, type) and issubclass(kind, MaskRefiner)
+             and kind.__module__.startswith('mmwsss.')}
+    assert known == {'ThresholdMask', 'PARMask', 'CRFMask', 'PSAMask', 'IRNMask'}
+
+
+def test_grey_and_pil_images(infer, image):
+    grey = image[..., 0]
+    expected = infer(np.stack([grey] * 3, axis=-1), ['cat'])['cam']['cat']
+    np.testing.assert_array_equal(infer(grey, ['cat'])['cam']['cat'], expected)
+    rgb = Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
+    np.testing.assert_array_equal(infer(rgb, ['cat'])['cam']['cat'],
+                                  infer(image, ['cat'])['cam']['cat'])
+    palette = Image.fromarray(grey).convert('P')
+    assert infer(palette, ['cat'])['mask'].shape == grey.shape
+
+
+def test_a_folder_in_batches_with_files(infer, image, tmp_path):
+    """As one image at a time, and the files hold what is returned."""
+    folder = tmp_path / 'in'
+    (folder / 'sub').mkdir(parents=True)
+    for name in ('a.png', 'b.png', 'sub/a.png'):
+        size = (40, 56) if name != 'b.png' else (32, 32)
+        cv2.imwrite(str(folder / name), np.roll(image, len(name), 0)[:size[0], :size[1]])
+    (folder / 'notes.txt').write_text('x')
+    sizes = []
+    predict = infer.model.predict_logits
+    infer.model.predict_logits = lambda x: sizes.append(len(x)) or predict(x)
+    results = infer(folder, [['cat'], ['dog'], ['cow', 'cat']], batch_size=2,
+                    out_dir=tmp_path / 'out')
+    assert [r['name'] for r in results] == ['a', 'b', 'sub/a'] and sizes == [1, 1, 1]
+    sizes.clear()
+    same = infer([image, np.roll(image, 9, 0), image[:32]], batch_size=2)
+    assert sizes == [2, 1] and len(same) == 3
+    for name, labels, result in zip(('a', 'b', 'sub/a'), (['cat'], ['dog'], ['cow', 'cat']),
+                                    results):
+        one = infer(str(folder / f'{name}.png'), labels)
+        np.testing.assert_allclose(one['cam'][labels[0]], result['cam'][labels[0]], atol=1e-5)
+        cam, keys, size = load_cam(tmp_path / 'out' / 'cams' / f'{name}.npz')
+        assert [infer.classes[key] for key in keys] == result['labels']
+        np.testing.assert_allclose(cam, list(result['cam'].values()), atol=1e-3)
+        assert size == result['mask'].shape
+        assert (read_mask(tmp_path / 'out' / 'masks' / f'{name}.png') == result['mask']).all()
+        overlay = np.asarray(Image.open(tmp_path / 'out' / 'overlays' / f'{name}.png'))
+        assert (overlay == result['overlay']).all()
+    with pytest.raises(FileNotFoundError, match='no images below'):
+        infer(tmp_path / 'out' / 'cams')

@@ -1,0 +1,249 @@
+"""From images to their CAMs, masks and overlays in one call."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from PIL import Image
+from torch import Tensor, nn
+
+from mmwsss.datasets.splits import inner_dataset
+from mmwsss.datasets.transforms import LoadImage
+from mmwsss.inference.cam_options import inference_options
+from mmwsss.inference.cams import seed_mask
+from mmwsss.inference.masks import refine
+from mmwsss.inference.model import load_model, read_config
+from mmwsss.models.utils.multi_scale import multi_scale_cam
+from mmwsss.registry import DATASETS, INFERENCERS, MODELS
+from mmwsss.structures.artifacts import save_cam, write_mask
+from mmwsss.utils.palette import voc_palette
+from mmwsss.visualization import overlay_cam, overlay_mask
+
+ImageLike = str | Path | np.ndarray | Image.Image
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+
+
+@INFERENCERS.register_module()
+class CAMInferencer:
+    """CAMs and mask of images by a trained classifier.
+
+    ::
+
+        infer = CAMInferencer('configs/ktse/ktse_r38_voc.py', 'ktse.pth')
+        result = infer('cat.jpg', labels=['cat'])
+        result['mask'], result['cam']['cat'], result['overlay']
+        infer('folder', out_dir='out')  # all its images, with files
+
+    Args:
+        model: Config, its file, or a built model with ``predict_cam`` and ``data_preprocessor``.
+        checkpoint: Weights; every key must fit.
+        device: Default: a GPU if there is one.
+        classes: Names; by default those of the config's data set.
+        palette: RGB of background and classes; likewise.
+        scales, flip: Of :func:`multi_scale_cam`; by default these and its other options are the
+            config's (:func:`~mmwsss.inference.cam_options`).
+        threshold: Background score of the mask.
+        label_threshold: Image probability from which on a class counts as present where no labels
+            are given (the most probable class always does).
+        refiner: Config of a mask refiner (``dict(type='CRFMask', bg=0.3)``); None takes the seed.
+
+    Raises:
+        FileNotFoundError, ValueError: No such file, or weights of another model.
+    """
+
+    def __init__(self,
+                 model: str | Path | Config | nn.Module,
+                 checkpoint: None | str | Path = None,
+                 device: str | None = None,
+                 classes: Sequence[str] | None = None,
+                 palette: Sequence | None = None,
+                 scales: Sequence[float] | None = None,
+                 flip: bool | None = None,
+                 threshold: float = 0.3,
+                 label_threshold: float = 0.5,
+                 refiner: dict | None = None):
+        if isinstance(model, nn.Module):
+            if checkpoint is not None:
+                raise ValueError('CAMInferencer: checkpoint= goes with a config; a built model has '
+                                 'its weights')
+            cfg = Config(dict(model=dict(test_cfg=getattr(model, 'test_cfg', None))))
+            self.model = model.eval() if device is None else model.to(device).eval()
+        else:
+            cfg = read_config(model)
+            names, colors = _classes_of(cfg)
+            classes, palette = classes or names, palette or colors
+            self.model = load_model(cfg, checkpoint, device)
+        count = self.model.num_classes
+        self.classes = tuple(classes or (f'class {i}' for i in range(count)))
+        if len(self.classes) != count:
+            raise ValueError(f'CAMInferencer: {len(self.classes)} names for {count} classes of the '
+                             'model; give classes=... in the order of training')
+        self.palette = palette or voc_palette(count + 1)
+        self.options = inference_options(cfg, scales=scales, flip=flip)
+        self.threshold = threshold
+        self.label_threshold = label_threshold
+        self.refiner = None if refiner is None else MODELS.build(refiner)
+        self._load = LoadImage()
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def __call__(self, images: ImageLike | Sequence[ImageLike], labels: Sequence | None = None,
+                 batch_size: int = 1, out_dir: None | str | Path = None) -> dict | list[dict]:
+        """
+        Args:
+            images: A file, a folder (all images below it), an uint8 array, BGR ``(H, W, 3)`` as of
+                OpenCV or grey ``(H, W)``, or a PIL image; or a list of them.
+            labels: Classes in the image by name or index; of each image for a list or a folder, or
+                names and indices that hold for all of a folder; None asks the classifier.
+            batch_size: Images of equal size that go through the network together.
+            out_dir: Also write ``cams/<name>.npz`` (as the CAM stage does), ``masks/<name>.png``
+                and ``overlays/<name>.png`` there; the name is the file's (relative to the folder),
+                or the position in the list.
+
+        Returns:
+            A dict (a list of them for a list or a folder): ``name``; ``cam`` name to ``(H, W)``
+            float32 in [0, 1]; ``mask`` uint8 ``(H, W)``, 0 background, ``1..C``; ``overlay`` RGB
+            uint8 of the mask; ``cam_overlay`` name to that of each CAM; ``labels`` the names;
+            ``scores`` name to image probability, of all classes.
+
+        Raises:
+            FileNotFoundError, ValueError: An image cannot be read, or a label is not known.
+        """
+        folder = isinstance(images, (str, Path)) and Path(images).is_dir()
+        single = not folder and (isinstance(images, (str, Path, Image.Image))
+                                 or getattr(images, 'ndim', 0) in (2, 3))
+        if folder:
+            names, images = _files(Path(images))
+        else:
+            images = [images] if single else list(images)
+            names = [Path(x).stem if isinstance(x, (str, Path)) else f'{i:05d}'
+                     for i, x in enumerate(images)]
+        if labels is None or single or folder and all(isinstance(x, (str, int)) for x in labels):
+            labels = [labels] * len(images)
+        if len(labels) != len(images):
+            raise ValueError(f'CAMInferencer: labels of {len(labels)} images for {len(images)} '
+                             'images; give one list of classes (or None) per image')
+        results = []
+        for batch in self._batches(zip(names, images, labels), batch_size):
+            for result in self._infer(*zip(*batch)):
+                if out_dir is not None:
+                    self._save(result, Path(out_dir))
+                results.append(result)
+        return results[0] if single else results
+
+    def _batches(self, items: Iterable[tuple], batch_size: int) -> Iterable[list[tuple]]:
+        """Consecutive items of one image size, at most ``batch_size`` together."""
+        batch: list[tuple] = []
+        for name, image, labels in items:
+            item = (name, self._image(image), labels)
+            if batch and (len(batch) == batch_size or item[1].shape != batch[0][1].shape):
+                yield batch
+                batch = []
+            batch.append(item)
+        if batch:
+            yield batch
+
+    def _image(self, image: ImageLike) -> np.ndarray:
+        """uint8 BGR ``(H, W, 3)``."""
+        if isinstance(image, (str, Path)):
+            return self._load(dict(img_path=str(image)))['img']
+        if isinstance(image, Image.Image):
+            return np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
+        image = np.asarray(image)
+        if image.ndim == 2:
+            image = np.repeat(image[..., None], 3, axis=2)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError('CAMInferencer: an image must be a file, a PIL image or an uint8 BGR '
+                             f'or grey array (H, W, 3) or (H, W), not {image.dtype} {image.shape}')
+        return image
+
+    def _indices(self, labels: str | int | Sequence[str | int]) -> list[int]:
+        if isinstance(labels, (str, int, np.integer)):
+            labels = [labels]
+        indices = set()
+        for label in labels:
+            if isinstance(label, str) and label in self.classes:
+                indices.add(self.classes.index(label))
+            elif isinstance(label, (int, np.integer)) and 0 <= label < len(self.classes):
+                indices.add(int(label))
+            else:
+                raise ValueError(f'CAMInferencer: no class {label!r}; there are '
+                                 f'{list(self.classes)} (or their indices from 0)')
+        return sorted(indices)
+
+    def _keys(self, probability: np.ndarray, labels: Any) -> list[int]:
+        """Indices of the classes that are given, or that the classifier finds."""
+        if labels is not None:
+            return self._indices(labels)
+        keys = np.flatnonzero(probability >= self.label_threshold).tolist()
+        return keys or [int(probability.argmax())]
+
+    @torch.no_grad()
+    def _infer(self, names: Sequence[str], images: Sequence[np.ndarray],
+               labels: Sequence) -> list[dict]:
+        """The results of images of one size."""
+        tensors = [torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+                   for image in images]
+        data = dict(inputs={'image': tensors}, data_samples={})
+        inputs: Tensor = self.model.data_preprocessor(data, False)['inputs']['image']
+        probabilities = self.model.predict_logits(inputs).sigmoid().cpu().numpy()
+        keys = [self._keys(*pair) for pair in zip(probabilities, labels)]
+        present = inputs.new_zeros(len(images), len(self.classes))
+        for row, some in zip(present, keys):
+            row[some] = 1
+        cams = multi_scale_cam(self.model, inputs, present, **self.options).float().cpu().numpy()
+        return [self._result(name, image, cam[some], some, probability)
+                for name, image, cam, some, probability
+                in zip(names, images, cams, keys, probabilities)]
+
+    def _result(self, name: str, image: np.ndarray, cam: np.ndarray, keys: list[int],
+                probability: np.ndarray) -> dict:
+        if self.refiner is None:
+            mask = seed_mask(cam, np.array(keys, np.int64), image.shape[:2], self.threshold)
+        else:
+            mask = refine(self.refiner, image, cam, keys)
+        rgb = np.ascontiguousarray(image[..., ::-1])
+        names = [self.classes[key] for key in keys]
+        return dict(
+            name=name,
+            cam=dict(zip(names, cam)),
+            mask=mask,
+            overlay=overlay_mask(rgb, mask, self.palette),
+            cam_overlay={name: overlay_cam(rgb, c) for name, c in zip(names, cam)},
+            labels=names,
+            scores=dict(zip(self.classes, probability.tolist())))
+
+    def _save(self, result: dict, folder: Path) -> None:
+        name, keys = result['name'], self._indices(result['labels'])
+        save_cam(folder / 'cams' / f'{name}.npz', np.stack(list(result['cam'].values())), keys,
+                 result['mask'].shape)
+        write_mask(folder / 'masks' / f'{name}.png', result['mask'], self.palette,
+                   ('background', *self.classes))
+        overlay = folder / 'overlays' / f'{name}.png'
+        overlay.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(result['overlay']).save(overlay)
+
+
+def _files(folder: Path) -> tuple[list[str], list[Path]]:
+    """Names (relative, without ending) and files of the images below a folder."""
+    files = sorted(path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise FileNotFoundError(f'no images below "{folder}" ({", ".join(SUFFIXES)})')
+    return [str(path.relative_to(folder).with_suffix('')) for path in files], files
+
+
+def _classes_of(cfg: Config) -> tuple[Sequence[str] | None, Sequence | None]:
+    """Names and colours that the config's data set says; nothing is read from disk."""
+    dataset = inner_dataset(cfg.get('train_dataloader', {}).get('dataset', {}))
+    known = getattr(DATASETS.get(dataset['type']), 'METAINFO', {}) if 'type' in dataset else {}
+    info = {**known, **(dataset.get('metainfo') or {})}
+    classes, palette = info.get('classes'), info.get('palette')
+    if classes and palette and len(palette) != len(classes) + 1 and known.get('classes'):
+        known_classes = list(known['classes'])
+        palette = [palette[0], *(palette[known_classes.index(name) + 1] for name in classes)]
+    return classes, palette

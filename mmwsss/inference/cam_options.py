@@ -1,0 +1,78 @@
+"""How a config makes its CAMs: the one answer, for pipeline, tools, hook, API and validation."""
+
+import inspect
+import math
+from typing import Any
+
+from mmengine.config import Config
+
+from mmwsss.models.utils.multi_scale import multi_scale_cam
+from mmwsss.registry import MODELS
+
+# Options of the inference, which validation has as well, and of the making of files.
+INFERENCE = {name: parameter.default
+             for name, parameter in inspect.signature(multi_scale_cam).parameters.items()
+             if parameter.default is not inspect.Parameter.empty and name not in ('size', 'eps')}
+FILES = dict(stride=1, batch_size=1, num_workers=2)
+
+
+def cam_options(cfg: Config, **overrides: Any) -> dict:
+    """Options of :func:`generate_cams` that a config asks for.
+
+    They are the defaults of :func:`multi_scale_cam` under the config's ``model.test_cfg`` under its
+    ``pipeline.cam`` under ``overrides``.
+
+    Args:
+        cfg: Config of a classifier.
+        overrides: ``scales``, ``flip``, ``relu``, ``norm``, ``stride``, ``batch_size``,
+            ``num_workers``; None leaves the config's.
+
+    Raises:
+        ValueError: An unknown option, or one out of its range; names it.
+    """
+    defaults = {**INFERENCE, **FILES}
+    test_cfg = (cfg.get('model') or {}).get('test_cfg') or {}
+    block = (cfg.get('pipeline') or {}).get('cam') or {}
+    given = {key: value for key, value in overrides.items() if value is not None}
+    for where, some in (('pipeline.cam', block), ('CAMs', given)):
+        unknown = sorted(set(some) - set(defaults))
+        if unknown:
+            raise ValueError(f'{where}: no option {unknown}; there are {sorted(defaults)}')
+    options = {**defaults, **{key: test_cfg[key] for key in INFERENCE if key in test_cfg},
+               **block, **given}
+    options['scales'] = _scales(options['scales'])
+    for key, least in (('stride', 1), ('batch_size', 1), ('num_workers', 0)):
+        value = options[key]
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f'{key}={value!r} of the CAMs must be an integer of at least {least}')
+    for key, known in (('relu', ('each', 'flip')), ('norm', ('max', 'minmax'))):
+        if options[key] not in known:
+            raise ValueError(f'{key}={options[key]!r} of the CAMs must be one of {known}')
+    return options
+
+
+def _scales(scales: Any) -> tuple[float, ...]:
+    scales = tuple(scales) if isinstance(scales, (list, tuple)) else (scales, )
+    if not scales or not all(isinstance(x, (int, float)) and x > 0 and math.isfinite(x)
+                             for x in scales):
+        raise ValueError(f'scales={scales} of the CAMs must be positive numbers')
+    return scales
+
+
+def inference_options(cfg: Config, **overrides: Any) -> dict:
+    """The part of :func:`cam_options` that :func:`multi_scale_cam` takes."""
+    options = cam_options(cfg, **overrides)
+    return {key: options[key] for key in INFERENCE}
+
+
+def resolve_test_cfg(cfg: Config) -> Config:
+    """Write the options of the CAMs into ``cfg.model.test_cfg``, so that validation and test by
+    mmengine's Runner make the same CAMs; models without CAMs are left alone.
+
+    Returns:
+        ``cfg``.
+    """
+    model = cfg.get('model') or {}
+    if 'type' in model and hasattr(MODELS.get(model['type']), 'predict_cam'):
+        cfg.model.test_cfg = {**(model.get('test_cfg') or {}), **inference_options(cfg)}
+    return cfg

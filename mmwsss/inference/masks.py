@@ -1,0 +1,304 @@
+"""Masks of a data set from its CAM files: ``<name>.png`` and ``manifest.jsonl``."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dist import all_gather_object, barrier, get_dist_info, is_main_process
+from mmengine.logging import print_log
+
+from mmwsss.datasets.transforms import LoadImage
+from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS
+from mmwsss.registry import MODELS
+from mmwsss.structures.artifacts import (
+    load_background,
+    load_cam,
+    read_mask,
+    read_record,
+    write_record,
+)
+from mmwsss.utils import atomic_write
+from mmwsss.utils.parallel import ordered_map
+from mmwsss.utils.progress import track
+
+from .model import read_config
+
+IGNORE = 255
+
+
+def refiner_config(name: str | None = None,
+                   options: dict | None = None,
+                   network: None | str | Path | Config = None,
+                   checkpoint: None | str | Path = None) -> dict:
+    """Config of a refiner by the name of a preset, or by its registered type.
+
+    Args:
+        name: Key of ``REFINERS`` or ``AFFINITY_LABELS``; None: ``options`` has the ``type``.
+        options: What to change; ``bg`` and ``alpha`` replace each other.
+        network: For a refiner with a network: config that it was trained with.
+        checkpoint: Its weights.
+
+    Raises:
+        ValueError: Unknown name, or neither name nor type.
+    """
+    presets, options = {**REFINERS, **AFFINITY_LABELS}, dict(options or {})
+    if name is None and 'type' not in options:
+        raise ValueError(f'a refiner needs a name of {sorted(presets)}, or type=...')
+    if name is not None and name not in presets:
+        raise ValueError(f'no refiner "{name}"; there are {sorted(presets)}, and any registered '
+                         'one by type=...')
+    config = replace_background(dict(presets[name]) if name else {}, options)
+    if network is not None:
+        config['model'] = read_config(network).model
+    if checkpoint is not None:
+        config['checkpoint'] = str(checkpoint)
+    return config
+
+
+def replace_background(config: dict, options: dict) -> dict:
+    """A refiner's config with other options; a new ``bg`` takes the place of ``alpha`` and vice
+    versa."""
+    config = dict(config)
+    for key, other in (('bg', 'alpha'), ('alpha', 'bg')):
+        if options.get(key) is not None and other not in options:
+            config.pop(other, None)
+    return {**config, **options}
+
+
+@dataclass
+class MaskReport:
+    """What :func:`generate_masks` did.
+
+    Attributes:
+        made: Number of masks made now (by all ranks).
+        skipped: Number that was there.
+        failed: Error message by image id.
+    """
+
+    made: int = 0
+    skipped: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def raise_if_failed(self, folder: Path) -> None:
+        """Raises:
+            RuntimeError: An image failed; names one and the file that lists all.
+        """
+        if self.failed:
+            name, error = next(iter(self.failed.items()))
+            raise RuntimeError(
+                f'{len(self.failed)} images failed, e.g. "{name}": {error}. All are listed in '
+                f'{folder / "failed.json"}; mend them and run the same command, which repeats only '
+                'those')
+
+
+def refine(refiner: Callable, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
+           background: np.ndarray | None = None) -> Any:
+    """Call a refiner; only one with ``bg='own'`` is given the network's background map."""
+    if getattr(refiner, 'bg', None) == 'own':
+        return refiner(image, cam, keys, background)
+    return refiner(image, cam, keys)
+
+
+class _Job:
+    """The work on one image: read image and CAM, refine, write; returns its record."""
+
+    def __init__(self, refiner: Any, cam_dir: Path, out_dir: Path, palette: Sequence,
+                 num_classes: int | None):
+        self.refiner = refiner
+        self.cam_dir = cam_dir
+        self.out_dir = out_dir
+        self.palette = palette
+        self.num_classes = num_classes
+        self.load = LoadImage()
+
+    def __call__(self, record: dict) -> dict:
+        name = record['name']
+        image = self.load(dict(img_path=record['img_path']))['img']
+        cam_path = self.cam_dir / f'{name}.npz'
+        cam, keys, size = load_cam(cam_path, self.num_classes)
+        if size != image.shape[:2]:
+            raise ValueError(f'CAM file "{cam_path}" is of an image of {size}, but '
+                             f'"{record["img_path"]}" has {image.shape[:2]}; make the CAM again')
+        background = None
+        if getattr(self.refiner, 'bg', None) == 'own':
+            background = load_background(cam_path)
+        path = self.out_dir / f'{name}{self.refiner.suffix}'
+        result = refine(self.refiner, image, cam, keys, background)
+        self.refiner.save(path, result, self.palette)
+        return _record(name, path)
+
+
+def _record(name: str, path: Path) -> dict:
+    """The line of the manifest of a file."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    if path.suffix == '.npz':
+        with np.load(path, allow_pickle=False) as file:
+            classes, size = file['keys'].tolist(), list(file['scores'].shape[2:])
+    else:
+        mask = read_mask(path)
+        classes = [int(i) - 1 for i in np.unique(mask) if 0 < i < IGNORE]
+        size = list(mask.shape)
+    return dict(name=name, classes=classes, size=size, sha256=sha256)
+
+
+def generate_masks(dataset: Any,
+                   cam_dir: str | Path,
+                   out_dir: str | Path,
+                   refiner: Any,
+                   num_workers: int = 0,
+                   palette: Sequence | None = None) -> MaskReport:
+    """Refine the CAM of each image and write ``<out_dir>/<name>.png``.
+
+    Ranks share the images. A mask that is there and not older than its CAM is kept, so a run that
+    was cut off goes on. An image that fails does not stop the others: it is listed in
+    ``<out_dir>/failed.json``, and the next call does just those again. ``manifest.jsonl`` has a
+    line ``name, classes, size, sha256`` per mask.
+
+    Args:
+        dataset: :class:`ImageLabelDataset`, or a list of ``dict(name=..., img_path=...)``.
+        cam_dir: Folder of CAM files ``<name>.npz``.
+        out_dir: Folder of the masks.
+        refiner: Config of a :class:`MaskRefiner` or :class:`AffinityTarget`, or one.
+        num_workers: Processes; 0 works in this one, and so does a refiner on a GPU.
+        palette: RGB of background and classes; by default that of the data set.
+
+    Returns:
+        What was done. It is for the caller to fail if ``report.failed`` is not empty.
+
+    Raises:
+        FileNotFoundError: No CAM folder, or no checkpoint of the refiner.
+        ValueError: The folder holds masks that other settings made.
+        RuntimeError: A worker process was killed.
+    """
+    cam_dir, out_dir = Path(cam_dir), Path(out_dir)
+    if not cam_dir.is_dir():
+        raise FileNotFoundError(f'no folder of CAMs "{cam_dir}"; make the CAMs first')
+    settings = dict(cam_dir=_relative(cam_dir, out_dir), refiner=_settings(refiner))
+    if isinstance(refiner, dict):
+        refiner = MODELS.build(refiner)
+    settings['crf'] = [type(crf).__name__ for crf in
+                       (getattr(refiner, 'first_crf', None), getattr(refiner, 'crf', None))
+                       if crf is not None]
+    _check_settings(out_dir, settings)
+    records = _records(dataset)
+    metainfo = getattr(dataset, 'metainfo', {})
+    if palette is None:
+        palette = metainfo.get('palette', ())
+    num_classes = len(metainfo['classes']) if metainfo.get('classes') else None
+    if num_workers and refiner.device.type != 'cpu':
+        print_log(f'{type(refiner).__name__} runs on {refiner.device}: no worker processes',
+                  'current')
+        num_workers = 0
+
+    rank, world_size = get_dist_info()
+    known = _read_manifest(out_dir, refiner.suffix)
+    todo = [record for record in records
+            if not _is_done(record['name'], cam_dir, out_dir, refiner.suffix)]
+    skipped = len(records) - len(todo)
+    mine = todo[rank::world_size]
+    job = _Job(refiner, cam_dir, out_dir, palette, num_classes)
+    made, failed = {}, {}
+    results = ordered_map(job, mine, num_workers)
+    for record, line, error in track(results, 'masks', len(mine)):
+        if error is None:
+            made[record['name']] = line
+        else:
+            failed[record['name']] = error
+            print_log(f'mask of "{record["name"]}" failed: {error}', 'current', level=40)
+    for part, errors in all_gather_object((made, failed)):
+        made.update(part)
+        failed.update(errors)
+    if is_main_process():
+        known.update(made)
+        _write_manifest(out_dir, records, known, refiner.suffix, failed)
+        _write_failed(out_dir, failed)
+    barrier()
+    return MaskReport(len(made), skipped, failed)
+
+
+def _relative(cam_dir: Path, out_dir: Path) -> str:
+    """So that the folders can be moved together."""
+    return os.path.relpath(cam_dir.resolve(), out_dir.resolve())
+
+
+def _records(dataset: Any) -> list[dict]:
+    if hasattr(dataset, 'get_data_info'):
+        dataset = [dataset.get_data_info(i) for i in range(len(dataset))]
+    return [dict(name=info['name'], img_path=info['img_path']) for info in dataset]
+
+
+def _is_done(name: str, cam_dir: Path, out_dir: Path, suffix: str) -> bool:
+    try:
+        made = os.stat(out_dir / f'{name}{suffix}').st_mtime_ns
+        return made >= os.stat(cam_dir / f'{name}.npz').st_mtime_ns
+    except FileNotFoundError:
+        return False
+
+
+def _settings(refiner: Any) -> Any:
+    """What the masks depend on, as JSON: the config, and the checkpoint's content."""
+    if not isinstance(refiner, dict):
+        return repr({key: value for key, value in sorted(vars(refiner).items())
+                     if key not in ('model', 'device')})
+    settings = {key: value for key, value in refiner.items() if key != 'device'}
+    if settings.get('checkpoint'):
+        path = Path(settings['checkpoint'])
+        if path.is_file():
+            settings['checkpoint'] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return json.loads(json.dumps(settings, default=repr))
+
+
+def _check_settings(out_dir: Path, settings: dict) -> None:
+    path = out_dir / 'settings.json'
+    before = read_record(path, None)
+    if before is not None:
+        if os.path.isabs(before.get('cam_dir', '')):  # written before paths were relative
+            before['cam_dir'] = _relative(Path(before['cam_dir']), out_dir)
+        if before != settings:
+            changed = [key for key in settings if before.get(key) != settings[key]]
+            raise ValueError(f'"{out_dir}" holds masks that were made with another '
+                             f'{" and ".join(changed)}; choose another folder, or delete it')
+    barrier()
+    if is_main_process() and not path.is_file():
+        write_record(path, settings)
+
+
+def _read_manifest(out_dir: Path, suffix: str) -> dict[str, dict]:
+    path = out_dir / 'manifest.jsonl'
+    if not path.is_file():
+        return {}
+    stamp = path.stat().st_mtime_ns
+    known = {}
+    for text in path.read_text().splitlines():
+        line = json.loads(text)
+        mask = out_dir / f'{line["name"]}{suffix}'
+        # A later run may have been killed before it wrote its manifest.
+        if mask.is_file() and mask.stat().st_mtime_ns <= stamp:
+            known[line['name']] = line
+    return known
+
+
+def _write_manifest(out_dir: Path, records: list[dict], known: dict, suffix: str,
+                    failed: dict) -> None:
+    lines = []
+    for record in records:
+        name = record['name']
+        if name not in failed:
+            # Not known: made by a run that was killed before its manifest.
+            lines.append(known.get(name) or _record(name, out_dir / f'{name}{suffix}'))
+    with atomic_write(out_dir / 'manifest.jsonl') as file:
+        file.writelines(json.dumps(line) + '\n' for line in lines)
+
+
+def _write_failed(out_dir: Path, failed: dict[str, str]) -> None:
+    path = out_dir / 'failed.json'
+    if failed:
+        write_record(path, failed)
+    elif path.is_file():
+        path.unlink()

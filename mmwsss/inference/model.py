@@ -1,0 +1,69 @@
+"""Configs and models for inference."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from mmwsss.registry import MODELS
+from mmwsss.utils import load_checkpoint_safely, register_all_modules
+from mmwsss.utils.checkpoint import state_dict_of
+from mmwsss.utils.cli import merge_options
+
+from .cam_options import resolve_test_cfg
+
+
+def read_config(config: str | Path | Config, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config and register all of mmwsss, the default scope from here on.
+
+    Args:
+        config: Config, or its file.
+        options: Changes by dotted keys, as of ``--cfg-options``.
+
+    Returns:
+        The config, with the options of its CAMs in ``model.test_cfg``
+        (:func:`~mmwsss.inference.cam_options`).
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        KeyError: An option has an unknown top-level key.
+    """
+    register_all_modules()
+    if not isinstance(config, Config):
+        if not Path(config).is_file():
+            raise FileNotFoundError(f'no config "{config}"')
+        config = Config.fromfile(config)
+    return resolve_test_cfg(merge_options(config, options))
+
+
+def load_model(config: str | Path | Config,
+               checkpoint: None | str | Path = None,
+               device: str | torch.device | None = None) -> nn.Module:
+    """Build the model of a config for inference.
+
+    Args:
+        config: Config, or its file.
+        checkpoint: Weights; every key must fit. None leaves the model as it is built.
+        device: Default: a GPU if there is one.
+
+    Returns:
+        The model in eval mode.
+
+    Raises:
+        FileNotFoundError: No such config or checkpoint.
+        ValueError: The weights are of another model; names the keys.
+    """
+    model = MODELS.build(read_config(config).model)
+    if checkpoint is not None:
+        state = state_dict_of(load_checkpoint_safely(checkpoint), checkpoint)
+        missing, unexpected = model.load_state_dict(state, strict=False)
+        if missing or unexpected:
+            raise ValueError(
+                f'checkpoint "{checkpoint}" does not fit the model of the config: missing '
+                f'{missing[:5]}, not known {unexpected[:5]}; take the config it was trained with')
+    if device is None:
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    return model.to(device).eval()

@@ -1,0 +1,120 @@
+"""What the affinity networks learn from: confident labels that two backgrounds agree on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmwsss.datasets.mask_ids import mask_ids_of
+from mmwsss.registry import MODELS
+from mmwsss.structures.artifacts import write_mask
+from mmwsss.utils import atomic_write
+
+from ..utils.cam import resize_cam
+from .confident_labels import combine_confident
+from .crf import make_crf
+from .masks import with_background
+
+# By the name that the tool knows them by.
+AFFINITY_LABELS = dict(
+    ir_label=dict(type='IRLabel', fg=0.30, bg=0.05),
+    affinity=dict(type='AffinityScores', low=4, high=32))
+
+
+class AffinityTarget:
+    """From one image's CAM to the training target of an affinity network.
+
+    Args:
+        preset: CRF of both backgrounds, see :func:`make_crf`.
+    """
+
+    suffix = '.png'
+    device = torch.device('cpu')
+
+    def __init__(self, preset: str | dict):
+        self.first_crf = make_crf(preset)
+
+    def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int]) -> Any:
+        """
+        Args:
+            image: Image uint8 BGR ``(H, W, 3)``.
+            cam: CAM in [0, 1] of the classes present, ``(K, h, w)``; resized to the image.
+            keys: Their indices ``0..C-1``.
+        """
+        raise TypeError(f'{type(self).__name__} lacks __call__()')
+
+    def save(self, path: str | Path, result: Any, palette: Sequence = ()) -> None:
+        """Write what :meth:`__call__` returned, whole or not at all."""
+        write_mask(path, result, palette)
+
+
+@MODELS.register_module()
+class IRLabel(AffinityTarget):
+    """The confident labels that IRNet learns from: label CRF at two constant backgrounds. The
+    result is a mask uint8 ``(H, W)``: 0, ``1..C``, 255 not confident.
+
+    Args:
+        fg: Background score of the map that finds foreground (0.30).
+        bg: Of the map that finds background (IRN 0.05, KTSE 0.10).
+        preset: CRF of both.
+        gt_prob: Confidence in the labels before the CRF.
+    """
+
+    def __init__(self, fg: float = 0.30, bg: float = 0.05, preset: str | dict = 'irn_label',
+                 gt_prob: float = 0.7):
+        super().__init__(preset)
+        if not 0 <= bg <= fg <= 1:
+            raise ValueError(f'IRLabel: bg={bg} must not exceed fg={fg}, both in [0, 1]')
+        self.fg = fg
+        self.bg = bg
+        self.gt_prob = gt_prob
+
+    def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int]) -> np.ndarray:
+        if len(keys) == 0:
+            return np.zeros(image.shape[:2], np.uint8)
+        cam = resize_cam(cam, image.shape[:2]).numpy()
+        maps = []
+        for score in (self.fg, self.bg):
+            label = with_background(cam, score).argmax(0)
+            label = self.first_crf.from_labels(image, label, len(cam) + 1, self.gt_prob).argmax(0)
+            maps.append(torch.from_numpy(mask_ids_of(keys)[label]))
+        return combine_confident(*maps).numpy()
+
+
+@MODELS.register_module()
+class AffinityScores(AffinityTarget):
+    """What AffinityNet learns from: CRF scores under much and under little background.
+
+    The result is a dict ``scores`` float16 ``(2, K + 1, H, W)`` and ``keys``, written as ``.npz``
+    for :class:`LoadAffinityScores`.
+
+    Args:
+        low: Small alpha, much background (PSA 4, AEFT 2, MCTformer 1).
+        high: Large alpha, little background (PSA 32, AEFT 21, MCTformer 12).
+        preset: CRF of both.
+    """
+
+    suffix = '.npz'
+
+    def __init__(self, low: float = 4, high: float = 32, preset: str | dict = 'psa'):
+        super().__init__(preset)
+        if not 0 < low <= high:
+            raise ValueError(f'AffinityScores: low={low} must be positive and must not exceed '
+                             f'high={high}')
+        self.alphas = (low, high)
+
+    def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int]) -> dict:
+        keys = np.asarray(keys, np.int64)
+        cam = resize_cam(cam, image.shape[:2]).numpy()
+        if len(keys) == 0:
+            scores = [np.ones((1, *image.shape[:2]))] * 2
+        else:
+            scores = [self.first_crf(image, with_background(cam, alpha=alpha))
+                      for alpha in self.alphas]
+        return dict(scores=np.asarray(scores, np.float16), keys=keys)
+
+    def save(self, path: str | Path, result: dict, palette: Sequence = ()) -> None:
+        with atomic_write(path, 'wb') as file:
+            np.savez_compressed(file, **result)

@@ -1,0 +1,290 @@
+"""What a config says of its data, weights, refiner and threshold: asked by stages and tools."""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from mmwsss.datasets.splits import ImageUnion, Split, build_image_dataset
+from mmwsss.engine import use_amp, use_safe_checkpoints
+from mmwsss.inference import (
+    DEFAULT_RULE,
+    RULES,
+    cam_options,
+    choose_threshold,
+    read_config,
+    score_cams,
+)
+from mmwsss.inference.cam_options import resolve_test_cfg
+from mmwsss.registry import MODELS
+from mmwsss.utils.errors import constructor_options
+
+from .fingerprint import plain
+from .training import last_checkpoint
+
+DEFAULT_MASK = dict(type='CRFMask', bg='oracle')
+
+
+def find_file(path: str, base: str | None = None) -> str:
+    """A path that a config names: as it is, or relative to the folder above ``configs``.
+
+    Raises:
+        FileNotFoundError: It is nowhere; names both places.
+    """
+    places = [Path(path)]
+    if base:
+        above = [folder.parent for folder in Path(base).resolve().parents
+                 if folder.name in ('configs', 'projects')]
+        places += [p / path for p in above]
+    for place in places:
+        if place.is_file():
+            return str(place)
+    raise FileNotFoundError(f'no file "{path}" that the pipeline names (looked for at '
+                            f'{", ".join(map(str, places))})')
+
+
+def set_prior_dir(cfg: Any, folder: str) -> None:
+    """Point every data set below ``cfg`` that reads prior maps to a folder."""
+    if isinstance(cfg, dict):
+        if 'prior_dir' in cfg:
+            cfg['prior_dir'] = folder
+        for value in cfg.values():
+            set_prior_dir(value, folder)
+    elif isinstance(cfg, (list, tuple)):
+        for value in cfg:
+            set_prior_dir(value, folder)
+
+
+def spread(items: Sequence, count: int) -> list:
+    """At most ``count`` of the items, evenly spread."""
+    return [items[i * len(items) // count] for i in range(min(count, len(items)))] if items else []
+
+
+class Context:
+    """A method and the folder it works in.
+
+    Args:
+        config: Config of the method, or its file.
+        work_dir: Folder of the stages.
+        seed: Of the trainings.
+        options: Replaces the config's ``pipeline`` block.
+        device: ``'cpu'`` or ``'cuda'``; default: a GPU if there is one.
+        launch: Keys put into every training's config (``launcher`` ...).
+        amp: Mixed precision in every training, see :func:`mmwsss.engine.use_amp`.
+        side: Makes the pipeline of another config that works beside this one:
+            ``side(config, folder, options)``.
+    """
+
+    def __init__(self,
+                 config: str | Path | Config,
+                 work_dir: str | Path,
+                 seed: int = 0,
+                 options: dict | None = None,
+                 device: str | None = None,
+                 launch: dict | None = None,
+                 amp: bool = False,
+                 side: Callable[..., Any] | None = None):
+        self.amp = amp
+        self.cfg = self.training_config(config)
+        if options is not None:
+            self.cfg.pipeline = deepcopy(options)
+            resolve_test_cfg(self.cfg)
+        self.options = plain(self.cfg.get('pipeline') or {})
+        self.file = self.cfg.filename
+        self.name = Path(self.file).stem if self.file else 'method'
+        self.work_dir = Path(work_dir)
+        self.seed = seed
+        self.device = device
+        self.launch = dict(launch or {})
+        self.side = side
+
+    def training_config(self, config: str | Path | Config,
+                        options: Mapping[str, Any] | None = None) -> Config:
+        """A config to train from, with what the command line changes in all of them."""
+        cfg = read_config(config, options)
+        use_safe_checkpoints(cfg)
+        if self.amp and 'optim_wrapper' in cfg:
+            use_amp(cfg.optim_wrapper)
+        return cfg
+
+    def find(self, path: str) -> str:
+        """A file that the config names, see :func:`find_file`."""
+        return find_file(path, self.file)
+
+    def block(self, name: str) -> dict:
+        """A block of the config's ``pipeline``; empty if there is none."""
+        return self.options.get(name) or {}
+
+    # -- data --------------------------------------------------------------------------------------
+    @cached_property
+    def train_set(self) -> Any:
+        """Whole training images with labels."""
+        return build_image_dataset(self.cfg.train_dataloader.dataset)
+
+    @cached_property
+    def splits(self) -> list[Split]:
+        """The images of ``val_dataloader`` and, if they are others, of ``test_dataloader``, each
+        split by the name of its list."""
+        splits = []
+        for key in ('val_dataloader', 'test_dataloader'):
+            if self.cfg.get(key):
+                split = Split(self.cfg[key].dataset)
+                if all(split.names != other.names for other in splits):
+                    splits.append(split)
+        names = [split.name for split in splits]
+        for i, split in enumerate(splits):
+            if names.count(split.name) > 1:
+                split.name = f'{split.name}_{i}'
+        return splits
+
+    @property
+    def scored(self) -> list[Split]:
+        """The splits with ground truth."""
+        return [split for split in self.splits if split.has_ground_truth]
+
+    @cached_property
+    def images(self) -> ImageUnion:
+        """All images, of which CAMs and masks are made: training and splits, each once."""
+        return ImageUnion([self.train_set, *(split.dataset for split in self.splits)])
+
+    def images_of(self, loader: str | None) -> Any:
+        """The images of ``'train'``, ``'val'`` or ``'test'``; None: :attr:`images`."""
+        if loader is None:
+            return self.images if self.cfg.get('train_dataloader') else ImageUnion(
+                [split.dataset for split in self.splits])
+        if not self.cfg.get(f'{loader}_dataloader'):
+            raise ValueError(f'config "{self.file}" has no {loader}_dataloader')
+        return build_image_dataset(self.cfg[f'{loader}_dataloader'].dataset)
+
+    @property
+    def classes(self) -> tuple:
+        return tuple(self.train_set.metainfo['classes'])
+
+    @property
+    def palette(self) -> list:
+        return self.train_set.metainfo['palette']
+
+    def shown(self) -> list[tuple[str, str]]:
+        """Name and file of the images of the report: spread over the last scored split (else over
+        the training images), those of several classes first."""
+        report = self.block('report')
+        count = report.get('images', report.get('pictures', 8))
+        dataset = self.scored[-1].dataset if self.scored else self.train_set
+        infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        several = [info for info in infos if len(info['labels']) > 1]
+        single = [info for info in infos if len(info['labels']) == 1]
+        chosen = spread(several, count // 2)
+        chosen += spread(single, count - len(chosen))
+        return [(info['name'], info['img_path']) for info in chosen]
+
+    # -- CAMs --------------------------------------------------------------------------------------
+    @property
+    def cam_options(self) -> dict:
+        """How this config makes CAMs."""
+        return cam_options(self.cfg)
+
+    def checkpoint(self, stage: str, config: str | None = None) -> Path:
+        """The weights that a stage left, or ``tools/train.py`` of the same config: the newest
+        checkpoint in ``<work_dir>/pipeline/<stage>``, ``<work_dir>/<stage>``, or, for a
+        ``config``, in ``work_dirs/<its name>``.
+
+        Raises:
+            FileNotFoundError: There is none; names the places.
+        """
+        places = [self.work_dir / 'pipeline' / stage, self.work_dir / stage]
+        if config is not None:
+            places += [Path('work_dirs') / Path(config).stem]
+        elif stage == 'classify':
+            places += [self.work_dir]
+        for place in places:
+            if (place / 'last_checkpoint').is_file():
+                return last_checkpoint(place)
+        raise FileNotFoundError(f'no checkpoint of the stage "{stage}" in '
+                                f'{", ".join(map(str, places))}; name one')
+
+    # -- masks -------------------------------------------------------------------------------------
+    @property
+    def mask_options(self) -> dict:
+        """The refiner of the masks."""
+        options = dict(self.options.get('mask') or DEFAULT_MASK)
+        if 'type' not in options:
+            raise ValueError("pipeline.mask needs a refiner, e.g. type='CRFMask'")
+        return options
+
+    def check_background(self) -> None:
+        """Raises:
+            ValueError: ``pipeline.mask.bg`` is neither a number nor a known rule.
+        """
+        bg = self.mask_options.get('bg')
+        known = ('oracle', 'held_out', 'auto', 'own')
+        if isinstance(bg, str) and bg not in known and _rule(bg) not in (*RULES, 'crf'):
+            raise ValueError(f'pipeline.mask.bg={bg!r} must be a number, "oracle" or "held_out" '
+                             '(best on ground truth), "auto" or "auto:<rule>" (without ground '
+                             f'truth; rules: {[*RULES, "crf"]}), or "own"')
+
+    def threshold(self, bg: Any, cam_dir: Path,
+                  scores: Mapping[str, dict] | None = None) -> tuple[Any, str]:
+        """The background of the masks, and how it was chosen.
+
+        Args:
+            bg: A number; ``'oracle'`` or ``'held_out'``: as the scores of the first split with
+                ground truth choose it, without ground truth as ``'auto'``; ``'auto'`` or
+                ``'auto:<rule>'``: :func:`choose_threshold`; ``'own'`` or None stay.
+            cam_dir: Folder of the CAM files.
+            scores: Scores of the seeds by split, if they are known.
+        """
+        if not isinstance(bg, str) or bg == 'own':
+            return bg, ''
+        if bg in ('oracle', 'held_out'):
+            if self.scored:
+                split = self.scored[0]
+                found = (scores or {}).get(split.name) or score_cams(split, cam_dir)
+                return found[f'threshold@{bg}'], f'{bg} of {split.name}'
+            print_log(f'no ground truth for bg={bg!r}: chosen without it', logger='current')
+            bg = 'auto'
+        rule = _rule(bg) or DEFAULT_RULE
+        return self.auto_threshold(cam_dir, rule), f'auto: {rule}, without ground truth'
+
+    def auto_threshold(self, cam_dir: Path, rule: str = DEFAULT_RULE) -> float:
+        """The threshold that a rule chooses on the CAMs of the training images."""
+        infos = [self.train_set.get_data_info(i) for i in range(len(self.train_set))]
+        images = {info['name']: info['img_path'] for info in infos}
+        value = choose_threshold(cam_dir, list(images), rule, images)
+        print_log(f'background threshold {value:g} (rule "{rule}", without ground truth)',
+                  logger='current')
+        return value
+
+    def refiner(self, options: dict, bg: Any, checkpoint: str | Path | None = None) -> dict:
+        """Config of the refiner, to build.
+
+        Args:
+            options: :attr:`mask_options`, or others.
+            bg: The background threshold, if ``options`` has one.
+            checkpoint: Weights of the affinity network.
+        """
+        options = {key: value for key, value in options.items() if key != 'num_workers'}
+        if 'bg' in options:
+            options['bg'] = bg
+        known = constructor_options(MODELS.get(options['type']) or object)
+        if self.options.get('affinity') and 'model' in known:
+            options.setdefault('model', plain(self.affinity_config().model))
+            options.setdefault('checkpoint', None if checkpoint is None else str(checkpoint))
+            if self.device is not None:
+                options.setdefault('device', self.device)
+        return options
+
+    def affinity_config(self) -> Config:
+        """Config of the affinity network, told where its labels are."""
+        affinity = self.block('affinity')
+        cfg = self.training_config(self.find(affinity['config']), affinity.get('cfg_options'))
+        set_prior_dir(cfg.train_dataloader, str((self.work_dir / 'labels').resolve()))
+        return cfg
+
+
+def _rule(bg: str) -> str:
+    """The rule of ``'auto:<rule>'``; empty for ``'auto'``."""
+    return bg.split(':', 1)[1] if bg.startswith('auto:') else ''

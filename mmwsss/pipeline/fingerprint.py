@@ -1,0 +1,83 @@
+"""What a stage's result depends on, as a checksum that a moved folder does not change."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+# They change nothing but the speed.
+SPEED = {'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'device', 'launcher'}
+
+
+def plain(cfg: Any) -> Any:
+    """A config as plain dicts and lists."""
+    if isinstance(cfg, (Config, ConfigDict)):
+        return cfg.to_dict()
+    if isinstance(cfg, dict):
+        return {key: plain(value) for key, value in cfg.items()}
+    if isinstance(cfg, (list, tuple)):
+        return [plain(value) for value in cfg]
+    return cfg
+
+
+def digest(value: Any) -> str:
+    """Short checksum of a JSON-like value; the order of keys does not count."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def portable(value: Any, work_dir: str | Path) -> Any:
+    """Settings without what a moved work dir, moved data or other numbers of workers change.
+
+    An absolute path within ``work_dir`` or the working folder becomes relative to it, any other one
+    keeps its last name only; what it holds is to be counted by :func:`list_digest` or
+    :func:`file_digests`.
+    """
+    if isinstance(value, dict):
+        return {str(key): portable(item, work_dir) for key, item in value.items()
+                if key not in SPEED}
+    if isinstance(value, (list, tuple)):
+        return [portable(item, work_dir) for item in value]
+    if isinstance(value, str) and os.path.isabs(value):
+        for base in (work_dir, '.'):
+            relative = os.path.relpath(value, Path(base).resolve())
+            if not relative.startswith('..'):
+                return relative
+        return os.path.basename(os.path.normpath(value))
+    return value
+
+
+def list_digest(dataset: Any) -> str:
+    """Checksum of the names and labels of a data set and of the sizes of its image files."""
+    infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+    return digest([(info['name'], [int(c) for c in info.get('labels', ())],
+                    os.path.getsize(info['img_path'])) for info in infos])
+
+
+def file_digests(cfg: Any) -> list[str]:
+    """Checksums of the weights that a config starts from."""
+    if isinstance(cfg, (list, tuple)):
+        return [x for item in cfg for x in file_digests(item)]
+    if not isinstance(cfg, dict):
+        return []
+    found = []
+    for key, value in cfg.items():
+        if key in ('checkpoint', 'load_from') and isinstance(value, str):
+            path = Path(value).expanduser()
+            if path.is_file():
+                found.append(file_digest(path))
+        else:
+            found += file_digests(value)
+    return found
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    checksum = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            checksum.update(block)
+    return checksum.hexdigest()

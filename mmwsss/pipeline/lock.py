@@ -1,0 +1,71 @@
+"""One run at a time in a work dir."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
+
+NAME = '.lock'
+
+
+def _started(pid: int) -> str | None:
+    """When a process of this machine began; None if it does not run."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:  # of another user
+        pass
+    try:  # numbers of processes are used again
+        return Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[19]
+    except OSError:
+        return ''
+
+
+@contextmanager
+def lock(folder: str | Path) -> Iterator[None]:
+    """Keep other runs out of a folder while the block runs; the main process holds the lock.
+
+    Raises:
+        ValueError: Another run works there; names its host and process. The lock of a process
+            that no longer runs on this host is taken over.
+    """
+    if not is_main_process():
+        yield
+        return
+    path = Path(folder) / NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mine = dict(host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()))
+    while True:
+        try:
+            with open(path, 'x') as file:
+                json.dump(mine, file)
+            break
+        except FileExistsError:
+            _refuse_or_remove(path, mine['host'])
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _refuse_or_remove(path: Path, host: str) -> None:
+    try:
+        other = json.loads(path.read_text())
+        owner, pid, started = other['host'], int(other['pid']), other['started']
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError):
+        owner, pid, started = host, -1, None  # cut off while it was written
+    if owner == host and (pid < 0 or _started(pid) is None or _started(pid) != started):
+        print_log(f'the lock "{path}" is of a run that has ended; taken over', logger='current')
+        path.unlink(missing_ok=True)
+        return
+    raise ValueError(
+        f'another run works in "{path.parent}": process {pid} on {owner}. Wait for it, stop it, or '
+        f'choose another --work-dir; if it no longer runs, delete "{path}"')

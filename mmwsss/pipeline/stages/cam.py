@@ -1,0 +1,111 @@
+"""The trained classifier shows where it sees each class: CAM files, and seeds scored."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dist import is_main_process
+
+from mmwsss.inference import cam_options, generate_cams, load_model, score_cams, seed_mask
+from mmwsss.models.utils.cam import resize_cam
+from mmwsss.registry import STAGES
+from mmwsss.structures.artifacts import load_background, load_cam, read_record
+from mmwsss.visualization import overlay_cam, overlay_mask
+
+from ..context import Context
+from ..fingerprint import list_digest
+from ..stage import Chart, Column, Stage
+from ..training import last_checkpoint
+
+
+def make_cams(context: Context, checkpoint: str | Path, folder: str | Path, dataset: Any = None,
+              overwrite: bool = False, **overrides: Any) -> list[dict]:
+    """The CAM files of a config; what the stage and ``tools/make_cams.py`` do.
+
+    Args:
+        context: The method.
+        checkpoint: Weights of its classifier.
+        folder: Of the files.
+        dataset: Whole images with labels; by default all of the method's.
+        overwrite: Make all files again.
+        overrides: Options in place of the config's, see :func:`cam_options`.
+
+    Returns:
+        The manifest.
+    """
+    model = load_model(context.cfg, checkpoint, context.device)
+    dataset = context.images if dataset is None else dataset
+    return generate_cams(model, dataset, folder, overwrite=overwrite,
+                         **cam_options(context.cfg, **overrides))
+
+
+@STAGES.register_module()
+class CAMStage(Stage):
+    """``<name>.npz`` of the training images and of all splits; ``seeds_<split>.json``.
+
+    Its block ``pipeline.cam`` has the options of :func:`cam_options`. ``mIoU@oracle`` is at the
+    best threshold of the split itself, ``mIoU@held_out`` at the threshold of a held-out part
+    (:class:`SeedMetric`). Without any ground truth the record holds ``auto``, a threshold by a rule
+    that needs none.
+    """
+
+    inputs = ('classify', )
+    blocks = ('cam', )
+    columns = (
+        Column('seed', 'seed (oracle)'), Column('threshold', 'at', 2, False),
+        Column('precision', 'precision'), Column('recall', 'recall'),
+        Column('held_out', 'seed (held-out)'), Column('held_out_threshold', 'at', 2, False))
+
+    def settings(self, context: Context) -> dict:
+        options = {key: value for key, value in context.cam_options.items()
+                   if key not in ('batch_size', 'num_workers')}
+        return dict(options=options, data=list_digest(context.images))
+
+    def check(self, context: Context) -> None:
+        cam_options(context.cfg)
+
+    def run(self, context: Context, folder: Path) -> dict:
+        make_cams(context, last_checkpoint(self.before[0].folder), folder)
+        if not is_main_process():
+            return {}
+        if not context.scored:
+            return dict(auto=dict(threshold=context.auto_threshold(folder)))
+        return {split.name: score_cams(split, folder,
+                                       out_file=str(folder / f'seeds_{split.name}.json'))
+                for split in context.scored}
+
+    def figures(self, context: Context) -> dict[str, dict[str, float]]:
+        keys = dict(seed='mIoU@oracle', threshold='threshold@oracle',
+                    precision='mPrecision@oracle', recall='mRecall@oracle',
+                    held_out='mIoU@held_out', held_out_threshold='threshold@held_out')
+        return {split: {key: scores.get(source) for key, source in keys.items()}
+                for split, scores in self.result.items() if split != 'auto'}
+
+    def shown_threshold(self, context: Context) -> float:
+        """Where the report cuts the CAM: at the oracle threshold of the first split."""
+        if not context.scored:
+            return self.result['auto']['threshold']
+        return self.result[context.scored[0].name]['threshold@oracle']
+
+    def cells(self, context: Context, name: str, image: np.ndarray) -> list:
+        path = self.folder / f'{name}.npz'
+        cam, keys, size = load_cam(path)
+        background = load_background(path)
+        cells = [(f'CAM {context.classes[key]}', overlay_cam(image, one))
+                 for key, one in zip(keys, resize_cam(cam, size).numpy())]
+        threshold = self.shown_threshold(context)
+        seed = seed_mask(cam, keys, size, threshold, background)
+        caption = 'seed' if background is not None else f'seed at {threshold:.2f}'
+        return [*cells, (caption, overlay_mask(image, seed, context.palette))]
+
+    def charts(self, context: Context) -> list[Chart]:
+        if not context.scored:
+            return []
+        split = context.scored[0].name
+        record = read_record(self.folder / f'seeds_{split}.json')
+        curve, per_class = record['curve'], record['per_class']['oracle']['iou']
+        return [
+            Chart(f'Seed mIoU by background threshold ({split})', 'curve',
+                  (curve['thresholds'], curve['mIoU'])),
+            Chart(f'Seed IoU per class ({split}, oracle threshold)', 'bars',
+                  [per_class[c] for c in ('background', *context.classes)])]

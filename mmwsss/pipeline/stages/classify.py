@@ -1,0 +1,40 @@
+"""The classifier is trained on image labels."""
+
+from pathlib import Path
+from typing import Any
+
+from mmwsss.datasets.samplers import EpochIndex
+from mmwsss.registry import DATASETS, STAGES
+
+from ..fingerprint import list_digest
+from ..stage import Stage
+from ..training import check_training, last_checkpoint, train, training_settings
+
+
+@STAGES.register_module()
+class ClassifyStage(Stage):
+    """``train_dataloader``, ``train_cfg`` ... of the config, by mmengine's Runner."""
+
+    inputs = ('prior', )
+
+    def settings(self, context: Any) -> dict:
+        settings = training_settings(context.cfg, context.seed)
+        for key in ('test_cfg', 'val_cam'):  # of the CAMs, not of the training
+            settings['config']['model'].pop(key, None)
+        return dict(settings, data=list_digest(context.train_set))
+
+    def check(self, context: Any) -> None:
+        model = check_training(context.cfg, context.file)
+        count = getattr(model, 'num_classes', len(context.classes))
+        if count != len(context.classes):
+            raise ValueError(f'config "{context.file}": the head has {count} classes, the data set '
+                             f'{len(context.classes)}; set model.head.num_classes')
+        if not self.before:  # else the prior masks are not there yet
+            dataset = DATASETS.build(context.cfg.train_dataloader.dataset)
+            sample = dataset[EpochIndex(0, context.cfg.train_cfg.get('max_epochs', 1) - 1)]
+            if hasattr(model, 'check_sample'):
+                model.check_sample(sample)
+
+    def run(self, context: Any, folder: Path) -> dict:
+        train(context.cfg, folder, context.seed, context.launch)
+        return dict(checkpoint=last_checkpoint(folder).name)

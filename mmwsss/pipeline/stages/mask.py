@@ -1,0 +1,115 @@
+"""CAMs become pseudo masks: background, refinement, argmax."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmwsss.evaluation import mask_iou
+from mmwsss.inference import generate_masks
+from mmwsss.inference.masks import MaskReport
+from mmwsss.models.refiners import MaskRefiner
+from mmwsss.registry import MODELS, STAGES
+from mmwsss.structures.artifacts import read_mask
+from mmwsss.utils.errors import constructor_options
+from mmwsss.visualization import overlay_mask
+
+from ..context import Context
+from ..stage import Chart, Column, Stage
+from ..training import last_checkpoint
+
+
+def num_workers(context: Context) -> int:
+    """Processes that refine."""
+    return context.mask_options.get('num_workers', min(os.cpu_count() or 1, 8))
+
+
+def make_masks(context: Context, cam_dir: str | Path, folder: str | Path, options: dict,
+               checkpoint: str | Path | None = None, scores: dict | None = None,
+               dataset: Any = None, workers: int | None = None) -> tuple[MaskReport, Any, str]:
+    """The masks of a config; what the stage and ``tools/generate_masks.py`` do.
+
+    Args:
+        context: The method.
+        cam_dir: Folder of the CAM files.
+        folder: Of the masks.
+        options: Config of the refiner, as :attr:`Context.mask_options`; its ``bg`` may be a rule.
+        checkpoint: Weights of its network, if it has one.
+        scores: Scores of the seeds by split, if they are known.
+        dataset: The images; by default all of the method's.
+        workers: Processes.
+
+    Returns:
+        What was done, the background threshold, and the rule that chose it.
+    """
+    threshold, rule = context.threshold(options.get('bg'), Path(cam_dir), scores)
+    report = generate_masks(
+        context.images if dataset is None else dataset, cam_dir, folder,
+        context.refiner(options, threshold, checkpoint),
+        num_workers(context) if workers is None else workers)
+    return report, threshold, rule
+
+
+@STAGES.register_module()
+class MaskStage(Stage):
+    """``<name>.png`` of the training images and of all splits.
+
+    Its block ``pipeline.mask`` is the config of a mask refiner; ``bg`` may be a rule
+    (:meth:`Context.threshold`). One threshold is used for all images.
+    """
+
+    inputs = ('cam', 'affinity')
+    blocks = ('mask', )
+    columns = (Column('mask', 'mask'), )
+
+    def settings(self, context: Context) -> dict:
+        return dict(options=context.mask_options)
+
+    def check(self, context: Context) -> None:
+        context.check_background()
+        options = context.mask_options
+        bg = options.get('bg')
+        refiner = context.refiner(options, 0.3 if isinstance(bg, str) and bg != 'own' else bg)
+        kind = MODELS.get(refiner['type'])
+        if kind is None:
+            raise KeyError(f'pipeline.mask.type: no refiner "{refiner["type"]}"')
+        unknown = set(refiner) - set(constructor_options(kind)) - {'type'}
+        if unknown:
+            raise TypeError(f'pipeline.mask: {refiner["type"]} has no option {sorted(unknown)}')
+        if 'affinity' not in context.options or 'model' not in refiner or refiner.get(
+                'checkpoint') is not None:
+            MODELS.build(refiner)
+        else:  # its network has no weights yet, so it is not built
+            MaskRefiner(refiner.get('bg'), refiner.get('alpha'), refiner.get('crf'),
+                        refiner.get('keep'))
+
+    def run(self, context: Context, folder: Path) -> dict:
+        cam, *affinity = self.before
+        checkpoint = last_checkpoint(affinity[0].folder) if affinity else None
+        report, threshold, rule = make_masks(context, cam.folder, folder, context.mask_options,
+                                             checkpoint, cam.result)
+        report.raise_if_failed(folder)
+        scores = {split.name: mask_iou(folder, split) for split in context.scored}
+        return dict(scores, threshold=threshold, rule=rule)
+
+    def figures(self, context: Context) -> dict[str, dict[str, float]]:
+        return {split.name: dict(mask=self.result[split.name]['mIoU'])
+                for split in context.scored}
+
+    def cells(self, context: Context, name: str, image: np.ndarray) -> list:
+        mask = read_mask(self.folder / f'{name}.png')
+        return [('pseudo mask', overlay_mask(image, mask, context.palette))]
+
+    def charts(self, context: Context) -> list[Chart]:
+        if not context.scored:
+            return []
+        split = context.scored[0].name
+        return [Chart(f'Mask IoU per class ({split})', 'bars', self.result[split]['IoU'])]
+
+    def note(self, context: Context) -> str:
+        result, options = self.result, context.mask_options
+        if result.get('threshold') is None:
+            return f'The masks use the background alpha {options.get("alpha")}.'
+        how = f' ({result["rule"]})' if result.get('rule') else ''
+        return f'The masks use one background for all images: {result["threshold"]}{how}.'

@@ -1,0 +1,110 @@
+"""A segmentation model is trained on the pseudo masks and tested by mmseg."""
+
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+
+from mmwsss.datasets.splits import Split, inner_dataset
+from mmwsss.evaluation import mask_iou
+from mmwsss.registry import DATASETS, STAGES
+from mmwsss.structures.artifacts import read_mask
+from mmwsss.utils import atomic_write
+from mmwsss.visualization import overlay_mask
+
+from ..context import Context
+from ..fingerprint import list_digest
+from ..predictions import SavePredictions, predict_files
+from ..stage import Chart, Column, Stage
+from ..training import check_training, train, training_settings
+
+LIST, PREDICTIONS, SHOWN = 'images.txt', 'predictions', 'shown'
+TEST_KEYS = ('val_dataloader', 'test_dataloader', 'test_evaluator')
+
+
+@STAGES.register_module()
+class SegmentStage(Stage):
+    """``pipeline.segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py', cfg_options={})``:
+    mmseg's training on the masks of the *training* images, then its test. Without ground truth
+    nothing is tested; the report shows predictions in any case."""
+
+    inputs = ('mask', )
+    blocks = ('segment', )
+    columns = (Column('segment', 'segmentation'), )
+
+    def applies(self, context: Context) -> bool:
+        return bool(context.options.get('segment'))
+
+    def config(self, context: Context) -> Config:
+        """The config, told where masks and list are."""
+        segment = context.block('segment')
+        unknown = sorted(set(segment) - {'config', 'cfg_options'})
+        if unknown or 'config' not in segment:
+            raise ValueError(f'pipeline.segment has config and cfg_options; unknown {unknown}, '
+                             f'given {sorted(segment)}')
+        cfg = context.training_config(context.find(segment['config']), segment.get('cfg_options'))
+        dataset = inner_dataset(cfg.train_dataloader.dataset)
+        dataset['mask_dir'] = str((context.work_dir / 'mask').resolve())
+        dataset['ann_file'] = str((context.work_dir / self.key / LIST).resolve())
+        if not context.scored:
+            cfg.update({f'{kind}_{part}': None for kind in ('val', 'test')
+                        for part in ('dataloader', 'cfg', 'evaluator')})
+        return cfg
+
+    def settings(self, context: Context) -> dict:
+        return dict(training_settings(self.config(context), context.seed, *TEST_KEYS),
+                    data=list_digest(context.train_set))
+
+    def check(self, context: Context) -> None:
+        cfg, name = self.config(context), context.block('segment')['config']
+        needed = len(context.classes) + 1
+        heads = cfg.model.get('decode_head') or []
+        for head in heads if isinstance(heads, (list, tuple)) else [heads]:
+            if head.num_classes != needed:
+                raise ValueError(
+                    f'segmentation config "{name}" has model.decode_head.num_classes='
+                    f'{head.num_classes}; needed are {needed} (the background counts)')
+        if cfg.get('test_dataloader'):
+            classes = DATASETS.build(cfg.test_dataloader.dataset).metainfo['classes']
+            if tuple(classes[1:]) != context.classes:
+                raise ValueError(
+                    f'segmentation config "{name}" tests the classes {classes}, '
+                    f'the method has {context.classes}; set metainfo of its data sets')
+        check_training(cfg, name)
+
+    def run(self, context: Context, folder: Path) -> dict:
+        if is_main_process():
+            with atomic_write(folder / LIST) as file:
+                file.writelines(f'{context.train_set.get_data_info(i)["name"]}\n'
+                                for i in range(len(context.train_set)))
+        barrier()
+        cfg = self.config(context)
+        runner = train(cfg, folder, context.seed, context.launch)
+        scores = {}
+        if cfg.get('test_dataloader'):
+            runner.register_hook(SavePredictions(folder / PREDICTIONS, context.palette))
+            metrics = runner.test()
+            if is_main_process():
+                split = Split(runner.test_dataloader.dataset)
+                scores = dict(mask_iou(folder / PREDICTIONS, split), split=split.name,
+                              mmseg=metrics)
+        if is_main_process():
+            predict_files(runner, cfg, context.shown(), folder / SHOWN, context.palette)
+        return scores
+
+    def figures(self, context: Context) -> dict[str, dict[str, float]]:
+        result = self.result
+        return {result['split']: dict(segment=result['mIoU'])} if 'split' in result else {}
+
+    def cells(self, context: Context, name: str, image: np.ndarray) -> list:
+        path = self.folder / SHOWN / f'{name}.png'
+        if not path.is_file():
+            return []
+        return [('segmentation', overlay_mask(image, read_mask(path), context.palette))]
+
+    def charts(self, context: Context) -> list[Chart]:
+        result = self.result
+        if 'split' not in result:
+            return []
+        return [Chart(f'Segmentation IoU per class ({result["split"]})', 'bars', result['IoU'])]

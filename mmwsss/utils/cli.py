@@ -1,0 +1,93 @@
+"""What the command lines of ``tools/`` share."""
+
+import argparse
+import difflib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from .errors import friendly_errors
+
+# Top-level keys beside the arguments of mmengine's Runner that something looks for in a config.
+OTHER_KEYS = ('pipeline', 'find_unused_parameters', 'model_wrapper_cfg', 'custom_imports',
+              'compile', 'efficient_conv_bn_eval', 'tta_model', 'tta_pipeline', 'refiners')
+
+PARTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
+    'config': lambda parser: parser.add_argument('config', help='config file'),
+    'work_dir': lambda parser: parser.add_argument(
+        '--work-dir', help='folder of what the run leaves; by default '
+        'work_dirs/<name of the config>'),
+    'cfg_options': lambda parser: parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+        help='change the config, e.g. train_cfg.max_epochs=5 model.head.num_classes=6'),
+    'device': lambda parser: parser.add_argument(
+        '--device', choices=('cpu', 'cuda'), help='default: a GPU if there is one'),
+    'launcher': lambda parser: (
+        parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'),
+                            default='none', help='how the processes of the run were started'),
+        parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
+                            help=argparse.SUPPRESS)),
+}
+
+
+def make_parser(doc: str | None, *parts: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that the tools share.
+
+    Args:
+        doc: Docstring of the tool.
+        parts: Of ``config``, ``work_dir``, ``cfg_options``, ``device`` and ``launcher``, in the
+            order of the help.
+    """
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser, *parts)
+    return parser
+
+
+def add_arguments(parser: argparse.ArgumentParser, *parts: str) -> None:
+    """Add shared arguments to a parser; see :func:`make_parser`."""
+    for part in parts:
+        PARTS[part](parser)
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
+    """Put ``--cfg-options`` on top of a config, in place.
+
+    Raises:
+        KeyError: A top-level key is neither in the config nor known to mmengine or mmwsss; names
+            the nearest.
+    """
+    options = dict(options or {})
+    known = {*cfg.keys(), *OTHER_KEYS, *inspect.signature(Runner.__init__).parameters}
+    for key in options:
+        top = key.split('.')[0]
+        if top not in known:
+            near = difflib.get_close_matches(top, sorted(known), n=1)
+            mend = f'did you mean {near[0]}?' if near else f'it has {", ".join(sorted(cfg))}'
+            raise KeyError(f'--cfg-options {key}: the config has no key "{top}"; {mend}')
+    if options:
+        cfg.merge_from_dict(options)
+    return cfg
+
+
+def run_tool(run: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
+    """Run a tool: the environment that it needs, and one line for a mistake of the user.
+
+    The working folder becomes importable (``custom_imports`` of ``projects/``); ``--local_rank``
+    becomes ``LOCAL_RANK`` where the launcher has not set it; ``--device cpu`` hides the GPUs.
+
+    Returns:
+        Exit status of the program.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
+    if getattr(args, 'device', None) == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    with friendly_errors():
+        return run(args) or 0

@@ -1,0 +1,44 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mmwsss.pipeline.lock import NAME, lock
+
+
+def test_second_run_is_refused_with_host_and_process(tmp_path):
+    with lock(tmp_path), pytest.raises(ValueError, match=f'another run.*process {os.getpid()} on'):
+        with lock(tmp_path):
+            pass
+    assert not (tmp_path / NAME).exists()
+    with lock(tmp_path):
+        pass
+
+
+def test_lock_of_a_dead_process_is_taken_over(tmp_path):
+    with lock(tmp_path):
+        record = json.loads((tmp_path / NAME).read_text())
+    dead = subprocess.Popen([sys.executable, '-c', ''])
+    dead.wait()
+    for change in (dict(pid=dead.pid), dict(started='1')):  # ended; and its number used again
+        (tmp_path / NAME).write_text(json.dumps({**record, **change}))
+        with lock(tmp_path):
+            assert json.loads((tmp_path / NAME).read_text())['pid'] == os.getpid()
+    (tmp_path / NAME).write_text('{"ho')  # killed while it was written
+    with lock(tmp_path):
+        pass
+
+
+def test_lock_of_another_host_is_kept(tmp_path):
+    (tmp_path / NAME).write_text(json.dumps(dict(host='elsewhere', pid=1, started='1')))
+    with pytest.raises(ValueError, match=r'process 1 on elsewhere.*delete ".*\.lock"'):
+        with lock(tmp_path):
+            pass
+
+
+def test_lock_goes_when_the_run_fails(tmp_path):
+    with pytest.raises(KeyboardInterrupt), lock(tmp_path):
+        raise KeyboardInterrupt
+    assert not (tmp_path / NAME).exists()

@@ -1,0 +1,244 @@
+"""Tool, pipeline and API give the same; no ground truth is needed; settings name no place."""
+
+import copy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmwsss.pipeline import Context, Pipeline
+from mmwsss.pipeline.fingerprint import portable
+from mmwsss.pipeline.predictions import SavePredictions
+from mmwsss.pipeline.report import print_table, rows_of, write_report
+from mmwsss.structures.artifacts import read_mask
+
+ROOT = Path(__file__).parents[2]
+
+
+def tool(name, *args):
+    command = [sys.executable, '-W', 'ignore', str(ROOT / 'tools' / name), *map(str, args)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def same_files(one, other, suffix):
+    names = sorted(path.name for path in one.glob(f'*{suffix}'))
+    assert names and names == sorted(path.name for path in other.glob(f'*{suffix}'))
+    for name in names:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_files_of_tools_and_pipeline_are_equal(config, tmp_path):
+    """Options, images, checkpoint, refiner and threshold rule all come from config and work dir."""
+    config.pipeline.cam.update(scales=(0.5, 1.), flip=True, stride=2)
+    config.model.test_cfg = dict(norm='minmax')
+    config.pipeline.mask = dict(type='CRFMask', bg='held_out', preset='eps', num_workers=0)
+    file = tmp_path / 'tiny.py'
+    config.dump(str(file))
+    work = tmp_path / 'work'
+    Pipeline(file, work / 'pipeline', device='cpu').run()
+    tool('make_cams.py', file, '--work-dir', work, '--device', 'cpu')
+    same_files(work / 'pipeline' / 'cam', work / 'cams', '.npz')
+    out = tool('generate_masks.py', file, '--work-dir', work, '--device', 'cpu')
+    same_files(work / 'pipeline' / 'mask', work / 'masks', '.png')
+    assert 'held_out of train' in out and '12 made' in out
+    # An option overrides.
+    tool('generate_masks.py', file, '--work-dir', work, '--refine', 'none', 'bg=0.4', '--loader',
+         'val', '--out', tmp_path / 'other')
+    assert len(list((tmp_path / 'other').glob('*.png'))) == 8
+    cam, keys = (np.load(work / 'cams' / 'train_00000.npz')[key] for key in ('cam', 'keys'))
+    mask = read_mask(tmp_path / 'other' / 'train_00000.png')
+    assert set(np.unique(mask)) <= {0, *(keys + 1)} and cam.shape[1] == 24
+
+
+@pytest.mark.slow
+def test_affinity_masks_by_tool_and_pipeline_are_equal(config, tmp_path):
+    """The tool finds the network's config and its checkpoint."""
+    data = copy.deepcopy(config.train_dataloader)
+    data.dataset.update(prior_dir='nowhere', prior_suffix='.npz', pipeline=[
+        dict(type='LoadImage'), dict(type='LoadAffinityScores'),
+        dict(type='RandomPadCrop', size=32), dict(type='AffinityLabels', stride=4),
+        dict(type='PackWSSSInputs')])
+    network = tmp_path / 'network.py'
+    Config(dict(
+        default_scope='mmwsss',
+        model=dict(type='AffinityNet', backbone=config.model.backbone, in_channels=(8, ),
+                   channels=(8, ), radius=3),
+        train_dataloader=data, optim_wrapper=config.optim_wrapper,
+        train_cfg=dict(type='WSSSTrainLoop', max_epochs=1),
+        default_hooks=config.default_hooks)).dump(str(network))
+    config.pipeline.affinity = dict(
+        config=str(network), labels=dict(type='AffinityScores', low=2, high=21))
+    config.pipeline.mask = dict(type='PSAMask', alpha=6, log_steps=2, radius=3, crf='psa_rw',
+                                num_workers=0)
+    file = tmp_path / 'tiny.py'
+    config.dump(str(file))
+    work = tmp_path / 'work'
+    Pipeline(file, work / 'pipeline', device='cpu').run()
+    tool('generate_masks.py', file, '--work-dir', work, '--device', 'cpu')
+    same_files(work / 'pipeline' / 'mask', work / 'masks', '.png')
+    tool('generate_masks.py', file, '--work-dir', work, '--refine', 'labels', '--loader', 'train',
+         '--out', work / 'labels')
+    same_files(work / 'pipeline' / 'labels', work / 'labels', '.npz')
+
+
+@pytest.mark.slow
+def test_a_folder_with_labels_and_no_masks(config, segment, tmp_path):
+    """From images and a label table to the segmentation model and the report."""
+    shapes = Context(config, tmp_path / 'w').train_set  # draws the images
+    own = tmp_path / 'own'
+    (own / 'images').mkdir(parents=True)
+    lines = []
+    for i in range(len(shapes)):
+        info = shapes.get_data_info(i)
+        shutil.copy(info['img_path'], own / 'images' / f'photo {i}.jpg')
+        names = [shapes.metainfo['classes'][k] for k in info['labels']]
+        lines.append(','.join([f'photo {i}', *names]))
+    (own / 'labels.csv').write_text('\n'.join(['name,labels', *lines]) + '\n')
+    classes = tuple(shapes.metainfo['classes'])
+    config.train_dataloader.dataset = dict(
+        type='ImageLabelDataset', data_root=str(own), label_file='labels.csv', img_dir='images',
+        metainfo=dict(classes=classes), pipeline=config.train_dataloader.dataset.pipeline)
+    config.pop('val_dataloader')
+    config.pop('test_dataloader')
+    net = Config.fromfile(segment)
+    net.train_dataloader.dataset.update(data_root=str(own), img_dir='images',
+                                        metainfo=dict(classes=classes), mask_classes=None)
+    net.dump(segment)
+    config.pipeline.update(segment=dict(config=segment), report=dict(images=2))
+    file = tmp_path / 'own.py'
+    config.dump(str(file))
+    out = tool('run_pipeline.py', file, '--work-dir', tmp_path / 'out', '--device', 'cpu')
+    assert 'without ground truth' in out
+    assert len(list((tmp_path / 'out' / 'mask').glob('photo *.png'))) == 8
+    assert list((tmp_path / 'out' / 'segment').glob('*.pth'))
+    assert len(list((tmp_path / 'out' / 'segment' / 'shown').glob('*.png'))) == 2
+    text = (tmp_path / 'out' / 'report' / 'index.html').read_text()
+    for caption in ('seed at', 'pseudo mask', 'segmentation'):
+        assert text.count(f'<figcaption>{caption}') == 2
+    pipeline = Pipeline(file, tmp_path / 'out', device='cpu')
+    assert rows_of(pipeline)[0][:3] == ['own', 'no ground truth', '–']
+    mask = pipeline.results()['mask']
+    assert mask['rule'].startswith('auto: ') and 0 < mask['threshold'] < 1
+    print_table(pipeline)
+
+
+def test_labels_alone_choose_the_threshold_by_the_rule(config, tmp_path):
+    config.pop('val_dataloader')
+    config.pop('test_dataloader')
+    config.pipeline.mask.bg = 'auto:mean_share'
+    results = Pipeline(config, tmp_path / 'w').run()
+    assert results['mask']['rule'] == 'auto: mean_share, without ground truth'
+    assert set(results['cam']) == {'auto'} and set(results['mask']) == {'threshold', 'rule'}
+    write_report(Pipeline(config, tmp_path / 'w'), 'x')
+
+
+def test_predictions_keep_subfolders_and_spaces(tmp_path):
+    """Two images of one file name, and a name with a space."""
+    names = ['one/x', 'two/x', 'a photo']
+
+    class Data(list):
+        def get_data_info(self, i):
+            return dict(name=self[i], img_path=f'/data/{self[i]}.jpg')
+
+    runner = SimpleNamespace(test_dataloader=SimpleNamespace(dataset=Data(names)))
+    hook = SavePredictions(tmp_path, [[0, 0, 0]])
+    hook.before_test(runner)
+    for value, name in enumerate(names):
+        data = SimpleNamespace(data=torch.full((1, 2, 3), value))
+        hook.after_test_iter(runner, 0, None, [
+            SimpleNamespace(img_path=f'/data/{name}.jpg', pred_sem_seg=data)])
+    for value, name in enumerate(names):
+        assert (read_mask(tmp_path / f'{name}.png') == value).all()
+
+
+# -- fingerprints ----------------------------------------------------------------------------------
+def test_portable(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    work = tmp_path / 'work'
+    value = dict(a=str(work / 'mask'), b=[str(tmp_path / 'data' / 'x.txt')], c='/far/away/VOC',
+                 d='data/VOC', e=dict(num_workers=3, keep=1), pin_memory=True)
+    assert portable(value, work) == dict(a='mask', b=['data/x.txt'], c='VOC', d='data/VOC',
+                                         e=dict(keep=1))
+
+
+def test_moved_work_dir_and_data_stay_done(config, segment, tmp_path):
+    config.pipeline.segment = dict(config=segment)
+    before = Pipeline(copy.deepcopy(config), tmp_path / 'one' / 'work')
+    prints = {name: stage.fingerprint for name, stage in before.stages.items()}
+    shutil.copytree(tmp_path / 'shapes', tmp_path / 'elsewhere' / 'shapes')
+    shutil.rmtree(tmp_path / 'shapes')
+    text = Config.fromfile(segment).pretty_text.replace(
+        str(tmp_path / 'shapes'), str(tmp_path / 'elsewhere' / 'shapes'))
+    Path(segment).write_text(text)
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        loader.dataset.data_root = str(tmp_path / 'elsewhere' / 'shapes')
+        loader.num_workers = 2
+    config.pipeline.mask.num_workers = 2
+    after = Pipeline(config, tmp_path / 'two' / 'deeper' / 'work')
+    assert {name: stage.fingerprint for name, stage in after.stages.items()} == prints
+    (tmp_path / 'elsewhere/shapes/JPEGImages/train_00001.jpg').write_bytes(b'other')
+    changed = Pipeline(config, tmp_path / 'two' / 'deeper' / 'work')
+    assert changed.stages['classify'].fingerprint != prints['classify']
+
+
+@pytest.mark.slow
+def test_moved_run_is_skipped_and_its_masks_kept(config, tmp_path):
+    Pipeline(copy.deepcopy(config), tmp_path / 'a').run()
+    shutil.copytree(tmp_path / 'a', tmp_path / 'b')  # with new times
+    (tmp_path / 'b' / 'mask' / 'done.json').unlink()
+    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / 'b/mask').glob('*.png')}
+    shutil.rmtree(tmp_path / 'a')
+    Pipeline(config, tmp_path / 'b').run()
+    for path in (tmp_path / 'b' / 'mask').glob('*.png'):
+        assert path.stat().st_mtime_ns == times[path.name]
+
+
+# -- one run at a time, and nothing found late -----------------------------------------------------
+def test_second_run_is_refused(config, tmp_path):
+    from mmwsss.pipeline.lock import lock
+    pipeline = Pipeline(config, tmp_path / 'w')
+    with lock(tmp_path / 'w'), pytest.raises(ValueError, match='another run works in'):
+        pipeline.run(check=False)
+    assert not (tmp_path / 'w' / 'classify').exists()
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    ("cfg.pipeline.cam.scales = (-1,)", 'scales'),
+    ("cfg.pipeline.cam.scale = (1,)", r"pipeline.cam: no option \['scale'\]"),
+    ("cfg.pipeline.cam.stride = 0", 'stride=0'),
+    ("cfg.pipeline.mask.bg = float('nan')", 'bg=nan'),
+    ("cfg.pipeline.mask.bg = 2", 'bg=2'),
+    ("cfg.pipeline.mask.bg = -1", 'bg=-1'),
+    ("cfg.pipeline.mask.bg = 'auto:best'", "bg='auto:best'"),
+    ("cfg.pipeline.mask = dict(bg=0.3)", "needs a refiner"),
+    ("cfg.pipeline.report = dict(pages=3)", r"pipeline.report has no option \['pages'\]"),
+    ("cfg.pipeline.report = dict(images='many')", "pipeline.report.images='many'"),
+    ("cfg.pipeline.segment.options = {}", r"pipeline.segment.*unknown \['options'\]"),
+    ("opt['optim_wrapper.optimizer.lrr'] = 1", 'lrr'),
+    ("opt['train_cfg.max_iter'] = 1", r"IterBasedTrainLoop has no option \['max_iter'\]"),
+    ("opt['train_dataloader.dataset.pipeline'] = [dict(type='NoStep')]", 'NoStep'),
+    ("opt['train_dataloader.dataset.masks'] = 'x'", 'masks'),
+    ("opt['test_evaluator.iou_metric'] = ['mIoU']", 'iou_metric'),
+    ("opt['test_dataloader.dataset.data_root'] = '/proc/no'", '/proc/no'),
+    ("cfg.pipeline.metrics = [dict(type='NoMetric')]", 'NoMetric'),
+    ("cfg.pipeline.stages = dict(mine=dict(type='NoStage'))", 'NoStage'),
+])
+def test_wrong_options_of_any_stage_are_found_before_the_training(
+        config, segment, tmp_path, change, message):
+    options = {}
+    config.pipeline.segment = dict(config=segment, cfg_options=options)
+    exec(change, dict(cfg=config, opt=options))
+    if options:
+        config.pipeline.segment.cfg_options = options
+    with pytest.raises(Exception, match=message):
+        Pipeline(config, tmp_path / 'w').check()
+    assert not (tmp_path / 'w').exists()

@@ -1,0 +1,65 @@
+import os
+import sys
+
+import pytest
+from mmengine.config import Config
+
+from mmwsss.utils.cli import make_parser, merge_options, run_tool
+
+
+def test_shared_arguments():
+    parser = make_parser('A tool.', 'config', 'work_dir', 'device', 'launcher', 'cfg_options')
+    args = parser.parse_args(['c.py', '--cfg-options', 'a.b=(1, 2)', 'c=[x]', '--local-rank', '3'])
+    assert args.cfg_options == {'a.b': (1, 2), 'c': ['x']}
+    assert (args.config, args.device, args.launcher, args.local_rank) == ('c.py', None, 'none', 3)
+    with pytest.raises(SystemExit):
+        make_parser('', 'launcher').parse_args(['--launcher', 'magic'])
+
+
+def test_options_change_the_config():
+    cfg = Config(dict(train_cfg=dict(max_epochs=3), mine=1))
+    merged = merge_options(cfg, {'train_cfg.max_epochs': 5, 'mine': 2, 'resume': True,
+                                 'pipeline.cam.flip': False})
+    assert merged is cfg and (cfg.train_cfg.max_epochs, cfg.mine, cfg.resume) == (5, 2, True)
+    assert cfg.pipeline.cam.flip is False
+    assert merge_options(cfg, None) is cfg
+
+
+@pytest.mark.parametrize('key, message', [
+    ('trian_cfg.max_epochs', 'no key "trian_cfg"; did you mean train_cfg?'),
+    ('piplines', 'did you mean pipeline?'), ('zzz', 'it has train_cfg')])
+def test_a_misspelled_key_names_the_nearest(key, message):
+    with pytest.raises(KeyError, match=message):
+        merge_options(Config(dict(train_cfg=dict(max_epochs=3))), {key: 1})
+
+
+def test_the_environment_of_a_tool(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    monkeypatch.setenv('LOCAL_RANK', 'x')  # so that it is put back
+    monkeypatch.delenv('LOCAL_RANK')
+    args = make_parser('', 'device', 'launcher').parse_args(
+        ['--device', 'cpu', '--local_rank', '2'])
+    seen = []
+
+    def run(args):
+        seen.append((os.environ['LOCAL_RANK'], os.environ['CUDA_VISIBLE_DEVICES'], sys.path[0]))
+
+    assert run_tool(run, args) == 0
+    assert seen == [('2', '', str(tmp_path))]
+    assert run_tool(lambda args: 1, args) == 1
+    monkeypatch.setenv('LOCAL_RANK', '1')  # the launcher's word counts
+    run_tool(run, args)
+    assert seen[-1][0] == '1'
+
+
+def test_a_mistake_is_one_line(capsys, monkeypatch):
+    monkeypatch.setenv('LOCAL_RANK', '0')
+
+    def run(args):
+        raise ValueError('no such thing')
+
+    with pytest.raises(SystemExit) as caught:
+        run_tool(run, make_parser('').parse_args([]))
+    assert caught.value.code == 2 and 'error: no such thing' in capsys.readouterr().err

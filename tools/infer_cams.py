@@ -1,0 +1,49 @@
+"""CAMs, masks and overlays of images, without a data set.
+
+    python tools/infer_cams.py CONFIG CHECKPOINT IMAGE_OR_FOLDER [...] --out DIR
+    python tools/infer_cams.py CONFIG CHECKPOINT cat.jpg --out DIR --labels cat --refine crf
+
+Writes cams/<name>.npz, masks/<name>.png and overlays/<name>.png. Without --labels the classifier is
+asked which classes an image holds.
+"""
+
+import argparse
+import sys
+
+import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+
+# isort: split
+from mmengine.config import DictAction
+
+from mmwsss.apis import CAMInferencer
+from mmwsss.inference import read_config, refiner_config
+from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__, 'config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('images', nargs='+', help='files and folders')
+    parser.add_argument('--out', required=True)
+    parser.add_argument('--labels', nargs='+', help='classes of all the images')
+    parser.add_argument('--threshold', type=float, default=0.3, help='background of the mask')
+    parser.add_argument('--refine', choices=('none', 'par', 'crf'), help='refine the masks')
+    parser.add_argument('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+                        help='of the refiner, e.g. bg=0.3')
+    parser.add_argument('--batch-size', type=int, default=1)
+    add_arguments(parser, 'device', 'cfg_options')
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    refiner = refiner_config(args.refine, args.options) if args.refine else None
+    infer = CAMInferencer(read_config(args.config, args.cfg_options), args.checkpoint, args.device,
+                          threshold=args.threshold, refiner=refiner)
+    for source in args.images:
+        results = infer(source, args.labels, args.batch_size, args.out)
+        for result in results if isinstance(results, list) else [results]:
+            print(f'{result["name"]}: {", ".join(result["labels"])}')
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(run, parse_args()))
