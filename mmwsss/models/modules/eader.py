@@ -101,7 +101,7 @@ class AdversarialErasing(WSSSModule):
         relu: Drop negative evidence from the attention. Default: for Grad-CAM only (code; the
             paper's CAM has the ReLU, eq. 2, and so has EADER in PSA, which was not released).
         norm: Scaling of the attention: ``'minmax'`` (code) or ``'max'`` (paper). Min-max without
-            the ReLU erases about half of an image, ``'max'`` with it a twentieth to a fifth.
+            the ReLU erases about half of an image, ``'max'`` with it 3 to 22 %.
         mining: L_am on ``'prob'`` abilities (code) or ``'logit'`` s (paper).
         average: L_am and L_reg are means over ``'copies'`` (code), or over ``'classes'``: sums over
             an image's classes divided by C (paper).
