@@ -1,4 +1,5 @@
-# KTSE on COCO 2014. The paper says 40 epochs and gives no code; the rest is as on VOC.
+# KTSE on COCO 2014. There is no code for it and the paper's "40 epochs" are those of the
+# segmentation model; the classifier is trained as on VOC, also for 40 epochs.
 # Published on COCO val: 45.9 (DeepLab-R101), 37.2 (VGG16).
 _base_ = [
     '../_base_/models/ktse_r38.py',
@@ -13,6 +14,6 @@ train_cfg = dict(batch_size=[(0, 8), (_base_.begin, 16)])
 train_dataloader = dict(dataset=dict(views=[dict(type='PairedView', begin=_base_.begin)]))
 pipeline = dict(
     baseline='configs/ktse/gpp_r38_coco.py',
-    cam=dict(scales=(0.5, 1., 1.5, 2.), flip=True),
+    cam=dict(scales=(0.5, 1., 1.5, 2.), flip=True, relu='flip'),
     affinity=dict(config='configs/irn/irnet_r50_coco.py', labels=dict(bg=0.10)),
     segment=dict(config='configs/deeplab/deeplabv2_r101_coco.py'))

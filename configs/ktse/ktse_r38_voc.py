@@ -12,6 +12,8 @@ train_cfg = dict(batch_size=[(0, 8), (_base_.begin, 16)])
 train_dataloader = dict(dataset=dict(views=[dict(type='PairedView', begin=_base_.begin)]))
 pipeline = dict(
     baseline='configs/ktse/gpp_r38_voc.py',
-    cam=dict(scales=(0.5, 1., 1.5, 2.), flip=True),
+    # IRN's CAMs, whose ReLU comes after the sum of an image and its mirror image; the published
+    # seeds are those of model.test_cfg.
+    cam=dict(scales=(0.5, 1., 1.5, 2.), flip=True, relu='flip'),
     affinity=dict(labels=dict(bg=0.10)),
     segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py'))

@@ -18,6 +18,7 @@ from scipy.io import savemat
 
 from mmwsss.datasets import COCOImageLabelDataset, VOCImageLabelDataset
 from mmwsss.datasets.coco import CATEGORY_IDS
+from mmwsss.datasets.label_tables import read_label_table
 from mmwsss.structures.artifacts import read_mask
 
 TOOLS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
@@ -35,6 +36,7 @@ def _tool(name):
 
 
 voc, coco, archives = _tool('voc'), _tool('coco'), _tool('archives')
+masks_to_labels = _tool('masks_to_labels')
 
 
 def _jpg(height=6, width=8):
@@ -329,3 +331,27 @@ def test_scripts_run_on_their_own(name):
                           capture_output=True, text=True, cwd=TOOLS.parents[1],
                           env={'PYTHONPATH': str(TOOLS.parents[1])})
     assert done.returncode == 0 and 'usage' in done.stdout, done.stderr
+
+
+def test_labels_of_masks_are_those_of_eaders_code(tmp_path):
+    rng = np.random.default_rng(0)
+    expected = {}
+    for i in range(4):
+        mask = rng.choice([0, 3, 20, 255], (5, 6)).astype(np.uint8)
+        if i == 3:
+            mask[:] = 255
+        expected[f'2007_{i:06}'] = [c - 1 for c in range(1, 21) if (mask == c).any()]
+        Image.fromarray(mask).save(tmp_path / f'2007_{i:06}.png')
+    assert masks_to_labels.labels_of_masks(tmp_path) == expected
+    assert masks_to_labels.labels_of_masks(tmp_path, ['2007_000002']) == {
+        '2007_000002': expected['2007_000002']}
+    with pytest.raises(FileNotFoundError, match='2007_000009'):
+        masks_to_labels.labels_of_masks(tmp_path, ['2007_000009'])
+    with pytest.raises(FileNotFoundError, match='no mask'):
+        masks_to_labels.labels_of_masks(tmp_path / 'none')
+    (tmp_path / 'list.txt').write_text('2007_000000\n2007_000001\n')
+    command = [sys.executable, str(TOOLS / 'masks_to_labels.py'), str(tmp_path),
+               str(tmp_path / 'labels.json'), '--list', str(tmp_path / 'list.txt')]
+    subprocess.run(command, check=True)
+    table = read_label_table(tmp_path / 'labels.json')
+    assert table == {name: expected[name] for name in ('2007_000000', '2007_000001')}

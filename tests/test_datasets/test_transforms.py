@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from mmwsss.datasets import sample_rng
 from mmwsss.datasets.transforms.colour import COLOUR_OPS
@@ -82,6 +83,25 @@ def test_resize_long_is_uniform_and_keeps_the_ratio():
             assert abs(height - width * 10 / 15) <= 0.5
             assert results['gt_seg_map'].shape == (height, width)
     assert seen == {20, 21, 22, 23}
+
+
+@pytest.mark.parametrize('transform, filter', [
+    (dict(type='ResizeLong', long=30), Image.Resampling.BICUBIC),
+    (dict(type='ResizeShort', short=20), Image.Resampling.BICUBIC),
+    (dict(type='RandomScale', ratio=(0.5, 0.5)), Image.Resampling.BICUBIC),
+    (dict(type='RandomResizedCrop', size=20, scale=(1., 1.), ratio=(1.5, 1.5)),
+     Image.Resampling.BILINEAR)])
+def test_resizing_filters_as_the_originals_do(transform, filter):
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    found = TRANSFORMS.build(transform)(dict(img=image))['img']
+    size = found.shape[1::-1]
+    assert size in ((30, 20), (20, 20))
+    expected = np.asarray(Image.fromarray(image).resize(size, filter))
+    np.testing.assert_array_equal(found, expected)
+    coarse = TRANSFORMS.build(dict(transform, backend='cv2'))(dict(img=image))['img']
+    assert np.abs(coarse.astype(int) - expected).mean() > 10
+    with pytest.raises(ValueError, match="backend='pil' must be"):
+        TRANSFORMS.build(dict(transform, backend='pil'))
 
 
 def test_resize_of_maps_is_centred():

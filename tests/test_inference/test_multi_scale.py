@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 
 from mmwsss.inference import multi_scale_cam
@@ -34,7 +35,8 @@ def test_equals_the_sum_over_single_passes(flip, norm):
             total = np.zeros((4, 12, 17))
             for scale in scales:
                 size = [int(round(side * scale)) for side in image.shape[1:]]
-                scaled = F.interpolate(image[None], size, mode='bicubic', align_corners=False)
+                scaled = F.interpolate(
+                    image[None], size, mode='bicubic', align_corners=False, antialias=True)
                 for mirrored in (False, True) if flip else (False,):
                     one = model.conv(scaled.flip(-1) if mirrored else scaled)
                     one = F.interpolate(one, (12, 17), mode='bilinear', align_corners=False)[0]
@@ -60,3 +62,32 @@ def test_relu_after_the_flip_sum():
     assert both.shape == each.shape
     with pytest.raises(ValueError, match='relu='):
         multi_scale_cam(Signed(), images, relu='never', **options)
+
+
+class Seen(nn.Module):
+    """Keeps the images that it is given."""
+
+    def predict_cam(self, images):
+        self.images = images
+        return images[:, :1]
+
+
+@pytest.mark.parametrize('scale', [0.5, 1.5])
+def test_the_pyramid_is_that_of_the_originals(scale):
+    """They resize the uint8 image with Pillow's bicubic filter and normalise it then."""
+    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    size = (int(60 * scale), int(40 * scale))
+    original = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+    images = (torch.from_numpy(picture).permute(2, 0, 1)[None].float() - 120) / 58
+    expected = (torch.from_numpy(original.copy()).permute(2, 0, 1).float() - 120) / 58
+    model = Seen()
+
+    def rms(**options):
+        multi_scale_cam(model, images, torch.ones(1, 1), (scale, ), flip=False, **options)
+        # Pillow cuts off what leaves 0..255.
+        seen = model.images[0].clamp(-120 / 58, 135 / 58)
+        return (seen - expected).square().mean().sqrt().item()
+
+    assert rms() < 0.015
+    if scale < 1:
+        assert rms(antialias=False) > 0.1

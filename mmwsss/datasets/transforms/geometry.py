@@ -26,82 +26,100 @@ def apply_geometry(results: dict, on_image: Callable, on_map: Callable) -> dict:
     return results
 
 
-def _resize(results: dict, height: int, width: int, interpolation: str) -> dict:
-    size = (width, height)
-    return apply_geometry(
-        results, lambda image: mmcv.imresize(image, size, interpolation=interpolation),
-        lambda array, _: cv2.resize(array, size, interpolation=cv2.INTER_NEAREST_EXACT))
+class _Resize(BaseTransform):
+    """Resizes the image as Pillow does, and the maps by nearest neighbour.
 
+    Args:
+        interpolation: Of the image, as in :func:`mmcv.imresize`.
+        backend: ``'pillow'``, which the originals use and which filters an image that it makes
+            smaller, or ``'cv2'``, which is faster and does not.
+    """
 
-def _rescale(results: dict, ratio: float, interpolation: str) -> dict:
-    height, width = results['img'].shape[:2]
-    return _resize(results, max(round(height * ratio), 1), max(round(width * ratio), 1),
-                   interpolation)
+    def __init__(self, interpolation: str = 'bicubic', backend: str = 'pillow'):
+        if backend not in ('pillow', 'cv2'):
+            raise ValueError(
+                f"{type(self).__name__}: backend={backend!r} must be 'pillow' or 'cv2'")
+        self.interpolation = interpolation
+        self.backend = backend
+
+    def resize(self, results: dict, height: int, width: int) -> dict:
+        size = (width, height)
+        return apply_geometry(
+            results, lambda image: mmcv.imresize(
+                image, size, interpolation=self.interpolation, backend=self.backend),
+            lambda array, _: cv2.resize(array, size, interpolation=cv2.INTER_NEAREST_EXACT))
+
+    def rescale(self, results: dict, ratio: float) -> dict:
+        height, width = results['img'].shape[:2]
+        return self.resize(results, max(round(height * ratio), 1), max(round(width * ratio), 1))
 
 
 @TRANSFORMS.register_module()
-class ResizeLong(BaseTransform):
+class ResizeLong(_Resize):
     """Resize so that the long side is drawn uniformly from the integers of a range.
 
     Args:
         long: ``(low, high)``, both included, or one length.
         interpolation: Of the image, as in :func:`mmcv.imresize`.
+        backend: ``'pillow'``, which the originals use and which filters an image that it makes
+            smaller, or ``'cv2'``, which is faster and does not.
     """
 
-    def __init__(self, long: Union[int, Sequence[int]] = (256, 512),
-                 interpolation: str = 'bicubic'):
+    def __init__(self, long: Union[int, Sequence[int]] = (256, 512), **kwargs):
+        super().__init__(**kwargs)
         self.long = (long, long) if isinstance(long, int) else tuple(long)
-        self.interpolation = interpolation
 
     def transform(self, results: dict) -> dict:
         long = np.random.randint(self.long[0], self.long[1] + 1)
-        return _rescale(results, long / max(results['img'].shape[:2]), self.interpolation)
+        return self.rescale(results, long / max(results['img'].shape[:2]))
 
 
 @TRANSFORMS.register_module()
-class ResizeShort(BaseTransform):
-    """Resize so that the short side has a length (CSD: 256)."""
+class ResizeShort(_Resize):
+    """Resize so that the short side has a length (CSD: 256); see :class:`ResizeLong`."""
 
-    def __init__(self, short: int = 256, interpolation: str = 'bicubic'):
+    def __init__(self, short: int = 256, **kwargs):
+        super().__init__(**kwargs)
         self.short = short
-        self.interpolation = interpolation
 
     def transform(self, results: dict) -> dict:
-        return _rescale(results, self.short / min(results['img'].shape[:2]), self.interpolation)
+        return self.rescale(results, self.short / min(results['img'].shape[:2]))
 
 
 @TRANSFORMS.register_module()
-class RandomScale(BaseTransform):
-    """Resize by a factor drawn uniformly from a range (RCM: 0.5 to 1.3)."""
+class RandomScale(_Resize):
+    """Resize by a factor drawn uniformly from a range (RCM: 0.5 to 1.3); see :class:`ResizeLong`.
+    """
 
-    def __init__(self, ratio: Sequence[float] = (0.5, 1.3), interpolation: str = 'bicubic'):
+    def __init__(self, ratio: Sequence[float] = (0.5, 1.3), **kwargs):
+        super().__init__(**kwargs)
         self.ratio = tuple(ratio)
-        self.interpolation = interpolation
 
     def transform(self, results: dict) -> dict:
-        return _rescale(results, np.random.uniform(*self.ratio), self.interpolation)
+        return self.rescale(results, np.random.uniform(*self.ratio))
 
 
 @TRANSFORMS.register_module()
-class RandomResizedCrop(BaseTransform):
+class RandomResizedCrop(_Resize):
     """Cut a window of random area and shape, and resize it (as torchvision's; EADER, MCTformer).
 
     Args:
         size: Side of the result.
         scale: Range of the window's part of the image's area.
         ratio: Range of its width over height, drawn uniformly in the logarithm.
-        interpolation: Of the image.
+        interpolation, backend: See :class:`ResizeLong`.
     """
 
     def __init__(self,
                  size: int,
                  scale: Sequence[float] = (0.08, 1.),
                  ratio: Sequence[float] = (3 / 4, 4 / 3),
-                 interpolation: str = 'bilinear'):
+                 interpolation: str = 'bilinear',
+                 **kwargs):
+        super().__init__(interpolation, **kwargs)
         self.size = size
         self.scale = tuple(scale)
         self.ratio = tuple(ratio)
-        self.interpolation = interpolation
 
     def window(self, height: int, width: int) -> Tuple[int, int, int, int]:
         """``top, left, height, width``."""
@@ -123,7 +141,7 @@ class RandomResizedCrop(BaseTransform):
             return array[top:top + height, left:left + width]
 
         apply_geometry(results, cut, cut)
-        return _resize(results, self.size, self.size, self.interpolation)
+        return self.resize(results, self.size, self.size)
 
 
 @TRANSFORMS.register_module()

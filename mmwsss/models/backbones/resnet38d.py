@@ -13,6 +13,34 @@ from mmwsss.registry import MODELS
 from mmwsss.utils.checkpoint import init_from_pretrained
 
 
+class _FrozenNormReLU(torch.autograd.Function):
+    """``relu(norm(x))`` of a constant affine map, which keeps its result only: that is the input of
+    the convolution that follows, which keeps it anyway."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor,
+                eps: float) -> Tensor:
+        out = F.batch_norm(x, mean, var, weight, bias, eps=eps).relu_()
+        ctx.save_for_backward(out, weight, var)
+        ctx.eps = eps
+        return out
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple:
+        out, weight, var = ctx.saved_tensors
+        scale = (weight * torch.rsqrt(var + ctx.eps)).to(grad.dtype)
+        grad = torch.ops.aten.threshold_backward(grad, out, 0)  # of a ReLU
+        return grad.mul_(scale[:, None, None]), *[None] * 5
+
+
+def norm_relu(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    """``relu(norm(x))``, with less memory for the backward pass where ``norm`` is frozen."""
+    if norm.training or norm.weight.requires_grad:
+        return F.relu(norm(x))
+    return _FrozenNormReLU.apply(
+        x, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.eps)
+
+
 class BasicBlock(nn.Module):
     """Pre-activated block of two 3x3 convolutions.
 
@@ -34,8 +62,8 @@ class BasicBlock(nn.Module):
             self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        active = F.relu(self.bn1(x))
-        out = F.relu(self.bn2(self.conv1(active)))
+        active = norm_relu(self.bn1, x)
+        out = norm_relu(self.bn2, self.conv1(active))
         out = self.conv2(out)
         return out + (x if self.shortcut is None else self.shortcut(active)), active
 
@@ -59,9 +87,9 @@ class BottleneckBlock(nn.Module):
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        active = F.relu(self.bn1(x))
-        out = self.dropout(F.relu(self.bn2(self.conv1(active))))
-        out = self.dropout(F.relu(self.bn3(self.conv2(out))))
+        active = norm_relu(self.bn1, x)
+        out = self.dropout(norm_relu(self.bn2, self.conv1(active)))
+        out = self.dropout(norm_relu(self.bn3, self.conv2(out)))
         return self.conv3(out) + self.shortcut(active), active
 
 
@@ -181,5 +209,5 @@ class ResNet38d(BaseModule):
                     x, active = block(x)
                 if i == 0 and stage - 1 in self.out_indices:
                     taps[stage - 1] = active
-        taps[6] = F.relu(self.norm(x))
+        taps[6] = norm_relu(self.norm, x)
         return tuple(taps[index] for index in self.out_indices)

@@ -61,7 +61,7 @@ class Views:
             for name, rows in samples.items() if rows and 'gt_label' in rows[0]
         }
         self._outputs: Dict[Tuple[str, str], Tuple[CAMOutput, bool]] = {}
-        self._expected: List[Tuple[str, str]] = []
+        self._expected: Dict[Tuple[str, str], Optional[int]] = {}  # rows; None: all
         self._batchable = batchable
         self._grad = torch.is_grad_enabled()
         self._shared: dict = {}
@@ -139,11 +139,17 @@ class Views:
                 f'{known.spec if known else "given by the data"} and {spec}; give the modules '
                 'equal options, or another view name')
 
-    def expect(self, *names: str, network: str = 'student') -> None:
-        """Announce views that will be asked for with gradient, so they can be batched."""
+    def expect(self, *names: str, network: str = 'student', rows: Optional[int] = None) -> None:
+        """Announce views that will be asked for with gradient, so they can be batched.
+
+        Args:
+            names: The views.
+            network: The network that will see them.
+            rows: Only their first images are needed; None: all. The largest request counts.
+        """
         for name in names:
-            if (name, network) not in self._expected:
-                self._expected.append((name, network))
+            known = self._expected.get((name, network), 0)
+            self._expected[name, network] = None if None in (rows, known) else max(rows, known)
 
     def shared(self, key: str, make: Callable):
         """Anything else worth making once per step, e.g. refined labels used by two modules."""
@@ -155,7 +161,11 @@ class Views:
     def __getitem__(self, name: str) -> CAMOutput:
         return self(name)
 
-    def __call__(self, name: str, network: str = 'student', grad: bool = True) -> CAMOutput:
+    def __call__(self,
+                 name: str,
+                 network: str = 'student',
+                 grad: bool = True,
+                 rows: Optional[int] = None) -> CAMOutput:
         """Output of a network on a view; made at the first call, remembered for the others.
 
         Args:
@@ -163,12 +173,20 @@ class Views:
             network: ``student``, ``teacher`` (EMA weights), ``frozen`` (the student's weights in
                 evaluation mode) or an extra network of the classifier.
             grad: With gradient. Without, a pass that was made with gradient is reused, detached.
+            rows: Only its first images; None: all. No more are forwarded than anyone asks for.
         """
         key = (name, network)
         grad_wanted = grad or key in self._expected
-        if key not in self._outputs or (grad and not self._outputs[key][1]):
+        wanted = len(self.image(name)[:rows])
+        if (key not in self._outputs or (grad and not self._outputs[key][1])
+                or len(self._outputs[key][0].cam) < wanted):
             names = self._batch_of(name, network) if grad_wanted else [name]
-            images = [self.image(member) for member in names]
+            images = [
+                self.image(member)[:self._expected.get((member, network), wanted)]
+                for member in names
+            ]
+            if len(images[0]) < wanted:  # more than was announced
+                images[0] = self.image(name)[:wanted]
             joined = images[0] if len(images) == 1 else torch.cat(images)
             with torch.set_grad_enabled(self._grad and grad_wanted):
                 output = self._forward(joined, network)
@@ -176,6 +194,10 @@ class Views:
             for member, part in zip(names, parts):
                 self._outputs[member, network] = (part, grad_wanted)
         output, has_grad = self._outputs[key]
+        if len(output.cam) > wanted:
+            first, _ = output.split([wanted, len(output.cam) - wanted])
+            first.origin = output.origin or first.origin
+            output = first
         return output.detach() if has_grad and not grad else output
 
     def _batch_of(self, name: str, network: str) -> List[str]:

@@ -1,5 +1,6 @@
 """The one classifier that every method builds on."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -80,6 +81,8 @@ class WSSSClassifier(_Network, BaseModel):
         networks: Further networks by name, e.g. ``adversary=dict(type='CAMNetwork', ...)``.
         cls_views: Views with the head's classification loss (the paired image of KTSE has none).
         cls_weight: Factor of the classification loss.
+        cls_images: Only the first images of a batch have it, so many over all ranks (AEFT's code:
+            8); None: all.
         cam: How inference makes a CAM where the head does not (``dict(type='GradCAM')``).
         test_cfg: Options of :func:`multi_scale_cam` for :meth:`predict`, and ``logits=True`` to
             predict image logits as well (one more forward pass, for classification metrics).
@@ -97,6 +100,7 @@ class WSSSClassifier(_Network, BaseModel):
                  networks: dict[str, dict] | None = None,
                  cls_views: Sequence[str] = ('image', ),
                  cls_weight: float = 1.,
+                 cls_images: int | None = None,
                  cam: dict | None = None,
                  test_cfg: dict | None = None,
                  val_cam: dict | None = None,
@@ -120,6 +124,9 @@ class WSSSClassifier(_Network, BaseModel):
         self._check_modules()
         self.cls_views = tuple(cls_views)
         self.cls_weight = cls_weight
+        if cls_images is not None and cls_images < 1:
+            raise ValueError(f'WSSSClassifier: cls_images={cls_images} must be at least 1, or None')
+        self.cls_images = cls_images
         self.test_cfg = dict(test_cfg or {})
         self.val_cam = dict(val_cam or {})
         self.progress = Progress()
@@ -216,10 +223,11 @@ class WSSSClassifier(_Network, BaseModel):
                 active.append((module, weight))
         losses = {}
         if self.trains('student'):
-            views.expect(*self.cls_views)
+            rows = self.cls_images and math.ceil(self.cls_images / dist.get_world_size())
+            views.expect(*self.cls_views, rows=rows)
             for view in self.cls_views:
                 prefix = '' if view == 'image' else f'{view}.'
-                terms = self.head.loss(views[view], views.labels(view))
+                terms = self.head.loss(views(view, rows=rows), views.labels(view)[:rows])
                 for name, term in terms.items():
                     losses[prefix + name] = term * self.cls_weight
         for module, weight in active:

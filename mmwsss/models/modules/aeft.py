@@ -6,6 +6,7 @@ pooling's map. Facts from the released code; the paper's text was not at hand.
 
 from typing import Dict, Tuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -45,13 +46,15 @@ def region_features(pooled: Tensor, cam: Tensor, labels: Tensor,
 
 
 def disjoint_partners(labels: Tensor) -> Tuple[Tensor, Tensor]:
-    """First image of the batch that shares no class, and whether there is one, both ``(N,)``.
+    """A random image of the batch that shares no class, and whether there is one, both ``(N,)``.
 
-    The original drops the entries without a partner from its index list, which then no longer lines
-    up with the anchors; a fixed-length list with a validity mask does.
+    Drawn anew for each image, as the original, which shuffles its list of candidates. The original
+    drops the entries without a partner from its index list, which then no longer lines up with the
+    anchors; a fixed-length list with a validity mask does.
     """
     disjoint = (labels @ labels.T) == 0
-    return disjoint.float().argmax(1), disjoint.any(1)
+    order = torch.rand(disjoint.shape, device=labels.device).masked_fill(~disjoint, -1)
+    return order.argmax(1), disjoint.any(1)
 
 
 def repulse_loss(anchor: Tensor,
@@ -80,7 +83,8 @@ def repulse_loss(anchor: Tensor,
 class AdversarialErasingTriplet(WSSSModule):
     """AEFT; with ``repulse_weight=0``, the row "soft GPP feature alignment" of KTSE's table 7.
 
-    Needs a :class:`GPPHead`. Makes the view ``erased_soft``: the image times
+    Needs a :class:`GPPHead`. The released code classifies only the first 8 images of a batch, also
+    when it has 32: ``cls_images=8`` in the model. Makes the view ``erased_soft``: the image times
     ``[R < threshold] R``, R its foreground response, so that the background darkens as well and
     gradient flows into the CAM.
 

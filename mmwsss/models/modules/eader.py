@@ -95,12 +95,13 @@ class AdversarialErasing(WSSSModule):
     the adversary's own loss, and is refused.
 
     Args:
-        alpha: Weight of attention mining.
+        alpha: Weight of attention mining; with 0 the model needs no adversary and no phases.
         beta: Weight of the size regularisation.
         attention: ``'grad_cam'`` (paper), or ``'cam'``, the head's own CAM.
         relu: Drop negative evidence from the attention. Default: for Grad-CAM only (code; the
-            paper's CAM has the ReLU, eq. 2).
-        norm: Scaling of the attention: ``'minmax'`` (code) or ``'max'`` (paper).
+            paper's CAM has the ReLU, eq. 2, and so has EADER in PSA, which was not released).
+        norm: Scaling of the attention: ``'minmax'`` (code) or ``'max'`` (paper). Min-max without
+            the ReLU erases about half of an image, ``'max'`` with it 3 to 22 %.
         mining: L_am on ``'prob'`` abilities (code) or ``'logit'`` s (paper).
         average: L_am and L_reg are means over ``'copies'`` (code), or over ``'classes'``: sums over
             an image's classes divided by C (paper).
@@ -134,6 +135,8 @@ class AdversarialErasing(WSSSModule):
                     f'AdversarialErasing: {key}={value!r} must be {known[0]!r} or {known[1]!r}')
         self.alpha = alpha
         self.beta = beta
+        if not alpha:
+            self.networks = ()
         self.relu = attention == 'grad_cam' if relu is None else relu
         self.grad_cam = GradCAM(self.relu) if attention == 'grad_cam' else None
         self.norm = norm
@@ -181,7 +184,7 @@ class AdversarialErasing(WSSSModule):
     def loss(self, views: Views) -> dict[str, Tensor]:
         labels = views.labels()
         mines = views.trains('student')
-        if mines and views.trains('adversary'):
+        if mines and self.alpha and views.trains('adversary'):
             raise ValueError(
                 'AdversarialErasing must not train localizer and adversary in the same step; set '
                 "train_cfg.phases and one optimizer for each (see configs/eader)")

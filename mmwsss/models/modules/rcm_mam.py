@@ -300,7 +300,8 @@ class RegionalContrast(_MultiScaleModule):
         if self.contrast == 'direct':
             cam = output.cam.float()
             bg = torch.zeros_like(cam[:, :1]) if output.bg is None else output.bg.float()
-            loss = F.cross_entropy(torch.cat([bg, cam], 1), masks.argmax(1), reduction='none')
+            loss = F.cross_entropy(
+                torch.cat([bg, cam], 1), masks.max(1).indices, reduction='none')
             return dict(loss_contrast=_reduce(loss, self.reduction))
         if 'embedding' not in output.extra:
             raise ValueError(

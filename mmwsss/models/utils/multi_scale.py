@@ -21,6 +21,7 @@ def multi_scale_cam(model: nn.Module,
                     size: Sequence[int] | None = None,
                     relu: str = 'each',
                     norm: str = 'max',
+                    antialias: bool = True,
                     eps: float = 1e-5) -> Tensor:
     """CAMs of a batch, aggregated over scales and the horizontal flip.
 
@@ -32,12 +33,14 @@ def multi_scale_cam(model: nn.Module,
         model: Has ``predict_cam(images) -> (N, C, h, w)`` raw CAM.
         images: Normalised images of one size, ``(N, 3, H, W)``.
         labels: Multi-hot ``(N, C)``; the CAM of an absent class is 0.
-        scales: Factors of the input size (bicubic).
+        scales: Factors of the input size (bicubic, as Pillow's, which the originals use).
         flip: Also use the mirror image.
         size: Size of the result; the input's by default.
         relu: ``'each'``: every CAM before summing (AEFT, KTSE inference); ``'flip'``: after the sum
             of an image and its mirror image (the CAMs of IRN's refinement in KTSE).
         norm: ``'max'`` or ``'minmax'`` (SEAM, EADER, MCTformer) over each class map.
+        antialias: Low-pass before an image is made smaller, as Pillow does. Without it, an image
+            at scale .5 differs from the originals' by an RMS of .07 to .18 (.006 with it).
         eps: Guards the division.
 
     Returns:
@@ -51,7 +54,11 @@ def multi_scale_cam(model: nn.Module,
         scaled = images
         if scale != 1:
             scaled = F.interpolate(
-                images, scaled_size(images.shape[-2:], scale), mode='bicubic', align_corners=False)
+                images,
+                scaled_size(images.shape[-2:], scale),
+                mode='bicubic',
+                align_corners=False,
+                antialias=antialias)
         if flip:
             scaled = torch.cat([scaled, scaled.flip(-1)])
         cam = model.predict_cam(scaled).float()

@@ -1,8 +1,9 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from mmwsss.models.backbones import ResNet38d
+from mmwsss.models.backbones import ResNet38d, resnet38d
 from mmwsss.registry import MODELS
 
 
@@ -79,6 +80,57 @@ def test_checkpointing_changes_nothing():
         grads.append([p.grad for p in model.parameters() if p.grad is not None])
     assert len(grads[0]) == len(grads[1]) > 10
     assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-6) for a, b in zip(*grads))
+
+
+def kept_bytes(model, x):
+    """Of what autograd keeps beside the weights."""
+    weights = {p.data_ptr() for p in model.parameters()}
+    kept = {}
+
+    def pack(tensor):
+        if tensor.data_ptr() not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = model(x)
+    return sum(kept.values()), out
+
+
+@pytest.mark.parametrize('amp', [False, True])
+def test_frozen_norms_equal_batch_norm_and_relu_and_keep_less(monkeypatch, amp):
+    model = small().train()
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.normal_(0, 0.1)
+            norm.running_var.uniform_(0.5, 2)
+            norm.weight.data.uniform_(-1, 1.5)
+            norm.bias.data.normal_(0, 0.1)
+    x = torch.randn(2, 3, 32, 40)
+    found = []
+    for plain in (False, True):
+        if plain:
+            monkeypatch.setattr(resnet38d, 'norm_relu', lambda norm, y: F.relu(norm(y)))
+        model.zero_grad()
+        torch.manual_seed(1)
+        with torch.autocast('cpu', torch.bfloat16, enabled=amp):
+            kept, (out, ) = kept_bytes(model, x)
+        out.float().square().mean().backward()
+        found.append((kept, out, [p.grad for p in model.parameters() if p.grad is not None]))
+    assert found[0][1].equal(found[1][1])
+    if not amp:  # which also keeps the weights that it casts
+        assert found[0][0] < 0.65 * found[1][0]
+    for got, expected in zip(found[0][2], found[1][2]):
+        scale = expected.abs().max().item()
+        torch.testing.assert_close(got, expected, rtol=0, atol=(0.03 if amp else 1e-5) * scale)
+
+
+def test_norms_that_learn_are_left_alone():
+    model = small(norm_eval=False, frozen_stages=-1)
+    for mode in (True, False):
+        model.train(mode).zero_grad()
+        model(torch.randn(2, 3, 32, 32))[0].sum().backward()
+        assert all(p.grad is not None for p in model.parameters())
 
 
 @pytest.mark.parametrize('options, word', [

@@ -101,3 +101,37 @@ def test_fields_and_valid(counter):
         views.field('saliency')
     rows[1].saliency = torch.zeros(4, 4)
     assert views.field('saliency').shape == (2, 4, 4)
+
+
+@pytest.mark.parametrize('batchable', [True, False])
+def test_only_the_rows_that_anyone_needs_are_forwarded(counter, batchable):
+    views = make(counter, batchable)
+    views.expect('image')
+    views.expect('paired', rows=1)
+    assert len(views['image'].cam) == 2
+    first = views('paired', rows=1)
+    torch.testing.assert_close(first.cam, views.image('paired')[:1, :1] * 2)
+    assert sum(shape[0] for _, shape in counter.calls) == 3
+    # All of them are wanted after all: forwarded anew.
+    assert len(views['paired'].cam) == 2
+    assert sum(shape[0] for _, shape in counter.calls) == 5
+    assert views('paired', rows=1).cam.equal(first.cam)
+    assert sum(shape[0] for _, shape in counter.calls) == 5
+
+
+def test_the_largest_announced_number_of_rows_counts(counter):
+    views = make(counter)
+    views.expect('paired', rows=1)
+    views.expect('paired')
+    views.expect('paired', rows=1)
+    first = views('paired', rows=1)
+    assert len(first.cam) == 1 and len(views['paired'].cam) == 2
+    assert [shape[0] for _, shape in counter.calls] == [2]
+    whole, start = first.origin
+    assert start == 0 and len(whole.cam) == 2
+
+
+def test_rows_without_announcement_and_without_gradient(counter):
+    views = make(counter)
+    assert not views('image', 'teacher', grad=False, rows=1).cam.requires_grad
+    assert [shape[0] for _, shape in counter.calls] == [1]

@@ -1,12 +1,15 @@
 """EADER's equations against loops, Grad-CAM against hooks, and what each phase costs and moves."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.model import BaseModule
 from torch import nn
 
+from mmwsss.engine import MultiOptimWrapperConstructor
 from mmwsss.models import WSSSClassifier
 from mmwsss.models.classifiers import GradCAM, Progress
 from mmwsss.models.modules.eader import (
@@ -18,6 +21,7 @@ from mmwsss.models.modules.eader import (
 from mmwsss.registry import MODELS
 from mmwsss.structures import WSSSDataSample
 
+CONFIGS = Path(__file__).parents[3] / 'configs' / 'eader'
 C = 4
 LABELS = torch.tensor([[1., 0, 0, 1], [0, 1, 0, 0], [1, 1, 1, 0]])
 
@@ -295,6 +299,67 @@ def test_alpha_zero_leaves_the_adversary_out():
     model = set_phase(classifier(alpha=0), 'localizer')
     assert set(model.loss(*batch())) == {'loss_cls', 'eader.loss_reg'}
     assert model.networks.adversary.backbone.layers[1].num_batches_tracked == 0
+
+
+def psa_module():
+    cfg = Config.fromfile(CONFIGS / 'eader-psa_r38_voc.py')
+    module, = cfg.model.to_dict()['modules']
+    return cfg, module
+
+
+def test_in_psa_the_attention_is_that_of_eq_2():
+    """ReLU of the CAM, at most 1, in a loop; min-max of the signed CAM erases far more."""
+    torch.manual_seed(0)
+    model = set_phase(WSSSClassifier(
+        **network(), networks=dict(adversary=dict(type='CAMNetwork', **network())),
+        modules=[psa_module()[1]]), 'localizer')
+    inputs, samples = batch()
+    views = model.views(inputs, samples)
+    module = model.ideas[0]
+    module.add_views(views)
+    found = module.attention(views)
+    cam = views['image'].cam.detach()
+    for m, (n, c) in enumerate(LABELS.nonzero().tolist()):
+        one = nn.functional.interpolate(
+            cam[n:n + 1, c:c + 1].clamp(min=0), (16, 16), mode='bilinear')[0, 0]
+        if one.max() > 0:
+            one = one / one.max()
+        torch.testing.assert_close(found[m], one)
+    assert (found == 0).any()
+
+
+def test_in_psa_both_heads_are_new_layers():
+    cfg = psa_module()[0]
+    model = classifier()
+    for name, head in (('localizer', model.head), ('adversary', model.networks.adversary.head)):
+        wrapper = MultiOptimWrapperConstructor({
+            key: dict(value, params=cfg.optim_wrapper[key].params)
+            for key, value in cfg.optim_wrapper.to_dict().items() if key != 'constructor'})(model)
+        rates = {id(p): group['lr'] for group in wrapper[name].param_groups
+                 for p in group['params']}
+        assert rates[id(head.classifier.weight)] == pytest.approx(0.1)
+        assert rates[id(head.classifier.bias)] == pytest.approx(0.2)
+        assert rates[id((model if name == 'localizer' else
+                         model.networks.adversary).backbone.layers[0].weight)] == 0.01
+
+
+def test_localizer_only_needs_neither_adversary_nor_phases():
+    cfg = Config.fromfile(CONFIGS / 'eader_localizer-only_r101_voc.py')
+    assert cfg.model.networks is None and cfg.train_cfg.phases is None
+    assert cfg.optim_wrapper.to_dict() == dict(
+        type='OptimWrapper', optimizer=dict(
+            type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4))
+    torch.manual_seed(0)
+    model = WSSSClassifier(
+        **network(norm=False), modules=cfg.model.to_dict()['modules']).train()
+    inputs, samples = batch()
+    losses = model.loss(inputs, samples)
+    assert set(losses) == {'loss_cls', 'eader.loss_reg'}
+    sum(losses.values()).backward()
+    assert all(p.grad is not None for p in model.parameters())
+    # The same terms as with an adversary that is not asked.
+    size, m = reference(classifier(norm=False), inputs['image'], LABELS)[1::2]
+    assert losses['eader.loss_reg'].item() == pytest.approx(1e-5 * size / m, rel=1e-4)
 
 
 def test_errors():

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import nn
 
-from mmwsss.models import WSSSClassifier
+from mmwsss.models import PAR, WSSSClassifier
 from mmwsss.models.classifiers import Progress
 from mmwsss.registry import MODELS
 from mmwsss.structures import WSSSDataSample
@@ -53,10 +54,12 @@ def batch(size, crop, views=('image', 'paired'), labels=None):
     return inputs, samples
 
 
-def test_one_step_at_the_papers_setting_forwards_56_crops():
+def test_one_step_at_the_papers_setting_forwards_44_crops():
     model = classifier(SIE, SSR, MGA)
     losses = model(*batch(16, 320), mode='loss')
-    assert model.backbone.pixels == 56 * 320**2
+    # 16 images, the 4 partners in use, 16 erased images, 4 of double height; the code forwards all
+    # 16 partners.
+    assert model.backbone.pixels == 44 * 320**2
     assert model.backbone.calls == 3  # anchor and paired together, concatenated, erased
     assert set(losses) == {
         'loss_cls', 'sie.loss_kt', 'ssr.loss_intra', 'ssr.loss_inter', 'ssr.loss_intra_concat',
@@ -143,3 +146,119 @@ def test_predict_fills_the_samples():
     for result in results:
         peak = result.pred_cam.amax((1, 2))
         assert (peak[result.gt_label == 0] == 0).all() and result.pred_cam.max() <= 1
+
+
+def test_partners_out_of_use_change_no_loss():
+    inputs, samples = batch(6, 32)
+    losses = []
+    for count in (6, 4):
+        model = classifier(SIE, SSR, MGA)
+        inputs['paired'] = inputs['paired'][:count]
+        samples['paired'] = samples['paired'][:count]
+        losses.append(model(inputs, samples, mode='loss'))
+    for name, value in losses[0].items():
+        torch.testing.assert_close(losses[1][name], value)
+
+
+def test_a_module_that_asks_for_all_partners_gets_them():
+    model = classifier(SIE, cls_views=('image', 'paired'))
+    losses = model(*batch(6, 32), mode='loss')
+    assert 'paired.loss_cls' in losses
+    assert model.backbone.pixels == (6 + 6 + 2 * 4) * 32**2 and model.backbone.calls == 2
+
+
+def code_labels(model, image, cam, labels, relu, truncate):
+    """The rule of the released code, image by image: no ReLU before the division by the maximum,
+    the image as whole levels of 0..255, softmax and PAR of the image's classes at half size."""
+    par, pre, result = PAR(), model.data_preprocessor, []
+    size = image.shape[-2:]
+    half = [side // 2 for side in size]
+    for picture, maps, row in zip(image, cam, labels):
+        keys = [c for c in range(len(row)) if row[c]]
+        if truncate:
+            picture = picture * pre.std + pre.mean
+            picture = picture.clamp(0, 255).to(torch.uint8).float()
+        picture = F.interpolate(picture[None], half, mode='bilinear')
+        stack = []
+        for c in keys:
+            one = maps[c].clamp(min=0) if relu else maps[c]
+            stack.append(one / (one.max() + 1e-5))
+        stack = F.interpolate(torch.stack(stack)[None], size, mode='bilinear')
+        found = []
+        for score in (0.30, 0.15):
+            scores = torch.cat([torch.full_like(stack[:, :1], score), stack], 1)
+            scores = F.interpolate(scores, half, mode='bilinear').softmax(1)
+            scores = F.interpolate(par(picture, scores), size, mode='bilinear')
+            found.append(torch.tensor([0] + [c + 1 for c in keys])[scores.argmax(1)[0]])
+        high, low = found
+        label = torch.where(high == 0, 255, high)
+        result.append(torch.where((high == 0) & (low == 0), 0, label))
+    return torch.stack(result)
+
+
+@pytest.mark.parametrize('options, relu, truncate', [
+    ({}, False, True), (dict(relu_cam=True, truncate=False), True, False)])
+def test_pseudo_labels_are_those_of_the_code_or_of_the_paper(options, relu, truncate):
+    model = classifier(dict(SSR, **options))
+    inputs, samples = batch(6, 48, views=('image', ))
+    views = model.views(inputs, samples)
+    model.ideas[0].add_views(views)
+    found, _ = model.ideas[0].pseudo_labels(views)
+    arguments = model, inputs['image'], views['image'].cam.detach(), views.labels()
+    expected = code_labels(*arguments, relu, truncate)
+    assert (found == expected).float().mean() > 0.999
+    other = code_labels(*arguments, not relu, truncate)
+    assert (found == other).float().mean() < 0.95  # the two do differ
+
+
+def test_the_papers_equations_have_no_relu_on_the_scores():
+    """Eq. 5 to 7 in a loop over pixels."""
+    model = classifier(dict(
+        SSR, relu_cam=True, truncate=False, relu_logits=False, complex_fg=True,
+        inter_detach=False, refiner=None))
+    inputs, samples = batch(5, 24, views=('image', ))
+    losses = model(inputs, samples, mode='loss')
+    views = model.views(inputs, samples)
+    ssr = model.ideas[0]
+    ssr.add_views(views)
+    pseudo, _ = ssr.pseudo_labels(views)
+    scores = F.interpolate(views['image'].scores, (24, 24), mode='bilinear').detach()
+    cam = F.interpolate(views['image'].cam.clamp(min=0), (24, 24), mode='bilinear').detach()
+    labels = views.labels()
+    gap, pixels, entropy = 0., 0, {True: [], False: []}
+    for n in range(5):
+        maps = []
+        for c in labels[n].nonzero()[:, 0]:
+            low, high = cam[n, c].min(), cam[n, c].max()
+            maps.append((cam[n, c] - low - 1e-5).clamp(min=0) / (high - low + 1e-5))
+        response = torch.stack(maps).amax(0)
+        for y in range(24):
+            for x in range(24):
+                label = pseudo[n, y, x].item()
+                if label != 255:
+                    value = -scores[n, :, y, x].log_softmax(0)[label].item()
+                    entropy[label > 0].append(value)
+                if labels[n].sum() > 1 and response[y, x] > 0.2:
+                    second, first = sorted(scores[n, 1:, y, x].tolist())[-2:]
+                    gap, pixels = gap + second - first, pixels + 1
+    assert (scores[:, 1:] < 0).any()
+    assert losses['ssr.loss_inter'].item() == pytest.approx(0.005 * gap / pixels, rel=1e-3)
+    intra = sum(
+        weight * sum(entropy[part]) / max(len(entropy[part]), 1)
+        for part, weight in ((False, 1), (True, 0.0125)))
+    assert losses['ssr.loss_intra'].item() == pytest.approx(intra, rel=1e-4)
+
+
+def test_classification_of_the_first_images_only():
+    inputs, samples = batch(6, 32, views=('image', ))
+    losses = classifier(cls_images=4)(inputs, samples, mode='loss')
+    expected = classifier()(
+        dict(image=inputs['image'][:4]), dict(image=samples['image'][:4]), mode='loss')
+    torch.testing.assert_close(losses['loss_cls'], expected['loss_cls'])
+    # The other images are not forwarded in vain, but a module may want them.
+    model = classifier(MGA, cls_images=4)
+    losses = model(inputs, samples, mode='loss')
+    torch.testing.assert_close(losses['loss_cls'], expected['loss_cls'])
+    assert model.backbone.pixels == 12 * 32**2
+    with pytest.raises(ValueError, match='cls_images=0'):
+        classifier(cls_images=0)

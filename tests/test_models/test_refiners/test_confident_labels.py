@@ -5,14 +5,15 @@ import torch.nn.functional as F
 from mmwsss.models.refiners import PAR, combine_confident, confident_labels
 
 
-def naive(cam, labels, high, low, refiner, img):
+def naive(cam, labels, high, low, refiner, img, relu=True):
     """One image at a time, its own classes only."""
     size = img.shape[-2:]
     half = (size[0] // 2, size[1] // 2)
     out = []
     for i in range(len(cam)):
         keys = labels[i].nonzero()[:, 0]
-        r = cam[i:i + 1, keys].relu()
+        r = cam[i:i + 1, keys]
+        r = r.relu() if relu else r
         r = r / (r.amax((2, 3), keepdim=True) + 1e-5)
         r = F.interpolate(r, size, mode='bilinear', align_corners=False)
         small = F.interpolate(img[i:i + 1], half, mode='bilinear', align_corners=False)
@@ -70,3 +71,14 @@ def test_wrong_options():
         confident_labels(torch.rand(1, 1, 2, 2), torch.ones(1, 1), 0.3, 0.5)
     with pytest.raises(ValueError, match='img'):
         confident_labels(torch.rand(1, 1, 2, 2), torch.ones(1, 1), refiner=PAR())
+
+
+def test_negative_evidence_counts_without_the_relu():
+    """With a refiner, not only maps that are negative everywhere get other labels."""
+    torch.manual_seed(0)
+    cam, img = torch.randn(2, 3, 6, 6), torch.rand(2, 3, 24, 24)
+    labels = torch.tensor([[1., 1, 0], [0, 0, 1]])
+    par = PAR((1, 2, 4), 5)
+    found = confident_labels(cam, labels, refiner=par, img=img, relu=False)
+    assert (found == naive(cam, labels, 0.30, 0.15, par, img, relu=False)).all()
+    assert (found != naive(cam, labels, 0.30, 0.15, par, img)).float().mean() > 0.05

@@ -57,3 +57,9 @@ def test_cam_to_seed_background_wins_ties_and_absent_classes_never_win():
     cam = torch.tensor([[[[0., 1.]], [[0., 1.]]]])
     assert cam_to_seed(cam, torch.tensor([[1., 0.]]), 0.).tolist() == [[[0, 1]]]
     assert cam_to_seed(cam, torch.tensor([[0., 0.]]), 0.).tolist() == [[[0, 0]]]
+
+
+def test_the_first_of_equals_wins():
+    cam = torch.full((1, 3, 2, 2), 0.5)
+    assert (cam_to_seed(cam, torch.tensor([[0., 1, 1]]), 0.1) == 2).all()
+    assert (cam_to_seed(cam, torch.ones(1, 3), 0.5) == 0).all()

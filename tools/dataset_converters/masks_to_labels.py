@@ -1,0 +1,64 @@
+"""Make a label table from the masks of a data set.
+
+    python tools/dataset_converters/masks_to_labels.py MASK_DIR OUT.json [--list LIST]
+
+A class is in an image if any pixel of its mask has the class; 255 counts as background. OUT is a
+``label_file``. EADER's released code takes its labels from masks in this way, all other methods
+those of the annotations.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Optional, Union
+
+import numpy as np
+
+from mmwsss.utils import atomic_write
+from mmwsss.utils.errors import friendly_errors
+from mmwsss.utils.masks import read_mask
+
+
+def labels_of_masks(folder: Union[str, Path], names: Optional[list[str]] = None,
+                    suffix: str = '.png') -> dict[str, list[int]]:
+    """Class indices from 0 of the mask of each image.
+
+    Args:
+        folder: Folder of the masks, ids ``1..C``.
+        names: Image ids; None: all masks of the folder.
+        suffix: Ending of the files.
+
+    Raises:
+        FileNotFoundError: There is no mask, or that of a name is missing.
+        ValueError: A mask cannot be decoded.
+    """
+    folder = Path(folder)
+    if names is None:
+        names = sorted(path.stem for path in folder.glob(f'*{suffix}'))
+    if not names:
+        raise FileNotFoundError(f'no mask *{suffix} in "{folder}"')
+    table = {}
+    for name in names:
+        ids = np.unique(read_mask(folder / f'{name}{suffix}'))
+        table[name] = [int(i) - 1 for i in ids if 0 < i < 255]
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('masks', type=Path, help='folder of the masks')
+    parser.add_argument('out', type=Path, help='label table to write, *.json')
+    parser.add_argument('--list', type=Path, help='image ids, one a line; default: all masks')
+    args = parser.parse_args()
+    names = None
+    if args.list:
+        names = [line.split()[0] for line in args.list.read_text().splitlines() if line.strip()]
+    table = labels_of_masks(args.masks, names)
+    with atomic_write(args.out) as file:
+        json.dump(table, file)
+    print(f'{len(table)} images -> {args.out}')
+
+
+if __name__ == '__main__':
+    with friendly_errors():
+        main()
