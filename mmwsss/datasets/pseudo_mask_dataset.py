@@ -11,9 +11,9 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS as MMSEG_DATASETS
 from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
-from PIL import Image
 
 from mmwsss.registry import DATASETS, TRANSFORMS
+from mmwsss.utils.images import image_size
 from mmwsss.utils.masks import read_mask
 
 
@@ -242,9 +242,4 @@ class PseudoMaskDataset(BaseSegDataset):
 
 
 def _check_record(record: dict) -> None:
-    try:
-        with Image.open(record['img_path']) as image:
-            width, height = image.size
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f'image {record["img_path"]} cannot be read: {error}') from error
-    load_mask(record['seg_map_path'], record['num_mask_ids'], (height, width))
+    load_mask(record['seg_map_path'], record['num_mask_ids'], image_size(record['img_path']))

@@ -11,7 +11,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import barrier, get_dist_info, is_main_process
-from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -19,6 +18,7 @@ from mmwsss.evaluation import SeedMetric, load_cam, resize_cam
 from mmwsss.registry import DATASETS, MODELS
 from mmwsss.utils import atomic_write, load_checkpoint_safely, register_all_modules
 from mmwsss.utils.checkpoint import state_dict_of
+from mmwsss.utils.images import image_size
 from mmwsss.utils.masks import read_mask
 from mmwsss.utils.model import unwrap_model
 from mmwsss.utils.progress import track
@@ -120,11 +120,7 @@ class _Batches:
         open_batches: dict[tuple, list] = {}
         self.batches = []
         for index in indices:
-            if batch_size > 1:
-                with Image.open(dataset.get_data_info(index)['img_path']) as image:
-                    size = image.size
-            else:
-                size = ()
+            size = image_size(dataset.get_data_info(index)['img_path']) if batch_size > 1 else ()
             batch = open_batches.setdefault(size, [])
             batch.append(index)
             if len(batch) == batch_size:

@@ -1,0 +1,30 @@
+"""Images in files, without decoding them."""
+
+from pathlib import Path
+
+from PIL import Image
+
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations of an image that lies on its side
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of the upright image, from the head of the file.
+
+    Everything in mmwsss and mmseg shows an image upright, as its EXIF orientation says and as tools
+    for annotation do; masks have the size of the upright image.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            # Pillow turns TIFFs by itself.
+            turned = image.format != 'TIFF' and image.getexif().get(0x0112) in _SIDEWAYS
+    except FileNotFoundError:
+        raise FileNotFoundError(f'image "{path}" does not exist') from None
+    except Exception as error:  # what a damaged head raises depends on the format
+        raise ValueError(f'image "{path}" cannot be read: {error}; restore it or take it off the '
+                         'list') from None
+    return (width, height) if turned else (height, width)
