@@ -11,7 +11,7 @@ model = dict(
     data_preprocessor=dict(size=(112, 112)),
     decode_head=dict(num_classes=7))
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=400, val_interval=400)
+train_cfg = dict(type='WSSSTrainLoop', max_iters=400, val_interval=400)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 param_scheduler = [

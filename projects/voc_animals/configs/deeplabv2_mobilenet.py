@@ -76,7 +76,7 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-2),
     paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=20.))))
 param_scheduler = dict(type='PolyLR', eta_min=0., power=0.9, begin=0, end=iters, by_epoch=False)
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=iters, val_interval=iters)
+train_cfg = dict(type='WSSSTrainLoop', max_iters=iters, val_interval=iters)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(
