@@ -181,6 +181,7 @@ class WSSSCheckpointHook(Hook):
         best = runner.message_hub.get_info('best_score')
         if best is not None and not (score > best if self.rule == 'greater' else score < best):
             return
+        check_weights(runner, runner.iter)
         old = runner.message_hub.get_info('best_ckpt')
         name = f'best_{self.save_best}_'.replace('/', '_') + self.name.format(
             runner.epoch if self.by_epoch else runner.iter)
@@ -194,6 +195,7 @@ class WSSSCheckpointHook(Hook):
 
     # -- how ---------------------------------------------------------------------------------------
     def _save(self, runner, epoch: int, iteration: int) -> None:
+        check_weights(runner, iteration)
         name = self.name.format(epoch if self.by_epoch else iteration)
         path = str(Path(self.out_dir) / name)
         hub = runner.message_hub
@@ -221,7 +223,6 @@ class WSSSCheckpointHook(Hook):
 
     # -- what --------------------------------------------------------------------------------------
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        check_weights(runner, checkpoint['state_dict'], checkpoint['meta']['iter'])
         if 'optimizer' in checkpoint:
             gradients = {
                 name: parameter.grad.cpu()

@@ -44,20 +44,24 @@ def check_losses(runner, outputs: dict) -> None:
                   f'{runner.epoch + 1})')
 
 
-def check_weights(runner, state_dict: dict, iteration: int) -> None:
-    """Refuse to save weights that are NaN or infinite; gradients can be so where no loss is.
+def check_weights(runner, iteration: int) -> None:
+    """Refuse to save weights or batch statistics that are NaN or infinite; gradients can be so
+    where no loss is.
 
     Args:
         runner: The runner.
-        state_dict: Weights and buffers by name, on the CPU.
         iteration: Steps done.
 
     Raises:
         FloatingPointError: Names the weight, and the last good checkpoint.
     """
-    for name, value in state_dict.items():
-        # Buffers may be infinite by design; batch statistics are none of these.
-        if value.is_floating_point() and not torch.isfinite(value).all() and (
-                name.endswith(('running_mean', 'running_var'))
-                or name in dict(unwrap_model(runner.model).named_parameters())):
-            _stop(runner, f'the weight "{name}" is not finite after step {iteration}')
+    model = unwrap_model(runner.model)
+    # Other buffers may be infinite by design.
+    named = dict(model.named_parameters())
+    named.update((name, value) for name, value in model.named_buffers()
+                 if name.endswith(('running_mean', 'running_var')))
+    if named:
+        finite = torch.stack([value.detach().isfinite().all() for value in named.values()])
+        for name, good in zip(named, finite.tolist()):  # one transfer from the device
+            if not good:
+                _stop(runner, f'the weight "{name}" is not finite after step {iteration}')
