@@ -2,8 +2,6 @@
 
 import math
 import os
-import subprocess
-import sys
 from collections import OrderedDict
 from pathlib import Path
 
@@ -316,7 +314,7 @@ def test_the_term_is_named(tmp_path):
     outputs = dict(loss=torch.tensor(math.nan), loss_cls=torch.tensor(1.),
                    **{'sie.loss_kt': torch.tensor(math.inf), 'loss_z': torch.tensor(math.nan)})
     runner._train_loop = runner.build_train_loop(runner._train_loop)
-    with pytest.raises(FloatingPointError, match='"sie.loss_kt" is inf at step 1 .epoch 1.*no chec'):
+    with pytest.raises(FloatingPointError, match='"sie.loss_kt" is inf at step 1 .epoch 1'):
         check_losses(runner, outputs)
     check_losses(runner, dict(outputs, loss=torch.tensor(1.)))
 

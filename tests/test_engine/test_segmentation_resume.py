@@ -1,4 +1,4 @@
-"""A segmentation training of mmseg's parts that was killed and resumed equals one that never was."""
+"""mmseg's data sets and transforms: a resumed segmentation training equals one never killed."""
 
 import cv2
 import numpy as np
@@ -25,7 +25,8 @@ def folder(tmp_path_factory):
     for kind in ('JPEGImages', 'masks'):
         (folder / kind).mkdir()
     for i in range(7):
-        cv2.imwrite(str(folder / f'JPEGImages/p{i}.jpg'), rng.integers(0, 256, (32, 40, 3), np.uint8))
+        image = rng.integers(0, 256, (32, 40, 3), np.uint8)
+        cv2.imwrite(str(folder / f'JPEGImages/p{i}.jpg'), image)
         cv2.imwrite(str(folder / f'masks/p{i}.png'), rng.integers(0, 3, (32, 40), np.uint8))
     return folder
 
