@@ -10,13 +10,12 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmwsss.registry import DATASETS, TRANSFORMS
+from mmwsss.utils.images import IMG_SUFFIXES
+from mmwsss.utils.io import read_text
 from mmwsss.utils.masks import voc_palette
 
-from .label_tables import Classes, Table, read_label_table, read_text
+from .label_tables import Classes, Table, read_label_table
 from .samplers import sample_rng
-
-IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-                     for suffix in (lower, lower.upper()))
 
 
 class _Files:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
+IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+                     for suffix in (lower, lower.upper()))
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations of an image that lies on its side
 
 

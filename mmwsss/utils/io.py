@@ -48,3 +48,15 @@ def sweep_temporaries(folder: Union[str, Path], pattern: str) -> None:
     """
     for path in Path(folder).glob(f'.{pattern}.????????'):
         path.unlink(missing_ok=True)
+
+
+def read_text(path: Union[str, Path]) -> str:
+    """Text of a list or table.
+
+    Raises:
+        ValueError: It is not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'"{path}" is not a text file in UTF-8 ({error})') from None
