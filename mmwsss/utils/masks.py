@@ -38,7 +38,7 @@ def read_mask(path: Union[str, Path]) -> np.ndarray:
             if image.mode not in ('P', 'L', '1'):
                 raise ValueError(f'mode {image.mode}; a mask is a palette or grey PNG of ids')
             return np.array(image, dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f'mask {path} cannot be decoded: {error}; restore it') from error
 
 
