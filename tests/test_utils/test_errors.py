@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from torch.utils.data import DataLoader
 
 import mmwsss.models  # noqa: F401
 from mmwsss.registry import MODELS
@@ -108,6 +108,11 @@ def test_a_really_full_disk():
     assert explain(caught.value).startswith('no space is left on the disk for a file')
 
 
+DYING = '''
+import os, signal
+from torch.utils.data import DataLoader
+from mmwsss.utils.errors import friendly_errors
+
 class Dying:
     def __len__(self):
         return 4
@@ -117,11 +122,27 @@ class Dying:
             os.kill(os.getpid(), signal.SIGKILL)
         return index
 
+with friendly_errors():
+    list(DataLoader(Dying(), num_workers=1))
+'''
 
+
+@pytest.mark.slow
 def test_a_killed_data_worker():
-    with pytest.raises(Exception) as caught:
-        list(DataLoader(Dying(), num_workers=1))
-    assert explain(caught.value).startswith('a data worker was killed')
+    done = subprocess.run(
+        [sys.executable, '-c', DYING], cwd=ROOT, capture_output=True, text=True, timeout=100,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), MMWSSS_DEBUG=''))
+    assert done.returncode == 2 and 'error: a data worker was killed' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('text, match', [
+    ('DataLoader worker (pid 7) is killed by signal: Killed. ', 'a data worker was killed'),
+    ('DataLoader worker (pid(s) 7, 8) exited unexpectedly', 'a data worker was killed'),
+    ('DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader\'s '
+     'workers are out of shared memory.', 'a data worker was killed.*--shm-size')])
+def test_what_torch_says_of_killed_workers(text, match):
+    assert re.match(match, explain(RuntimeError(text)))
 
 
 @pytest.mark.parametrize('kind', [ConnectionResetError, EOFError])
