@@ -1,8 +1,9 @@
 """mmwsss: weakly supervised semantic segmentation from image-level labels."""
 
-from ._compat import check_packages, mend_torchvision, quiet_mmcv
+from ._compat import check_packages, mend_torchvision, quiet_mmcv, set_threads
 from .version import __version__
 
+set_threads()
 check_packages()
 mend_torchvision()
 quiet_mmcv()

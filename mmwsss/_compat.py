@@ -1,7 +1,8 @@
-"""What must be right before the first import of mmengine: packages and known traps."""
+"""What must be right before the first import of torch and mmengine: threads, packages, traps."""
 
 import importlib.util
 import logging
+import os
 import re
 import warnings
 from importlib import metadata
@@ -30,6 +31,35 @@ PACKAGES = (
     _Package('scipy', ('scipy', ), '1.7'),
     _Package('PIL', ('Pillow', ), '9.0'),
 )
+
+
+def usable_cores() -> int:
+    """Processor cores of this process: those it may run on, and no more than its container's share
+    of processor time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    for files in (('/sys/fs/cgroup/cpu.max', ),
+                  ('/sys/fs/cgroup/cpu/cpu.cfs_quota_us', '/sys/fs/cgroup/cpu/cpu.cfs_period_us')):
+        try:
+            quota, period = ' '.join(Path(file).read_text() for file in files).split()
+            if int(quota) > 0:
+                cores = min(cores, -(-int(quota) // int(period)))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return max(cores or 1, 1)
+
+
+def set_threads() -> None:
+    """Threads that wait without spinning, and not more of them than cores.
+
+    By default each thread of OpenMP spins at the end of every parallel region. On a machine that
+    has other work, the one that all wait for is then the one without a core (4 to 6 times slower,
+    ``tools/benchmarks/busy.py``). OpenMP reads these variables when torch is loaded, and what the
+    user has set stays. Images of more than 2^28 pixels are refused by OpenCV.
+    """
+    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+    if usable_cores() < (os.cpu_count() or 1):  # a share of time, which OpenMP does not see
+        os.environ.setdefault('OMP_NUM_THREADS', str(usable_cores()))
+    os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(1 << 28))
 
 
 def _version(distribution: str) -> str | None:

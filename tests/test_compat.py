@@ -1,6 +1,7 @@
 """Missing, doubled and old packages, and torchvision beside a CPU-only torch."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -103,3 +104,47 @@ def test_import_is_light():
             'if m in sys.modules])')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.stdout.strip() == '[]', done.stderr
+
+
+# -- threads ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize('files, cores', [
+    ({}, 8), ({'cpu.max': 'max 100000'}, 8), ({'cpu.max': '250000 100000'}, 3),
+    ({'cpu.cfs_quota_us': '-1', 'cpu.cfs_period_us': '100000'}, 8),
+    ({'cpu.cfs_quota_us': '200000', 'cpu.cfs_period_us': '100000'}, 2)])
+def test_usable_cores(monkeypatch, files, cores):
+    def read(path):
+        if path.name not in files:
+            raise FileNotFoundError(path)
+        return files[path.name] + '\n'
+
+    monkeypatch.setattr(_compat.Path, 'read_text', read)
+    monkeypatch.setattr(_compat.os, 'sched_getaffinity', lambda _: set(range(8)), raising=False)
+    assert _compat.usable_cores() == cores
+
+
+def test_what_the_user_has_set_stays(monkeypatch):
+    monkeypatch.setattr(_compat, 'usable_cores', lambda: 1)
+    monkeypatch.setattr(_compat.os, 'cpu_count', lambda: 4)
+    for name in ('OMP_WAIT_POLICY', 'OMP_NUM_THREADS', 'OPENCV_IO_MAX_IMAGE_PIXELS'):
+        monkeypatch.delenv(name, raising=False)
+    _compat.set_threads()
+    assert os.environ['OMP_WAIT_POLICY'] == 'passive' and os.environ['OMP_NUM_THREADS'] == '1'
+    monkeypatch.setenv('OMP_WAIT_POLICY', 'active')
+    monkeypatch.setenv('OMP_NUM_THREADS', '3')
+    _compat.set_threads()
+    assert os.environ['OMP_WAIT_POLICY'] == 'active' and os.environ['OMP_NUM_THREADS'] == '3'
+
+
+def test_the_policy_is_set_before_torch_is_loaded():
+    code = 'import sys, mmwsss._compat as c; assert "torch" not in vars(c)\n'
+    code = ('import os, sys\n'
+            'class Watch:\n'
+            '    def find_spec(self, name, *_):\n'
+            '        if name == "torch":\n'
+            '            print(os.environ.get("OMP_WAIT_POLICY"))\n'
+            'sys.meta_path.insert(0, Watch())\n'
+            'import mmwsss\n')
+    environment = {k: v for k, v in os.environ.items() if k != 'OMP_WAIT_POLICY'}
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          env=environment)
+    assert done.stdout.split()[:1] == ['passive'], done.stderr

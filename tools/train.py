@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmwsss.engine import use_amp, use_safe_checkpoints
 from mmwsss.inference import read_config
 from mmwsss.utils import check_pretrained, register_safe_loader, setup_launcher
+from mmwsss.utils.checkpoint import latest_checkpoint
 from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
 
@@ -43,7 +44,8 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0])
     if args.resume:
         cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        cfg.load_from = latest_checkpoint(
+            cfg.work_dir) if args.resume == 'auto' else args.resume
     use_safe_checkpoints(cfg)
     if args.amp:
         use_amp(cfg.optim_wrapper)

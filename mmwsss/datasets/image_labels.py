@@ -10,9 +10,10 @@ from mmengine.logging import print_log
 
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.utils.images import IMG_SUFFIXES
+from mmwsss.utils.io import read_text
 
 from .label_space import LabelSpace
-from .label_tables import Classes, Table, read_label_table, read_text
+from .label_tables import Classes, Table, read_label_table
 from .mask_ids import MaskIds
 from .samplers import sample_rng
 from .views.base import build_views

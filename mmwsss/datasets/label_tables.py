@@ -1,38 +1,62 @@
 """Label tables: which classes are in which image.
 
 Every reader returns ``{name: classes}``, where ``classes`` is a list of names, a list of class
-indices from 0, or a multi-hot vector. Keys are left as the file has them, integers included.
+indices from 0, or a multi-hot vector; an empty list is an image without any class. Keys are left as
+the file has them, integers included.
 """
 
 import csv
 import io
 import json
-import pickle
+import re
 from pathlib import Path
 from typing import Dict, List, Union
 
 import numpy as np
 
+from mmwsss.utils.io import read_text
+
+from .annotations import is_coco, read_coco, read_label_folder
+from .label_npy import read_label_npy
+
 Classes = Union[List[str], List[int], np.ndarray]
 Table = Dict[Union[str, int], Classes]
+
+# Words of a header, by which a CSV tells its form.
+_IMAGE_WORDS = {'', 'image', 'images', 'img', 'imageid', 'imagename', 'imagepath', 'imgid',
+                'imgpath', 'id', 'name', 'file', 'filename', 'filepath', 'path'}
+_CLASS_WORDS = {'class', 'classes', 'classname', 'label', 'labels', 'category', 'categories', 'tag',
+                'tags'}
+_BITS = {'0': 0, '1': 1, '0.0': 0, '1.0': 1, '': 0}
 
 
 def read_label_table(path: Union[str, Path]) -> Table:
     """Read a label table.
 
-    Args:
-        path: ``.json`` (``{name: [class, ...]}``), ``.csv`` or ``.txt`` (a line ``name class class
-            ...``, in csv with commas), or ``.npy`` (the field's ``cls_labels.npy``). Classes are
-            names, or indices from 0.
+    ========== ============================================================================
+    ``.json``  ``{name: [class, ...]}``, or an instances file of COCO
+    ``.csv``   wide: a header ``image,cat,dog`` and a column of 0 and 1 for each class;
+               long: a line ``image,class`` for each class of an image, with or without a
+               header; or a line ``image,class,class,...``. ``;`` and tabs separate as well
+    ``.txt``   a line ``name class class ...``
+    ``.npy``   the field's ``cls_labels.npy``
+    a folder   VOC's XML annotations, YOLO's labels, or a folder of images for each class
+    ========== ============================================================================
+
+    Classes are names, or indices from 0. A name without classes is an image without any.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not what its ending says, or names an image twice.
+        ValueError: The file is not what its ending says, names an image twice, or holds zeros and
+            ones without a header that names their classes.
     """
     path = Path(path)
     readers = {'.json': _read_json, '.csv': _read_csv, '.txt': _read_txt, '.npy': read_label_npy}
+    if path.is_dir():
+        return read_label_folder(path)
     if path.suffix not in readers:
-        raise ValueError(f'label table "{path}": the ending must be one of {list(readers)}')
+        raise ValueError(f'label table "{path}": the ending must be one of {list(readers)}, or it '
+                         'must be a folder')
     if not path.is_file():
         raise FileNotFoundError(
             f'no label table "{path}"; label_file is relative to data_root unless absolute')
@@ -48,24 +72,42 @@ def _no_duplicates(pairs, path: Path) -> dict:
     return table
 
 
-def read_text(path: Union[str, Path]) -> str:
-    """Text of a list or table.
-
-    Raises:
-        ValueError: It is not UTF-8.
-    """
-    try:
-        return Path(path).read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise ValueError(f'"{path}" is not a text file in UTF-8 ({error})') from None
+def _no_multi_hot(table: Table, path: Path) -> Table:
+    """The table, unless its lists are zeros and ones by class, which would be read as indices."""
+    rows = [[str(item) for item in classes] for classes in table.values() if len(classes) > 1]
+    if all(item in ('0', '1') for row in rows for item in row) and (
+            any(len(set(row)) < len(row) for row in rows)  # no list of indices repeats one
+            or {('0', '1'), ('1', '0')} <= {tuple(row) for row in rows}):
+        name = next(name for name, classes in table.items() if len(classes) > 1)
+        raise ValueError(
+            f'label table "{path}": the entry of "{name}" and the others look like a 0 or 1 for '
+            'each class, but lists hold names or indices of classes. Write it as .csv with a '
+            'header that names the classes, "image,cat,dog", or as names')
+    return table
 
 
 def _read_json(path: Path) -> Table:
+    text = read_text(path)
+    duplicates: List[str] = []
+
+    def pairs_to_dict(pairs: list) -> dict:
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            names = [name for name, _ in pairs]
+            duplicates.append(next(name for name in names if names.count(name) > 1))
+        return table
+
     try:
-        table = json.loads(
-            read_text(path), object_pairs_hook=lambda pairs: _no_duplicates(pairs, path))
-    except json.JSONDecodeError as error:
+        table = json.loads(text, object_pairs_hook=pairs_to_dict)
+    except RecursionError:
+        raise ValueError(f'label table "{path}" is nested too deeply; it must be '
+                         '{name: [class, ...]}') from None
+    except ValueError as error:  # JSONDecodeError, or a number of thousands of digits
         raise ValueError(f'label table "{path}" is not valid JSON: {error}') from None
+    if duplicates:
+        raise ValueError(f'label table "{path}" has "{duplicates[0]}" twice; keep one entry')
+    if is_coco(table):
+        return read_coco(table, path)
     if not isinstance(table, dict):
         raise ValueError(f'label table "{path}" must be {{name: [class, ...]}}, '
                          f'not a {type(table).__name__}')
@@ -76,131 +118,89 @@ def _read_json(path: Path) -> Table:
                 isinstance(c, (str, int)) and not isinstance(c, bool) for c in classes):
             raise ValueError(f'label table "{path}": the entry of "{name}" must be a list of class '
                              'names or indices')
-    return table
+    return _no_multi_hot(table, path)
 
 
 def _read_txt(path: Path) -> Table:
     rows = (line.split() for line in read_text(path).splitlines() if line.strip())
-    return _no_duplicates(((row[0], row[1:]) for row in rows), path)
+    return _no_multi_hot(_no_duplicates(((row[0], row[1:]) for row in rows), path), path)
+
+
+# -- CSV -------------------------------------------------------------------------------------------
+def _rows(path: Path) -> List[List[str]]:
+    """Cells of the lines that are not empty."""
+    text = read_text(path)
+    first = text.lstrip().split('\n', 1)[0]
+    delimiter = next((mark for mark in ',;\t' if mark in first), ',')
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(
+            io.StringIO(text), delimiter=delimiter, skipinitialspace=True)]
+    except csv.Error as error:
+        raise ValueError(f'label table "{path}" is not valid CSV: {error}; is a quotation mark not '
+                         'closed?') from None
+    return [row for row in rows if any(row)]
+
+
+def _word(cell: str) -> str:
+    return re.sub(r'[\s_-]', '', cell.lower())
 
 
 def _read_csv(path: Path) -> Table:
-    rows = []
-    for row in csv.reader(io.StringIO(read_text(path)), skipinitialspace=True):
-        row = [cell.strip() for cell in row if cell.strip()]
-        if len(row) == 1:  # written with blanks
+    rows = _rows(path)
+    if not rows:
+        return {}
+    header, body = rows[0], rows[1:]
+    has_header = _word(header[0]) in _IMAGE_WORDS and len(header) > 1
+    if has_header and len(header) == 2 and _word(header[1]) in _CLASS_WORDS:
+        return _long((row[0], re.split(r'\s*[;|]\s*', ''.join(row[1:2]))) for row in body)
+    if _is_wide(header, body, has_header):
+        return _wide(header, body, path)
+    table = []
+    for row in body if has_header else rows:
+        row = [cell for cell in row if cell]
+        if len(row) == 1 and not has_header:  # written with blanks
             row = row[0].split()
-        if row:
-            rows.append(row)
-    return _no_duplicates(((row[0], row[1:]) for row in rows), path)
+        table.append((row[0], row[1:]))
+    if all(len(classes) <= 1 for _, classes in table):
+        return _long(table)
+    return _no_multi_hot(_no_duplicates(table, path), path)
 
 
-# cls_labels.npy is a pickle, and so a program. It is read without running anything of it: all that
-# it may name are the stand-ins below, which only store.
+def _long(pairs) -> Table:
+    """The classes of all lines of an image, in their order."""
+    table: Table = {}
+    for name, classes in pairs:
+        found = table.setdefault(name, [])
+        found += [item for item in classes if item and item not in found]
+    return table
 
 
-class _DType:
-    """Stand-in of ``numpy.dtype``."""
-
-    def __init__(self, code: str, *_):
-        self.code = code
-        self.order = '='
-
-    def __setstate__(self, state):
-        order = state[1]
-        self.order = order.decode() if isinstance(order, bytes) else order
-
-    def numpy(self) -> np.dtype:
-        if self.code[:1] not in 'biufUS':
-            raise pickle.UnpicklingError(f'dtype {self.code}')
-        return np.dtype(self.code).newbyteorder(self.order)
+def _is_number(cell: str) -> bool:
+    return re.fullmatch(r'[+-]?\d*\.?\d*', cell) is not None
 
 
-class _Array:
-    """Stand-in of ``numpy.ndarray``."""
-
-    state = None
-
-    def __setstate__(self, state):
-        self.state = state
-
-    def objects(self) -> list:
-        _, _, dtype, _, data = self.state
-        if dtype.code[:1] != 'O' or not isinstance(data, list):
-            raise pickle.UnpicklingError('not an array of objects')
-        return data
-
-    def numpy(self) -> np.ndarray:
-        _, shape, dtype, fortran, data = self.state
-        array = np.frombuffer(data, dtype.numpy())
-        return array.reshape(shape, order='F' if fortran else 'C')
+def _is_wide(header: List[str], body: List[List[str]], has_header: bool) -> bool:
+    """Whether the first row names classes and the others hold numbers by class."""
+    if len(header) < 2 or not body or all(_is_number(cell) for cell in header[1:]):
+        return False
+    if has_header:  # errors in it are told below
+        return all(_is_number(cell) for row in body for cell in row[1:])
+    return all(len(row) == len(header) and cell in _BITS for row in body for cell in row[1:])
 
 
-def _reconstruct(*_) -> _Array:
-    return _Array()
-
-
-def _scalar(dtype: _DType, data: bytes):
-    return np.frombuffer(data, dtype.numpy(), count=1)[0].item()
-
-
-def _encode(text: str, encoding: str = 'latin1') -> bytes:
-    # Old protocols write bytes as text.
-    if encoding not in ('latin1', 'latin-1', 'bytes'):
-        raise pickle.UnpicklingError(f'encoding {encoding}')
-    return text.encode('latin1')
-
-
-_ADMITTED = {
-    ('numpy', 'ndarray'): _Array,
-    ('numpy', 'dtype'): _DType,
-    ('_codecs', 'encode'): _encode,
-}
-for _module in ('numpy.core.multiarray', 'numpy._core.multiarray'):  # numpy 1 and 2
-    _ADMITTED[_module, '_reconstruct'] = _reconstruct
-    _ADMITTED[_module, 'scalar'] = _scalar
-
-
-class _LabelUnpickler(pickle.Unpickler):
-
-    def find_class(self, module, name):
-        if (module, name) not in _ADMITTED:
-            raise pickle.UnpicklingError(f'it asks for {module}.{name}')
-        return _ADMITTED[module, name]
-
-
-def read_label_npy(path: Union[str, Path]) -> Table:
-    """Read the field's ``cls_labels.npy``, a pickled ``{int or str: vector}``, executing nothing.
-
-    Args:
-        path: File written by ``np.save`` with numpy 1 or 2.
-
-    Returns:
-        ``{key: float32 (C,)}``.
-
-    Raises:
-        ValueError: The file holds anything but arrays, dicts, integers and strings, or is damaged.
-    """
-    with open(path, 'rb') as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            read_header = {(1, 0): np.lib.format.read_array_header_1_0,
-                           (2, 0): np.lib.format.read_array_header_2_0}[version]
-            read_header(file)
-            array = _LabelUnpickler(file, encoding='latin1').load()
-            table, = array.objects()
-            if not isinstance(table, dict):
-                raise pickle.UnpicklingError(f'it holds a {type(table).__name__}')
-            labels = {}
-            for key, vector in table.items():
-                if not isinstance(key, (int, str)) or not isinstance(vector, (_Array, list)):
-                    raise pickle.UnpicklingError(
-                        f'it has an entry {type(key).__name__}: {type(vector).__name__}')
-                vector = vector.numpy() if isinstance(vector, _Array) else np.array(vector)
-                labels[key] = vector.astype(np.float32)
-        except Exception as error:  # a hostile or damaged file may fail in any way
-            raise ValueError(
-                f'"{path}" is not a label file that can be trusted: it must be np.save of a dict '
-                f'{{id: vector}}, with arrays, dicts, integers and strings only ({error}). Nothing '
-                'in it was executed; convert it to .json, {name: [class, ...]}') from None
-    return labels
+def _wide(header: List[str], body: List[List[str]], path: Path) -> Table:
+    names = header[1:]
+    if len(set(names)) < len(names) or '' in names:
+        raise ValueError(f'label table "{path}": the header {header[:20]} must name each class '
+                         'once')
+    for row in body:
+        if len(row) != len(header):
+            raise ValueError(f'label table "{path}": the row of "{row[0]}" has {len(row)} cells, '
+                             f'its header {len(header)}')
+        for name, cell in zip(names, row[1:]):
+            if cell not in _BITS:
+                raise ValueError(f'label table "{path}": "{cell}" of "{row[0]}" in the column '
+                                 f'"{name}" must be 0 or 1')
+    return _no_duplicates(
+        ((row[0], [name for name, cell in zip(names, row[1:]) if _BITS[cell]]) for row in body),
+        path)

@@ -3,12 +3,12 @@
 import math
 import random
 from contextlib import contextmanager
-from typing import Iterator, Optional, Sized
+from typing import Any, Iterator, Optional, Sized
 
 import numpy as np
 import torch
 from mmengine.dist import get_dist_info, sync_random_seed
-from torch.utils.data import Sampler
+from torch.utils.data import Dataset, Sampler
 
 from mmwsss.registry import DATA_SAMPLERS
 
@@ -87,16 +87,74 @@ class EpochSampler(Sampler):
             return math.ceil(len(self.dataset) / self.world_size)
         return math.ceil((len(self.dataset) - self.rank) / self.world_size)
 
-    def __iter__(self) -> Iterator[EpochIndex]:
+    def order(self, epoch: int) -> list[int]:
+        """All indices in the order of an epoch, those of the other ranks included."""
         size = len(self.dataset)
-        if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed + self.epoch)
-            indices = torch.randperm(size, generator=generator).tolist()
-        else:
-            indices = list(range(size))
+        if not self.shuffle:
+            return list(range(size))
+        generator = torch.Generator().manual_seed(self.seed + epoch)
+        return torch.randperm(size, generator=generator).tolist()
+
+    def __iter__(self) -> Iterator[EpochIndex]:
+        indices = self.order(self.epoch)
         if self.round_up:
             total = len(self) * self.world_size
-            indices = (indices * math.ceil(total / max(size, 1)))[:total]
+            indices = (indices * math.ceil(total / max(len(indices), 1)))[:total]
         indices = indices[self.rank::self.world_size]
         start, self._start = self._start, 0
         return (EpochIndex(index, self.epoch) for index in indices[start:])
+
+
+@DATA_SAMPLERS.register_module()
+class EndlessSampler(EpochSampler):
+    """The permutations of :class:`EpochSampler` one after the other without end, dealt out to the
+    ranks, for training by iterations: a batch may lie across epochs, and a data set may be smaller
+    than a batch. Its length is that of an epoch.
+
+    Args:
+        dataset: Anything with a length, at least 1.
+        shuffle, seed: As in :class:`EpochSampler`.
+    """
+
+    def __init__(self, dataset: Sized, shuffle: bool = True, seed: Optional[int] = None):
+        super().__init__(dataset, shuffle, seed)
+        if not len(dataset):
+            raise ValueError('the training set is empty')
+
+    def __iter__(self) -> Iterator[EpochIndex]:
+        position, self._start = self.rank + self._start * self.world_size, 0
+        epoch, indices = -1, []
+        while True:
+            if position // len(self.dataset) != epoch:
+                epoch = position // len(self.dataset)
+                indices = self.order(epoch)
+            yield EpochIndex(indices[position % len(self.dataset)], epoch)
+            position += self.world_size
+
+
+class SeededDataset(Dataset):
+    """A data set each of whose samples is drawn under random numbers of ``(seed, epoch, index)``.
+
+    For data sets whose transforms draw from the global generators, as mmseg's: a sample then
+    depends neither on workers nor on what was drawn before. All else is that of the data set.
+
+    Args:
+        dataset: Any data set with a length.
+        seed: Of the samples; the training loop sets it to that of the run.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int = 0):
+        self.dataset = dataset
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        with sample_rng(self.seed, getattr(index, 'epoch', 0), int(index)):
+            return self.dataset[index]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ('dataset', 'seed'):  # not there yet, while a copy is unpickled
+            raise AttributeError(name)
+        return getattr(self.dataset, name)

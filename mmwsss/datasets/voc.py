@@ -2,11 +2,11 @@
 
 import os
 from pathlib import Path
-from xml.etree import ElementTree
 
 from mmwsss.registry import DATASETS
 from mmwsss.utils.palette import voc_palette
 
+from .annotations import read_voc_xml
 from .image_labels import ImageLabelDataset
 from .label_tables import Classes
 
@@ -67,17 +67,4 @@ class VOCImageLabelDataset(ImageLabelDataset):
             return super().read_labels(names)
         if names is None:
             names = sorted(path.stem for path in Path(self.xml_dir).glob('*.xml'))
-        return {name: self._read_xml(os.path.join(self.xml_dir, f'{name}.xml')) for name in names}
-
-    @staticmethod
-    def _read_xml(path: str) -> list[str]:
-        """Names of the objects in an annotation, not of their parts."""
-        try:
-            root = ElementTree.parse(path).getroot()
-        except FileNotFoundError:
-            raise FileNotFoundError(
-                f'no annotation "{path}"; give label_file (cls_labels.npy or a table), or put the '
-                'folder Annotations of VOC 2012 there') from None
-        except ElementTree.ParseError as error:
-            raise ValueError(f'annotation "{path}" is not valid XML: {error}') from None
-        return sorted({item.findtext('name', '').strip() for item in root.iter('object')})
+        return {name: read_voc_xml(os.path.join(self.xml_dir, f'{name}.xml')) for name in names}

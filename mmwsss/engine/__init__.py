@@ -1,3 +1,5 @@
+from mmwsss.utils.checkpoint import register_safe_loader
+
 from .hooks import EMATeacherHook, PseudoLabelHook, WSSSCheckpointHook, use_safe_checkpoints
 from .loops import EMA, WSSSTrainLoop, seed_step
 from .optimizers import (
@@ -8,6 +10,8 @@ from .optimizers import (
     use_amp,
 )
 from .schedulers import CosineAnnealingLR, MaxStepPolyLR, PolyLR
+
+register_safe_loader()  # whoever trains with mmwsss, by whatever script
 
 __all__ = [
     'Bfloat16OptimWrapper', 'CosineAnnealingLR', 'EMA', 'EMATeacherHook', 'MaxStepPolyLR',

@@ -1,7 +1,8 @@
 """The training loop: epochs or iterations, alternating optimizers, an EMA teacher, exact resume."""
 
 import random
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
+from typing import Optional, Union
 
 import numpy as np
 import torch
@@ -16,59 +17,8 @@ from mmwsss.models.classifiers import Progress
 from mmwsss.registry import LOOPS
 from mmwsss.utils.model import unwrap_model
 
-
-class EMA:
-    """Exponential moving average of the student in the model's teacher (Tarvainen & Valpola).
-
-    ``teacher <- momentum * teacher + (1 - momentum) * student`` after every optimizer step.
-
-    Args:
-        momentum: In [0, 1); RCM+MAM .997, FSAE .999.
-        warmup: Steps over which the momentum rises as ``min(momentum, (1 + t) / (10 + t))``.
-        buffers: ``'copy'`` takes the student's buffers (batch statistics), ``'average'`` averages
-            the floating ones as well.
-    """
-
-    def __init__(self, momentum: float, warmup: int = 0, buffers: str = 'copy'):
-        if not 0 <= momentum < 1:
-            raise ValueError(f'train_cfg.ema.momentum={momentum} must be in [0, 1)')
-        if buffers not in ('copy', 'average'):
-            raise ValueError(f"train_cfg.ema.buffers={buffers!r} must be 'copy' or 'average'")
-        self.momentum = momentum
-        self.warmup = warmup
-        self.buffers = buffers
-
-    @staticmethod
-    def _pairs(model: nn.Module, kind: str) -> Tuple[list, list]:
-        teacher, student = [], []
-        for part in ('backbone', 'head'):
-            teacher += getattr(getattr(model.teacher, part), kind)()
-            student += getattr(getattr(model, part), kind)()
-        return teacher, student
-
-    @torch.no_grad()
-    def copy(self, model: nn.Module) -> None:
-        """Start the teacher at the student."""
-        for kind in ('parameters', 'buffers'):
-            for teacher, student in zip(*self._pairs(model, kind)):
-                teacher.copy_(student)
-
-    @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """One update after optimizer step ``step`` (from 0)."""
-        momentum = self.momentum
-        if step < self.warmup:
-            momentum = min(momentum, (1 + step) / (10 + step))
-        teacher, student = self._pairs(model, 'parameters')
-        averaged, copied = [], []
-        for pair in zip(*self._pairs(model, 'buffers')):
-            average = self.buffers == 'average' and pair[0].is_floating_point()
-            (averaged if average else copied).append(pair)
-        teacher += [pair[0] for pair in averaged]
-        student += [pair[1] for pair in averaged]
-        torch._foreach_lerp_(teacher, student, 1 - momentum)
-        for mine, yours in copied:
-            mine.copy_(yours)
+from .batches import Batches
+from .ema import EMA
 
 
 @LOOPS.register_module()
@@ -78,7 +28,8 @@ class WSSSTrainLoop(BaseLoop):
     Everything that decides a step is a function of the seed and the iteration number: the order and
     augmentation of the images, the phase, the batch size and the random numbers of the networks.
     So a checkpoint needs no random state, and a run that was killed and resumed at any step equals
-    one that never was.
+    one that never was. That holds for mmseg's data sets and transforms as well: see
+    :class:`Batches`.
 
     Args:
         runner: The runner.
@@ -101,22 +52,22 @@ class WSSSTrainLoop(BaseLoop):
                  dataloader: Union[DataLoader, dict],
                  max_epochs: Optional[int] = None,
                  max_iters: Optional[int] = None,
-                 batch_size: Optional[Sequence[Tuple[int, int]]] = None,
+                 batch_size: Optional[Sequence[tuple[int, int]]] = None,
                  phases: Optional[Sequence[dict]] = None,
                  ema: Optional[dict] = None,
                  val_begin: Optional[int] = 1,
                  val_interval: Optional[int] = 1):
         if (max_epochs is None) == (max_iters is None):
             raise ValueError('train_cfg: give either max_epochs or max_iters')
-        self._loaders, self._milestones = self._build_loaders(runner, dataloader, batch_size)
-        super().__init__(runner, self._loaders[0])
+        self.batches = Batches(runner, dataloader, batch_size)
+        super().__init__(runner, self.batches.loader(0))
         self.by_epoch = max_epochs is not None
         self._max_epochs = max_epochs
         self._max_iters = max_iters
         if self.by_epoch:
-            self._max_iters = self._first_iter(max_epochs)
+            self._max_iters = self.batches.first_iter(max_epochs)
         else:
-            self._max_epochs = self._locate(max(max_iters - 1, 0))[0] + 1
+            self._max_epochs = self.batches.locate(max(max_iters - 1, 0))[0] + 1
         self._epoch = 0
         self._iter = 0
         self._phases = [dict(phase) for phase in phases or ()]
@@ -144,51 +95,6 @@ class WSSSTrainLoop(BaseLoop):
     @property
     def iter(self) -> int:
         return self._iter
-
-    # -- data --------------------------------------------------------------------------------------
-    @staticmethod
-    def _build_loaders(runner, dataloader, batch_size) -> Tuple[List[DataLoader], List[int]]:
-        if not isinstance(dataloader, dict):
-            if batch_size:
-                raise ValueError(
-                    'train_cfg.batch_size needs train_dataloader as a config, not a built loader')
-            return [dataloader], [0]
-        schedule = [(int(epoch), int(size)) for epoch, size in batch_size or ()]
-        schedule = schedule or [(0, dataloader['batch_size'])]
-        milestones = [epoch for epoch, _ in schedule]
-        if milestones[0] != 0 or milestones != sorted(set(milestones)):
-            raise ValueError(
-                f'train_cfg.batch_size={batch_size}: epochs must begin at 0 and rise')
-        loaders = []
-        for _, size in schedule:
-            cfg = {**dataloader, 'batch_size': size}
-            if loaders:  # the data set and its order are the same at every batch size
-                cfg.update(dataset=loaders[0].dataset, sampler=loaders[0].sampler)
-            loaders.append(runner.build_dataloader(cfg, seed=runner.seed))
-            if len(loaders[-1]) == 0:
-                raise ValueError(
-                    f'the training set has {len(loaders[-1].dataset)} images, fewer than one '
-                    f'batch of {size}; lower the batch size or set drop_last=False')
-        return loaders, milestones
-
-    def _loader(self, epoch: int) -> DataLoader:
-        index = max(i for i, milestone in enumerate(self._milestones) if milestone <= epoch)
-        return self._loaders[index]
-
-    def _first_iter(self, epoch: int) -> int:
-        """Iterations before an epoch."""
-        ends = self._milestones[1:] + [epoch]
-        return sum(
-            max(min(end, epoch) - begin, 0) * len(loader)
-            for begin, end, loader in zip(self._milestones, ends, self._loaders))
-
-    def _locate(self, iteration: int) -> Tuple[int, int]:
-        """Epoch of an iteration and its place in it."""
-        for milestone, loader in zip(reversed(self._milestones), reversed(self._loaders)):
-            done = iteration - self._first_iter(milestone)
-            if done >= 0:
-                return milestone + done // len(loader), done % len(loader)
-        raise AssertionError('iterations begin at 0')
 
     # -- phases ------------------------------------------------------------------------------------
     def _check_phases(self) -> None:
@@ -224,7 +130,7 @@ class WSSSTrainLoop(BaseLoop):
         for name in names:
             if name not in used:
                 raise ValueError(f'optimizer "{name}" has no phase in train_cfg.phases')
-        self._parameters: Dict[str, List[nn.Parameter]] = {}
+        self._parameters: dict[str, list[nn.Parameter]] = {}
         for name in names:
             # Optimizers hold frozen parameters too; those stay frozen in every phase.
             groups = wrapper[name].param_groups
@@ -252,7 +158,7 @@ class WSSSTrainLoop(BaseLoop):
         """Name of the optimizer that steps at an iteration; None with a single optimizer."""
         if not self._phases:
             return None
-        now = iteration if self._phase_unit == 'steps' else self._locate(iteration)[0]
+        now = iteration if self._phase_unit == 'steps' else self.batches.locate(iteration)[0]
         now %= sum(phase[self._phase_unit] for phase in self._phases)
         for phase in self._phases:
             now -= phase[self._phase_unit]
@@ -287,16 +193,6 @@ class WSSSTrainLoop(BaseLoop):
                 'the checkpoint that is resumed has no teacher ("teacher.*"), so it was trained '
                 'without EMA; start from it with load_from=... instead of --resume')
 
-    def _share_seed(self) -> None:
-        """Give order and augmentation the run's seed, which a resumed run takes from its file."""
-        for loader in self._loaders:
-            holders = [loader.sampler, loader.dataset]
-            while hasattr(holders[-1], 'dataset'):  # wrappers
-                holders.append(holders[-1].dataset)
-            for holder in holders:
-                if hasattr(holder, 'seed'):
-                    holder.seed = self.runner.seed
-
     def _check_sample(self) -> None:
         """Ask the model now whether the data has all it will need, also in later epochs."""
         if hasattr(self._model, 'check_sample'):
@@ -306,13 +202,14 @@ class WSSSTrainLoop(BaseLoop):
         """Train from the current iteration to the end."""
         self._check_optimizers()
         self._check_teacher()
-        self._share_seed()
+        self.batches.share_seed(self.runner.seed)
         self._check_sample()
         runner = self.runner
         runner.call_hook('before_train')
         while self._iter < self._max_iters and not self.stop_training:
-            self._epoch, start = self._locate(self._iter)
+            self._epoch, start = self.batches.locate(self._iter)
             self.run_epoch(start)
+        self.batches.close()
         self._release()
         runner.call_hook('after_train')
         return runner.model
@@ -326,11 +223,10 @@ class WSSSTrainLoop(BaseLoop):
     def run_epoch(self, start: int = 0) -> None:
         """One epoch from its step ``start`` on, or what is left of the iterations."""
         runner = self.runner
-        self.dataloader = loader = self._loader(self._epoch)
+        self.dataloader = self.batches.loader(self._epoch)
         runner.call_hook('before_train_epoch')
-        self._seek(loader, start)
         runner.model.train()
-        for index, batch in enumerate(loader, start):
+        for index, batch in self.batches.epoch(self._epoch, start):
             self.run_iter(index, batch)
             if not self.by_epoch:
                 self._validate(self._iter)
@@ -340,17 +236,6 @@ class WSSSTrainLoop(BaseLoop):
         self._epoch += 1
         if self.by_epoch:
             self._validate(self._epoch)
-
-    def _seek(self, loader: DataLoader, start: int) -> None:
-        sampler = loader.sampler
-        if hasattr(sampler, 'set_epoch'):
-            sampler.set_epoch(self._epoch)
-        if start:
-            if not hasattr(sampler, 'set_start'):
-                raise ValueError(
-                    f'{type(sampler).__name__} cannot go on inside an epoch; use '
-                    "sampler=dict(type='EpochSampler') to resume from this checkpoint")
-            sampler.set_start(start * loader.batch_size)
 
     def run_iter(self, index: int, batch: dict) -> None:
         """One step: seed, forward, backward, optimizer step, EMA."""
@@ -362,7 +247,7 @@ class WSSSTrainLoop(BaseLoop):
         model = self._model
         if hasattr(model, 'set_progress'):
             model.set_progress(
-                Progress(self._epoch, self._iter, index / len(self.dataloader), phase))
+                Progress(self._epoch, self._iter, index / self.batches.length(self._epoch), phase))
         wrapper = runner.optim_wrapper if phase is None else runner.optim_wrapper[phase]
         outputs = runner.model.train_step(batch, optim_wrapper=wrapper)
         # The average is over the steps that optimize the student, no others.

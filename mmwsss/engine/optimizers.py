@@ -1,9 +1,14 @@
 """Optimizers from a config: the field's parameter groups, several optimizers, AMP on a CPU."""
 
+import logging
+import os
+import re
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
@@ -223,20 +228,39 @@ class Bfloat16OptimWrapper(OptimWrapper):
             yield
 
 
+def has_native_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 itself (AVX512-BF16, AMX or ARM's BF16)."""
+    try:
+        return re.search(r'\b(avx512_bf16|amx_bf16|bf16)\b', Path('/proc/cpuinfo').read_text()
+                         ) is not None
+    except OSError:
+        return False
+
+
 def use_amp(optim_wrapper: dict) -> None:
     """Switch an optimizer config, of one or of several optimizers, to mixed precision: float16 with
     loss scaling on a GPU, bfloat16 on a CPU.
 
+    On a CPU without native bfloat16 a step would take some 85 times as long: there it says so and
+    leaves float32, unless the environment has ``MMWSSS_FORCE_AMP=1``.
+
     Raises:
         ValueError: A wrapper of another kind.
     """
-    amp = 'AmpOptimWrapper' if torch.cuda.is_available() else 'Bfloat16OptimWrapper'
+    on_gpu = torch.cuda.is_available()
+    amp = 'AmpOptimWrapper' if on_gpu else 'Bfloat16OptimWrapper'
     wrappers = [optim_wrapper] if 'optimizer' in optim_wrapper else [
         cfg for cfg in optim_wrapper.values() if isinstance(cfg, dict) and 'optimizer' in cfg]
     for cfg in wrappers:
         kind = cfg.get('type', 'OptimWrapper')
         if kind not in ('OptimWrapper', amp):
             raise ValueError(f'--amp works with OptimWrapper, but the config has type="{kind}"')
+    if not on_gpu and not has_native_bfloat16() and os.environ.get('MMWSSS_FORCE_AMP') != '1':
+        print_log('--amp: this CPU has no bfloat16 arithmetic (avx512_bf16, amx_bf16), so mixed '
+                  'precision would be far slower; training in float32 (MMWSSS_FORCE_AMP=1 insists)',
+                  logger='current', level=logging.WARNING)
+        return
+    for cfg in wrappers:
         cfg['type'] = amp
-        if amp == 'AmpOptimWrapper':
+        if on_gpu:
             cfg.setdefault('loss_scale', 'dynamic')

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import barrier, get_dist_info, is_main_process
-from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -18,6 +17,7 @@ from mmwsss.evaluation import SeedMetric
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.multi_scale import multi_scale_cam
 from mmwsss.structures.artifacts import load_cam, save_cam, write_manifest
+from mmwsss.utils.images import image_size
 from mmwsss.utils.model import unwrap_model
 from mmwsss.utils.progress import track
 
@@ -29,11 +29,7 @@ class _Batches:
         open_batches: dict[tuple, list] = {}
         self.batches = []
         for index in indices:
-            if batch_size > 1:
-                with Image.open(dataset.get_data_info(index)['img_path']) as image:
-                    size = image.size
-            else:
-                size = ()
+            size = image_size(dataset.get_data_info(index)['img_path']) if batch_size > 1 else ()
             batch = open_batches.setdefault(size, [])
             batch.append(index)
             if len(batch) == batch_size:

@@ -63,7 +63,7 @@ def _load(file: Any, name: PathLike, map_location: Any) -> Any:
         with warnings.catch_warnings():
             # torch warns about the pickle protocol of the very files it then refuses.
             warnings.simplefilter('ignore')
-            return torch.load(file, map_location=map_location, weights_only=True)
+            checkpoint = torch.load(file, map_location=map_location, weights_only=True)
     except Exception as error:
         reason = str(error.__context__ or error).strip().split('\n')[0].split(' Please')[0]
         if 'GLOBAL' in reason or 'class' in reason:
@@ -74,6 +74,48 @@ def _load(file: Any, name: PathLike, map_location: Any) -> Any:
         raise ValueError(
             f'checkpoint "{name}" is cut off, or no file that torch.save made '
             f'({reason or type(error).__name__}); get or make it again') from error
+    return _without_code(checkpoint)
+
+
+def _without_code(checkpoint: Any) -> Any:
+    """The checkpoint with its config under a name that nothing looks for.
+
+    mmengine parses that text as Python, so runs it: ``Runner.resume`` that in ``meta.config``, its
+    inferencers that in ``meta.cfg`` and ``message_hub.runtime_info.cfg``. Resuming and loading need
+    none of them, the config of the run is the one that the user gave.
+    """
+    if isinstance(checkpoint, dict):
+        hub = checkpoint.get('message_hub')
+        for part in (checkpoint.get('meta'), hub.get('runtime_info') if isinstance(hub, dict)
+                     else None):
+            if isinstance(part, dict):
+                for key in ('config', 'cfg'):
+                    if key in part:
+                        part[f'{key}_text'] = part.pop(key)
+    return checkpoint
+
+
+def latest_checkpoint(folder: PathLike) -> Optional[str]:
+    """The checkpoint that ``last_checkpoint`` in a work dir names, there or in the work dir (which
+    may have been moved since); None where there is no such file.
+
+    Raises:
+        ValueError: ``last_checkpoint`` names no checkpoint.
+        FileNotFoundError: The checkpoint that it names is gone.
+    """
+    pointer = Path(folder) / 'last_checkpoint'
+    if not pointer.is_file():
+        return None
+    text = pointer.read_bytes()[:4096].decode('utf-8', 'replace').strip()
+    there = sorted(path.name for path in Path(folder).glob('*.pth'))
+    mend = ('write the path of a checkpoint into it, or delete it to begin anew; the folder has '
+            f'{there or "none"}')
+    if not text.endswith('.pth') or not text.isprintable():
+        raise ValueError(f'"{pointer}" is damaged, it names no checkpoint: {mend}')
+    moved = Path(folder) / Path(text).name
+    if not moved.is_file() and not os.path.isfile(text):
+        raise FileNotFoundError(f'checkpoint "{text}" named by "{pointer}" does not exist: {mend}')
+    return str(moved if moved.is_file() else text)
 
 
 # mmengine logs the rest of a loader's name after 10 letters, here "disk", "url", ...

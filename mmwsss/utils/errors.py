@@ -1,14 +1,28 @@
 """One line for a mistake in a config or a file, in place of a traceback."""
 
 import difflib
+import errno
 import inspect
+import linecache
 import os
 import re
+import signal
 import sys
+import threading
+import traceback
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
 from mmengine.registry import Registry
+
+_PACKAGE = str(Path(__file__).parents[1])
+_KILLED = ('a data worker was killed, most often by the system because memory ran out; lower '
+           'num_workers, the batch size or the size of the images')
+_MEMORY = 'memory ran out; lower the batch size, the size of the images or num_workers'
+# What breaks in the main process when a worker is killed.
+_BROKEN = (ConnectionError, EOFError)
+_WORKERS = ('multiprocessing', os.path.join('torch', 'utils', 'data'))
 
 
 def _registries() -> List[Registry]:
@@ -50,16 +64,61 @@ def _component(error: TypeError, name: str) -> Tuple[str, List[str]]:
     return cls.__name__, constructor_options(cls)
 
 
+def _frames(error: BaseException) -> list:
+    return traceback.extract_tb(error.__traceback__)
+
+
+def _is_raised_here(error: BaseException) -> bool:
+    """Whether a ``raise`` in mmwsss made the error, so that its text is meant for the user."""
+    last = ([None] + _frames(error))[-1]
+    return last is not None and last.filename.startswith(_PACKAGE) and (
+        linecache.getline(last.filename, last.lineno).lstrip().startswith('raise '))
+
+
+def _of_system(error: OSError) -> str:
+    """A full disk, a folder that cannot be written, and the like."""
+    file = f'"{error.filename}"' if error.filename else 'a file'
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (f'no space is left on the disk for {file}; free some, then the same command (with '
+                '--resume, where it has that) goes on. Nothing is half written')
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return (f'{file} cannot be read or written ({error.strerror}); mend its permissions, or '
+                'choose another folder')
+    return f'{file}: {error.strerror}'
+
+
+def _of_machine(error: BaseException, text: str) -> Optional[str]:
+    """Killed workers, memory, the other processes of a run."""
+    if isinstance(error, _BROKEN) and any(
+            part in frame.filename for frame in _frames(error) for part in _WORKERS):
+        return _KILLED
+    if isinstance(error, MemoryError):
+        return _MEMORY
+    if isinstance(error, RuntimeError):
+        if 'DataLoader worker' in text and ('exited unexpectedly' in text or 'killed' in text):
+            return _KILLED + ('; or give the container more shared memory (--shm-size)'
+                              if 'shared memory' in text else '')
+        if 'out of memory' in text or "can't allocate memory" in text:
+            return _MEMORY
+        if 'Connection closed by peer' in text or 'Connection reset by peer' in text:
+            return 'another process of the run has ended; its own message says why'
+    return None
+
+
 def explain(error: BaseException) -> Optional[str]:
     """One line that says what is wrong, or None where the error is no mistake of the user.
 
-    A wrong or missing key of a component, an unknown component, and every error that mmwsss raises
-    itself (ValueError, KeyError with a sentence, missing files and packages) are explained.
+    A wrong or missing key of a component, an unknown component, every error that mmwsss raises
+    itself (ValueError, KeyError with a sentence, missing files and packages, losses that are no
+    numbers), and what the machine does (full disks, killed workers, memory) are explained.
     """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if 'Original Traceback' in text:  # of a data worker
         text = text.strip().rsplit('\n', 1)[-1].split(': ', 1)[-1].strip('\'"')
     text = text.strip()
+    machine = _of_machine(error, text)
+    if machine:
+        return machine
     if isinstance(error, TypeError):
         match = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", text)
         if match:
@@ -70,7 +129,8 @@ def explain(error: BaseException) -> Optional[str]:
         match = re.search(r'([\w.]+)\(\) missing \d+ required .* arguments?: (.*)', text)
         if match:
             return f'{match[1].replace(".__init__", "")} lacks the option {match[2]}'
-        return text if 'cannot inherit from base' in text else None  # of a config file
+        own = _is_raised_here(error) or 'cannot inherit from base' in text  # of a config file
+        return text if own else None
     if isinstance(error, KeyError):
         match = re.search(r'(\S+) is not in the (?:\w*::)?(.+?) registry', text)
         if match:
@@ -81,23 +141,76 @@ def explain(error: BaseException) -> Optional[str]:
         return text if ' ' in text else None
     if isinstance(error, FileNotFoundError) and error.filename:
         return f'"{error.filename}" does not exist'
-    if isinstance(error, (ValueError, FileNotFoundError, ImportError)):
+    if isinstance(error, OSError) and error.errno and error.strerror:
+        return _of_system(error)
+    if isinstance(error, (ValueError, OSError, ImportError, FloatingPointError)):
         return text or type(error).__name__
     return None
 
 
+class Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _raise_terminated(*_) -> None:
+    raise Terminated
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """SIGTERM ends the block like Ctrl-C does, so that what is being written is cleared away."""
+    if (threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL):
+        yield
+        return
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _default_sigterm() -> None:
+    if signal.getsignal(signal.SIGTERM) is _raise_terminated:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+if hasattr(os, 'register_at_fork'):  # forked workers die of it as they always do
+    os.register_at_fork(after_in_child=_default_sigterm)
+
+
+def _interruption(error: Optional[BaseException]) -> Optional[BaseException]:
+    """Ctrl-C or SIGTERM, also where another error came out of it, as torch's does within a save."""
+    while error is not None and not isinstance(error, (KeyboardInterrupt, Terminated)):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _end(line: str, status: int) -> None:
+    print(line, file=sys.stderr, flush=True)
+    sys.exit(status)
+
+
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """End the program with status 2 and one line for a mistake of the user.
+    """End the program with one line for a mistake of the user or a fault of the machine (status 2),
+    for Ctrl-C (130) and for SIGTERM (143).
 
     Other errors keep their traceback, and so do all with ``MMWSSS_DEBUG=1``.
     """
     try:
-        yield
-    except Exception as error:
-        message = explain(error)
-        if message is None or os.environ.get('MMWSSS_DEBUG'):
+        with _sigterm_raises():
+            yield
+    except (Exception, KeyboardInterrupt, Terminated) as error:
+        if os.environ.get('MMWSSS_DEBUG'):
             raise
-        print(f'error: {message}\n(MMWSSS_DEBUG=1 shows where it came from)', file=sys.stderr,
-              flush=True)
-        sys.exit(2)
+        stopped = _interruption(error)
+        if stopped is not None:
+            by, status = ('Ctrl-C', 130) if isinstance(stopped, KeyboardInterrupt) else (
+                'SIGTERM', 143)
+            _end(f'stopped by {by}; nothing is half written, and the same command (with --resume, '
+                 'where it has that) goes on', status)
+        message = explain(error)
+        if message is None:
+            raise
+        _end(f'error: {message}\n(MMWSSS_DEBUG=1 shows where it came from)', 2)

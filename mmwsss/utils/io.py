@@ -31,7 +31,32 @@ def atomic_write(path: Union[str, Path], mode: str = 'w') -> Iterator[IO]:
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(temporary):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
+            error.filename = str(path)  # a full disk does not say which file
         raise
+
+
+def sweep_temporaries(folder: Union[str, Path], pattern: str) -> None:
+    """Remove what :func:`atomic_write` left behind when it was killed.
+
+    Args:
+        folder: Where; nobody else may be writing there.
+        pattern: Names of the files that were to be written, as in ``glob``.
+    """
+    for path in Path(folder).glob(f'.{pattern}.????????'):
+        path.unlink(missing_ok=True)
+
+
+def read_text(path: Union[str, Path]) -> str:
+    """Text of a list or table.
+
+    Raises:
+        ValueError: It is not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'"{path}" is not a text file in UTF-8 ({error})') from None

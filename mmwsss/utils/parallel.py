@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional
 
+import cv2
 from torch.utils.data import DataLoader, Dataset
 
 
@@ -20,6 +21,10 @@ class _Work(Dataset):
             return self.function(self.items[index]), None
         except Exception as error:
             return None, f'{type(error).__name__}: {error}'
+
+
+def _single_threaded(_: int) -> None:
+    cv2.setNumThreads(0)  # torch's own threads are one in a worker
 
 
 def _same(x: Any) -> Any:
@@ -46,6 +51,7 @@ def ordered_map(function: Callable[[Any], Any],
         RuntimeError: A worker was killed (e.g. out of memory).
     """
     loader = DataLoader(
-        _Work(function, items), batch_size=None, num_workers=num_workers, collate_fn=_same)
+        _Work(function, items), batch_size=None, num_workers=num_workers, collate_fn=_same,
+        worker_init_fn=_single_threaded)
     for item, (result, error) in zip(items, loader):
         yield item, result, error

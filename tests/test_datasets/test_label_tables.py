@@ -3,11 +3,12 @@ import json
 import os
 import pickle
 import struct
+import time
 
 import numpy as np
 import pytest
 
-from mmwsss.datasets import read_label_table
+from mmwsss.datasets import ImageLabelDataset, read_label_table
 
 
 def _write_npy(path, payload: bytes):
@@ -49,6 +50,129 @@ def test_missing_or_unknown_table(tmp_path):
     (tmp_path / 'a.txt').write_text('x cat\nx dog\n')
     with pytest.raises(ValueError, match='"x" twice'):
         read_label_table(tmp_path / 'a.txt')
+
+
+@pytest.mark.parametrize('text', [
+    'image,cat,dog,cow\np0,1,0,0\np1,1,1,0\np2,0,0,0\n',
+    'cat_or_dog;cat;dog;cow\np0;1;0;0\np1;1;1;0\np2;0;0;0\n',
+    ',cat,dog,cow\np0,1.0,0.0,0.0\np1,1.0,1.0,\np2,,,\n',
+    'image,class\np0,cat\np1,cat\np1,dog\np2,\n',
+    'File Name\tLabels\np0\tcat\np1\tcat; dog\np2\n',
+    'p0,cat\np1,cat\np1,dog\np2\n',
+    'image,class 1,class 2\np0,cat\np1,cat,dog\np2\n',
+    'p0,cat\np1,cat,dog\np2\n'])
+def test_forms_of_csv(tmp_path, text):
+    (tmp_path / 'a.csv').write_text(text)
+    assert read_label_table(tmp_path / 'a.csv') == {'p0': ['cat'], 'p1': ['cat', 'dog'], 'p2': []}
+
+
+def test_indices_in_csv_stay_indices(tmp_path):
+    (tmp_path / 'a.csv').write_text('p0,1\np1,0\np2,0,1\np3,2\n')
+    assert read_label_table(tmp_path / 'a.csv') == {
+        'p0': ['1'], 'p1': ['0'], 'p2': ['0', '1'], 'p3': ['2']}
+    (tmp_path / 'a.csv').write_text('image,label\np0,1\np1,0\n')
+    assert read_label_table(tmp_path / 'a.csv') == {'p0': ['1'], 'p1': ['0']}
+
+
+@pytest.mark.parametrize('name, text', [
+    ('a.csv', 'p0,1,0,0\np1,0,1,0\n'), ('a.csv', 'p0,1,0\np1,0,1\n'),
+    ('a.txt', 'p0 1 0 0\np1 1 1 0\n'), ('a.json', '{"p0": [1, 0, 0], "p1": [0, 0, 1]}'),
+    ('a.json', '{"p0": [1, 0], "p1": [0, 1]}')])
+def test_zeros_and_ones_without_names_are_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=f'{name}.*"p0".*0 or 1 for each class.*image,cat,dog'):
+        read_label_table(tmp_path / name)
+
+
+@pytest.mark.parametrize('text', ['{"p0": [0, 1], "p1": [1]}', '{"p0": [0, 0, 2], "p1": [1, 1]}'])
+def test_lists_of_indices_are_no_zeros_and_ones(tmp_path, text):
+    (tmp_path / 'a.json').write_text(text)
+    assert read_label_table(tmp_path / 'a.json') == json.loads(text)
+
+
+@pytest.mark.parametrize('text, match', [
+    ('image,cat,dog\np0,1,2\n', '"2" of "p0" in the column "dog" must be 0 or 1'),
+    ('image,cat,dog\np0,1\n', 'row of "p0" has 2 cells, its header 3'),
+    ('image,cat,cat\np0,1,0\n', 'must name each class once'),
+    ('image,cat,dog\np0,1,0\np0,0,1\n', '"p0" twice'),
+    ('p0,"' + 'x' * 140000, 'a.csv.*is not valid CSV: field larger')])
+def test_bad_csv(tmp_path, text, match):
+    (tmp_path / 'a.csv').write_text(text)
+    with pytest.raises(ValueError, match=match):
+        read_label_table(tmp_path / 'a.csv')
+
+
+@pytest.mark.parametrize('text', ['{"a":' * 100000, '[' * 100000, '{"a": ' + '9' * 5000 + '}'])
+def test_hostile_json(tmp_path, text):
+    (tmp_path / 'a.json').write_text(text)
+    with pytest.raises(ValueError, match='a.json'):
+        read_label_table(tmp_path / 'a.json')
+
+
+def test_coco_instances(tmp_path):
+    data = dict(
+        images=[dict(id=i, file_name=f'set/{i}.jpg') for i in (1, 2, 3)],
+        categories=[dict(id=7, name='dog'), dict(id=3, name='cat')],
+        annotations=[dict(image_id=1, category_id=7), dict(image_id=1, category_id=3),
+                     dict(image_id=2, category_id=7), dict(image_id=2, category_id=7)])
+    (tmp_path / 'a.json').write_text(json.dumps(data))
+    assert read_label_table(tmp_path / 'a.json') == {
+        'set/1.jpg': ['cat', 'dog'], 'set/2.jpg': ['dog'], 'set/3.jpg': []}
+    data['annotations'][0]['category_id'] = 8
+    (tmp_path / 'a.json').write_text(json.dumps(data))
+    with pytest.raises(ValueError, match='a.json.*no instances JSON of COCO.*8'):
+        read_label_table(tmp_path / 'a.json')
+
+
+def test_voc_xml(tmp_path):
+    for name, objects in dict(a=('dog', 'cat', 'dog'), b=()).items():
+        body = ''.join(f'<object><name>{x}</name><part><name>head</name></part></object>'
+                       for x in objects)
+        (tmp_path / f'{name}.xml').write_text(f'<annotation>{body}</annotation>')
+    assert read_label_table(tmp_path) == {'a': ['cat', 'dog'], 'b': []}
+    (tmp_path / 'b.xml').write_text('<annotation>')
+    with pytest.raises(ValueError, match='b.xml'):
+        read_label_table(tmp_path)
+
+
+@pytest.mark.parametrize('names', [None, 'classes.txt', '../data.yaml'])
+def test_yolo(tmp_path, names):
+    folder = tmp_path / 'labels'
+    (folder / 'sub').mkdir(parents=True)
+    (folder / 'a.txt').write_text('1 .5 .5 .1 .1\n0 .1 .1 .2 .2 .3 .3\n1 .5 .5 .1 .1\n')
+    (folder / 'sub/b.txt').write_text('')
+    if names:
+        (folder / names).write_text('names: {0: cat, 1: dog}' if 'yaml' in names else 'cat\ndog\n')
+    assert read_label_table(folder) == {'a': ['cat', 'dog'] if names else [0, 1], 'sub/b': []}
+    for line in ('2 .5 .5 .1 .1', 'x .5 .5 .1 .1', '0 .5'):
+        if names or line[0] != '2':
+            (folder / 'a.txt').write_text(line)
+            with pytest.raises(ValueError, match='a.txt", line 1'):
+                read_label_table(folder)
+
+
+def test_a_folder_for_each_class(tmp_path):
+    for name in ('cat/1.jpg', 'cat/2.PNG', 'dog/1.jpg', 'dog/more/3.jpg', 'dog/notes.md'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert read_label_table(tmp_path) == {
+        'cat/1.jpg': ['cat'], 'cat/2.PNG': ['cat'], 'dog/1.jpg': ['dog'], 'dog/more/3.jpg': ['dog']}
+    (tmp_path / 'odd.jpg').touch()
+    with pytest.raises(ValueError, match='odd.jpg'):
+        read_label_table(tmp_path)
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match='neither VOC'):
+        read_label_table(tmp_path / 'empty')
+
+
+def test_a_folder_for_each_class_is_a_data_set(tmp_path):
+    for name in ('cat/1.jpg', 'dog/1.jpg'):
+        (tmp_path / 'images' / name).parent.mkdir(parents=True)
+        (tmp_path / 'images' / name).touch()
+    dataset = ImageLabelDataset(str(tmp_path), label_file='images', img_dir='images')
+    assert dataset.metainfo['classes'] == ('cat', 'dog')
+    assert [dataset.get_data_info(i)['name'] for i in range(2)] == ['cat/1', 'dog/1']
+    assert dataset.label_matrix().tolist() == [[1, 0], [0, 1]]
 
 
 LABELS = {
@@ -115,3 +239,22 @@ def test_hostile_or_damaged_npy_runs_nothing(tmp_path, kind):
     with pytest.raises(ValueError, match='cls_labels.npy'):
         read_label_table(path)
     assert not canary.exists()
+
+
+@pytest.mark.parametrize('kind', ['nest', 'memo', 'long', 'header'])
+def test_a_small_npy_that_would_fill_the_memory(tmp_path, kind):
+    path, begin = tmp_path / 'cls_labels.npy', time.perf_counter()
+    if kind == 'nest':  # 2^28 numbers in a few hundred bytes
+        vector = [0]
+        for _ in range(28):
+            vector = [vector, vector]
+        np.save(path, np.array({1: vector}, dtype=object), allow_pickle=True)
+    elif kind == 'memo':
+        _write_npy(path, b'\x80\x02]r\xff\xff\xff\xff.')
+    elif kind == 'long':
+        _write_npy(path, b'\x80\x04\x8e' + struct.pack('<Q', 1 << 36) + b'x.')
+    else:
+        path.write_bytes(b'\x93NUMPY\x02\x00' + struct.pack('<I', 1 << 31) + b'[' * 100000)
+    with pytest.raises(ValueError, match='cls_labels.npy'):
+        read_label_table(path)
+    assert time.perf_counter() - begin < 5

@@ -1,11 +1,19 @@
 import pickle
 import random
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 
-from mmwsss.datasets import EpochIndex, EpochSampler, sample_rng
+from mmwsss.datasets import (
+    EndlessSampler,
+    EpochIndex,
+    EpochSampler,
+    SeededDataset,
+    sample_rng,
+    samplers,
+)
 
 
 def test_epoch_index_is_an_int_and_pickles():
@@ -67,3 +75,50 @@ def test_ranks_share_the_pictures(monkeypatch, round_up):
     # Global batches of 3 are the same images as in one process.
     for rank in range(3):
         assert shards[rank] == expected[rank::3]
+
+
+@pytest.mark.parametrize('world', [1, 2])
+def test_endless_order(monkeypatch, world):
+    """The ranks deal the permutations of all epochs out among them, from any place on."""
+    ranks = []
+    for rank in range(world):
+        monkeypatch.setattr(samplers, 'get_dist_info', lambda: (rank, world))  # noqa: B023
+        ranks.append(EndlessSampler(range(5), seed=3))
+    streams = [list(islice(iter(sampler), 30)) for sampler in ranks]
+    together = [index for step in zip(*streams) for index in step]
+    for epoch in range(5):
+        part = together[5 * epoch:5 * epoch + 5]
+        permutation = torch.randperm(5, generator=torch.Generator().manual_seed(3 + epoch))
+        assert part == permutation.tolist() and {index.epoch for index in part} == {epoch}
+    for start in (1, 7, 13):
+        for sampler, stream in zip(ranks, streams):
+            sampler.set_start(start)
+            again = list(islice(iter(sampler), 10))
+            assert again == stream[start:start + 10]
+            assert [i.epoch for i in again] == [i.epoch for i in stream[start:start + 10]]
+            assert list(islice(iter(sampler), 4)) == stream[:4]  # only once
+
+
+def test_endless_order_without_shuffling_or_images():
+    assert list(islice(iter(EndlessSampler(range(3), shuffle=False)), 7)) == [0, 1, 2, 0, 1, 2, 0]
+    with pytest.raises(ValueError, match='empty'):
+        EndlessSampler([])
+
+
+class Draws(list):
+    metainfo = dict(classes=('a', ))
+
+    def __getitem__(self, index):
+        return int(index), random.random(), np.random.rand(), torch.rand(1).item()
+
+
+def test_seeded_dataset():
+    dataset = SeededDataset(Draws(range(3)), seed=1)
+    first = dataset[EpochIndex(2, 1)]
+    random.random(), np.random.rand(), torch.rand(1)
+    assert pickle.loads(pickle.dumps(dataset))[EpochIndex(2, 1)] == first
+    assert dataset[EpochIndex(2, 0)] == dataset[2] != first != dataset[EpochIndex(1, 1)]
+    dataset.seed = 2
+    assert dataset[EpochIndex(2, 1)] != first
+    assert len(dataset) == 3 and dataset.metainfo == Draws.metainfo
+    assert not hasattr(dataset, 'nothing')

@@ -1,5 +1,6 @@
 """Checkpoints are whole or absent at every moment, and the safe loader reads them."""
 
+import math
 import os
 from collections import OrderedDict
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch.utils.data import Dataset
 
 from mmwsss.engine import WSSSCheckpointHook
 from mmwsss.engine.hooks.checkpoint import to_plain
+from mmwsss.engine.hooks.finite import check_losses
 from mmwsss.utils import load_checkpoint_safely, register_safe_loader
 
 
@@ -188,6 +190,133 @@ def test_unknown_metric(tmp_path):
 def test_bad_options(options, match):
     with pytest.raises(ValueError, match=match):
         WSSSCheckpointHook(**options)
+
+
+# A checkpoint that runs code: mmengine parses the configs in it as Python.
+CODE = 'import os\nos.mkdir({!r})\ncustom_imports = dict(imports=["antigravity"])\n'
+
+
+def forge(source, target, canary):
+    checkpoint = torch.load(source, weights_only=True)
+    for part in (checkpoint['meta'], checkpoint['message_hub']['runtime_info']):
+        part.update(config=CODE.format(str(canary)), cfg=CODE.format(str(canary)))
+    torch.save(checkpoint, target)
+
+
+@pytest.mark.parametrize('road', ['resume', 'load_from', 'work dir'])
+def test_a_hostile_checkpoint_runs_nothing_and_a_legal_one_resumes(tmp_path, road):
+    canary = tmp_path / 'canary'
+    whole = make_runner(tmp_path / 'whole')
+    whole.train()
+    work_dir = tmp_path / 'again'
+    work_dir.mkdir()
+    forge(tmp_path / 'whole/epoch_1.pth', work_dir / 'epoch_1.pth', canary)
+    if road == 'work dir':
+        (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_1.pth'))
+        runner = make_runner(work_dir, resume=True)
+    else:
+        runner = make_runner(work_dir, load_from=str(work_dir / 'epoch_1.pth'),
+                             resume=road == 'resume')
+    runner.train()
+    assert not canary.exists()
+    if road != 'load_from':
+        for key, value in whole.model.state_dict().items():
+            assert value.equal(runner.model.state_dict()[key]), key
+
+
+def test_the_text_of_a_config_is_kept(tmp_path):
+    path = tmp_path / 'a.pth'
+    torch.save(dict(meta=dict(config='x = 1', cfg='y = 2', epoch=3)), path)
+    assert load_checkpoint_safely(path)['meta'] == dict(
+        config_text='x = 1', cfg_text='y = 2', epoch=3)
+
+
+def test_names_in_a_checkpoint_delete_no_other_file(tmp_path):
+    make_runner(tmp_path, epochs=1).train()
+    checkpoint = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
+    checkpoint['message_hub']['runtime_info'].update(
+        kept_ckpts=['../stage.json', 'stage.json'], old_ckpts=['stage.json', 'epoch_9.pth'])
+    for name in ('kept_ckpts', 'old_ckpts'):
+        checkpoint['message_hub']['resumed_keys'][name] = True
+    torch.save(checkpoint, tmp_path / 'epoch_1.pth')
+    (tmp_path / 'stage.json').touch()
+    (tmp_path / 'epoch_9.pth').touch()
+    make_runner(tmp_path, dict(max_keep_ckpts=1), epochs=2, resume=True).train()
+    assert (tmp_path / 'stage.json').exists() and not (tmp_path / 'epoch_9.pth').exists()
+
+
+def test_what_a_killed_run_left_behind_goes_on_resume(tmp_path, monkeypatch):
+    remove = os.remove
+
+    class Killed(BaseException):
+        pass
+
+    def die(path):
+        raise Killed
+
+    monkeypatch.setattr(os, 'remove', die)
+    with pytest.raises(Killed):  # last_checkpoint names epoch_2, epoch_1 is still there
+        make_runner(tmp_path, dict(max_keep_ckpts=1)).train()
+    (tmp_path / '.epoch_3.pth.abcd1234').touch()
+    monkeypatch.setattr(os, 'remove', remove)
+    make_runner(tmp_path, dict(max_keep_ckpts=1), resume=True).train()
+    assert files(tmp_path) == ['epoch_3.pth'] and not list(tmp_path.glob('.*'))
+
+
+def test_weights_alone_cannot_be_resumed(tmp_path):
+    path = str(tmp_path / 'weights.pth')
+    torch.save(Model().state_dict(), path)
+    with pytest.raises(ValueError, match='weights.pth" holds weights only.*without --resume'):
+        make_runner(tmp_path, load_from=path, resume=True, cfg=dict(
+            resume=True, load_from=path)).train()
+
+
+class Explode(Hook):
+    """Makes a parameter NaN at the end of a step, or the loss of one."""
+
+    priority = 'HIGH'
+
+    def __init__(self, step, parameter):
+        self.step, self.parameter = step, parameter
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if not self.parameter and runner.iter == self.step:
+            data_batch['x'][0].fill_(math.inf)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if self.parameter and runner.iter == self.step:
+            with torch.no_grad():
+                runner.model.backbone.bias.fill_(math.nan)
+
+
+def test_training_stops_at_the_first_loss_that_is_no_number(tmp_path):
+    runner = make_runner(tmp_path, hooks=[Explode(4, False)])
+    with pytest.raises(FloatingPointError) as error:
+        runner.train()
+    text = str(error.value)
+    assert 'loss term "loss" is nan at step 5 (epoch 2)' in text and 'epoch_1.pth' in text
+    assert files(tmp_path) == ['epoch_1.pth'] and runner.iter == 4
+    assert all(value.isfinite().all() for value in load_checkpoint_safely(
+        (tmp_path / 'last_checkpoint').read_text())['state_dict'].values())
+
+
+def test_weights_that_are_no_number_are_not_saved(tmp_path):
+    # After the last step of the epoch, so that no loss tells.
+    runner = make_runner(tmp_path, hooks=[Explode(5, True)])
+    with pytest.raises(FloatingPointError, match='weight "backbone.bias".*after step 6.*epoch_1'):
+        runner.train()
+    assert files(tmp_path) == ['epoch_1.pth'] and not list(tmp_path.glob('.*'))
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_1.pth')
+
+
+def test_the_term_is_named(tmp_path):
+    runner = make_runner(tmp_path)
+    outputs = dict(loss=torch.tensor(math.nan), loss_cls=torch.tensor(1.),
+                   **{'sie.loss_kt': torch.tensor(math.inf), 'loss_z': torch.tensor(math.nan)})
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    with pytest.raises(FloatingPointError, match='"sie.loss_kt" is inf at step 1 .epoch 1'):
+        check_losses(runner, outputs)
+    check_losses(runner, dict(outputs, loss=torch.tensor(1.)))
 
 
 def test_to_plain():

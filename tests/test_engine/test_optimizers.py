@@ -8,7 +8,7 @@ from mmengine.config import ConfigDict
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from torch import nn
 
-from mmwsss.engine import Bfloat16OptimWrapper, use_amp
+from mmwsss.engine import Bfloat16OptimWrapper, optimizers, use_amp
 from mmwsss.registry import OPTIM_WRAPPERS
 
 
@@ -184,6 +184,7 @@ def test_bfloat16_on_the_cpu():
 
 
 def test_amp_switch(monkeypatch):
+    monkeypatch.setenv('MMWSSS_FORCE_AMP', '1')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     one = ConfigDict(type='OptimWrapper', optimizer=SGD)
     use_amp(one)
@@ -201,6 +202,7 @@ def test_amp_switch(monkeypatch):
 
 
 def test_several_with_amp(monkeypatch):
+    monkeypatch.setenv('MMWSSS_FORCE_AMP', '1')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     cfg = ConfigDict(
         constructor='MultiOptimWrapperConstructor',
@@ -209,3 +211,23 @@ def test_several_with_amp(monkeypatch):
     use_amp(cfg)
     wrappers = build_optim_wrapper(Net(), cfg)
     assert all(isinstance(wrapper, Bfloat16OptimWrapper) for wrapper in wrappers.values())
+
+
+@pytest.mark.parametrize('flags, native', [
+    ('avx2 avx512f avx512_bf16', True), ('amx_bf16 amx_tile', True), ('fp asimd bf16', True),
+    ('avx2 avx512f amx_tile', False), (None, False)])
+def test_amp_needs_native_bfloat16(monkeypatch, flags, native):
+    def read(path, *_):
+        if flags is None:
+            raise FileNotFoundError(path)
+        return f'flags : {flags}\n'
+
+    monkeypatch.setattr(optimizers.Path, 'read_text', read)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.delenv('MMWSSS_FORCE_AMP', raising=False)
+    said = []
+    monkeypatch.setattr(optimizers, 'print_log', lambda text, **_: said.append(text))
+    cfg = dict(optimizer=SGD)
+    use_amp(cfg)
+    assert cfg.get('type', 'OptimWrapper') == ('Bfloat16OptimWrapper' if native else 'OptimWrapper')
+    assert len(said) == (0 if native else 1) and all('float32' in text for text in said)

@@ -68,7 +68,8 @@ def test_loader_workers_are_no_change(config, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='float16 there')
-def test_amp_reaches_every_training(config, segment, tmp_path):
+def test_amp_reaches_every_training(config, segment, tmp_path, monkeypatch):
+    monkeypatch.setenv('MMWSSS_FORCE_AMP', '1')
     base = tmp_path / 'base.py'
     config.dump(str(base))
     config.pipeline.update(baseline=str(base), segment=dict(config=segment))

@@ -9,6 +9,7 @@ from torch import nn
 
 from mmwsss.utils.checkpoint import (
     check_pretrained,
+    latest_checkpoint,
     load_checkpoint_safely,
     load_pretrained,
     register_safe_loader,
@@ -113,3 +114,18 @@ def test_check_pretrained_walks_the_config(tmp_path):
         check_pretrained(cfg)
     with pytest.raises(FileNotFoundError, match='load_from'):
         check_pretrained(Config(dict(load_from='gone.pth')))
+
+
+def test_latest_checkpoint(tmp_path):
+    assert latest_checkpoint(tmp_path) is None
+    pointer = tmp_path / 'last_checkpoint'
+    (tmp_path / 'iter_3.pth').touch()
+    pointer.write_text('/where/it/was/iter_3.pth')  # the folder was moved
+    assert latest_checkpoint(tmp_path) == str(tmp_path / 'iter_3.pth')
+    pointer.write_text('/where/it/was/iter_4.pth')
+    with pytest.raises(FileNotFoundError, match=r'iter_4.pth.*last_checkpoint.*\[.iter_3.pth.\]'):
+        latest_checkpoint(tmp_path)
+    for damage in (b'', b'\xff\x00\x01', b'garbage', b'\x00' * 20 + b'.pth'):
+        pointer.write_bytes(damage)
+        with pytest.raises(ValueError, match='last_checkpoint" is damaged.*iter_3.pth'):
+            latest_checkpoint(tmp_path)

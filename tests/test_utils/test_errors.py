@@ -1,11 +1,23 @@
 """A mistake of the user ends in one line; a bug keeps its traceback."""
 
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 import mmwsss.models  # noqa: F401
 from mmwsss.registry import MODELS
 from mmwsss.utils import friendly_errors
 from mmwsss.utils.errors import explain
+from mmwsss.utils.io import atomic_write
+
+ROOT = Path(__file__).parents[2]
 
 
 def error_of(function, *args, **kwargs):
@@ -69,3 +81,141 @@ def test_the_program_ends_with_one_line(capsys, monkeypatch):
     monkeypatch.setenv('MMWSSS_DEBUG', '1')
     with pytest.raises(ValueError), friendly_errors():
         raise ValueError('labels.json has no image')
+
+
+@pytest.mark.parametrize('code, match', [
+    (errno.ENOSPC, 'no space is left on the disk for "{}"'),
+    (errno.EDQUOT, 'no space is left on the disk for "{}"'),
+    (errno.EROFS, '"{}" cannot be read or written'),
+    (errno.EACCES, '"{}" cannot be read or written'),
+    (errno.EIO, '"{}": Input/output error')])
+def test_a_full_or_read_only_disk(tmp_path, monkeypatch, code, match):
+    path = tmp_path / 'a.txt'
+
+    def fail(_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, 'fsync', fail)
+    with pytest.raises(OSError) as caught, atomic_write(path) as file:
+        file.write('x')
+    assert explain(caught.value).startswith(match.format(path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_really_full_disk():
+    with pytest.raises(OSError) as caught, open('/dev/full', 'w') as file:
+        file.write('x' * 10000)
+    assert explain(caught.value).startswith('no space is left on the disk for a file')
+
+
+DYING = '''
+import os, signal
+from torch.utils.data import DataLoader
+from mmwsss.utils.errors import friendly_errors
+
+class Dying:
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        if index == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return index
+
+with friendly_errors():
+    list(DataLoader(Dying(), num_workers=1))
+'''
+
+
+@pytest.mark.slow
+def test_a_killed_data_worker():
+    done = subprocess.run(
+        [sys.executable, '-c', DYING], cwd=ROOT, capture_output=True, text=True, timeout=100,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), MMWSSS_DEBUG=''))
+    assert done.returncode == 2 and 'error: a data worker was killed' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('text, match', [
+    ('DataLoader worker (pid 7) is killed by signal: Killed. ', 'a data worker was killed'),
+    ('DataLoader worker (pid(s) 7, 8) exited unexpectedly', 'a data worker was killed'),
+    ('DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader\'s '
+     'workers are out of shared memory.', 'a data worker was killed.*--shm-size')])
+def test_what_torch_says_of_killed_workers(text, match):
+    assert re.match(match, explain(RuntimeError(text)))
+
+
+@pytest.mark.parametrize('kind', [ConnectionResetError, EOFError])
+def test_a_broken_connection_is_that_of_a_worker_only_there(kind):
+    from multiprocessing.connection import Connection
+    left, right = os.pipe()
+    os.close(right)
+    connection = Connection(left)
+    with pytest.raises(EOFError) as caught:
+        connection.recv()
+    assert explain(kind().with_traceback(caught.value.__traceback__)).startswith('a data worker')
+    assert explain(EOFError('Ran out of input')) is None
+
+
+def test_memory_and_other_processes():
+    assert explain(MemoryError()).startswith('memory ran out')
+    text = "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"
+    assert explain(RuntimeError(text)).startswith('memory ran out')
+    assert 'another process' in explain(RuntimeError('[pair.cc] Connection closed by peer [::1]'))
+
+
+def test_a_type_error_is_explained_where_mmwsss_raises_it():
+    from mmwsss.engine.hooks.checkpoint import to_plain
+    assert 'cannot be loaded safely' in error_of(to_plain, object())
+    assert explain(TypeError('cannot be loaded safely')) is None
+
+
+def test_a_loss_that_is_no_number():
+    assert explain(FloatingPointError('the loss term "x" is nan')) == 'the loss term "x" is nan'
+
+
+SCRIPT = '''
+import sys, time
+from mmwsss.utils.errors import friendly_errors
+from mmwsss.utils.io import atomic_write
+with friendly_errors():
+    with atomic_write(sys.argv[1]) as file:
+        try:
+            print('ready', flush=True)
+            time.sleep(60)
+        finally:
+            if sys.argv[2] == 'hide':  # as torch's writer does within a save
+                raise RuntimeError('unexpected pos 64 vs 0')
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind, status, name', [
+    (signal.SIGINT, 130, 'Ctrl-C'), (signal.SIGTERM, 143, 'SIGTERM')])
+@pytest.mark.parametrize('hide', ['', 'hide'])
+def test_stopped_within_a_save(tmp_path, kind, status, name, hide):
+    run = subprocess.Popen(
+        [sys.executable, '-c', SCRIPT, str(tmp_path / 'a.txt'), hide], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), MMWSSS_DEBUG=''))
+    assert run.stdout.readline() == 'ready\n'
+    assert len(list(tmp_path.iterdir())) == 1
+    run.send_signal(kind)
+    _, text = run.communicate(timeout=60)
+    assert run.returncode == status
+    assert text.splitlines()[-1].startswith(f'stopped by {name}') and 'Traceback' not in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_forked_worker_dies_of_sigterm_as_ever():
+    with friendly_errors():
+        out, into = os.pipe()
+        child = os.fork()
+        if not child:
+            os.write(into, b'ready')
+            time.sleep(60)
+            os._exit(0)
+        os.read(out, 5)
+        os.kill(child, signal.SIGTERM)
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -14,9 +14,9 @@ from typing import Optional, Union
 
 import numpy as np
 
+from mmwsss.structures.artifacts import read_mask
 from mmwsss.utils import atomic_write
 from mmwsss.utils.errors import friendly_errors
-from mmwsss.utils.masks import read_mask
 
 
 def labels_of_masks(folder: Union[str, Path], names: Optional[list[str]] = None,

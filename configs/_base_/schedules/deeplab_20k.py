@@ -1,5 +1,5 @@
 # 20,000 steps of batch 10, poly 0.9 to zero at the end, whatever train_cfg.max_iters.
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=20000, val_interval=5000)
+train_cfg = dict(type='WSSSTrainLoop', max_iters=20000, val_interval=5000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 param_scheduler = [dict(type='PolyLR', eta_min=0., power=0.9, by_epoch=False)]

@@ -32,29 +32,41 @@ def _is_whole(data: bytes) -> bool:
     return True
 
 
+def _decode(data: bytes, path: str, what: str, flag: str) -> np.ndarray:
+    """The upright image (EXIF orientation applied)."""
+    try:
+        if not _is_whole(data):  # or only followed by something: let PIL decide
+            Image.open(io.BytesIO(data)).load()
+        image = mmcv.imfrombytes(data, flag=flag)
+        if image is None:
+            raise ValueError('not an image')
+        return image
+    except Exception as error:
+        reason = ' '.join(str(error).split())
+        if 'CV_IO_MAX_IMAGE_PIXELS' in reason:
+            raise ValueError(f'{what} "{path}" has more pixels than are admitted; cut it up, or '
+                             'raise OPENCV_IO_MAX_IMAGE_PIXELS in the environment') from None
+        raise ValueError(f'{what} "{path}" is truncated or cannot be decoded ({reason}); restore '
+                         'it or take it off the list') from None
+
+
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
-    """Read the image at ``img_path``.
+    """Read the image at ``img_path``, upright: turned as its EXIF orientation says.
+
+    So do mmseg's ``LoadImageFromFile``, viewers and tools for annotation; masks, saliency maps and
+    CAMs have the size of the upright image (:func:`mmwsss.utils.images.image_size`).
 
     Adds ``img`` (uint8 BGR ``(H, W, 3)``), ``ori_shape`` and ``img_shape``.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is truncated or no image.
+        ValueError: The file is truncated, no image, or has more pixels than OpenCV admits.
     """
 
     def transform(self, results: dict) -> dict:
         path = results['img_path']
-        data = _read(path, 'image')
-        try:
-            if not _is_whole(data):  # or only followed by something: let PIL decide
-                Image.open(io.BytesIO(data)).load()
-            results['img'] = mmcv.imfrombytes(data, flag='color')
-            if results['img'] is None:
-                raise ValueError('not an image')
-        except Exception as error:
-            raise ValueError(f'image "{path}" is truncated or cannot be decoded ({error}); '
-                             'restore it or take it off the list') from None
+        results['img'] = _decode(_read(path, 'image'), path, 'image', 'color')
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         return results
 
@@ -98,8 +110,4 @@ class LoadMask(BaseTransform):
         """uint8 ``(H, W)``."""
         if self.key != 'saliency':
             return read_mask(path)
-        grey = mmcv.imfrombytes(_read(path, 'saliency map'), flag='grayscale')
-        if grey is None:
-            raise ValueError(f'saliency map "{path}" cannot be decoded; restore it or take it off '
-                             'the list')
-        return grey
+        return _decode(_read(path, 'saliency map'), path, 'saliency map', 'grayscale')

@@ -1,6 +1,7 @@
 """Checkpoints that are whole or absent, and that the safe loader reads."""
 
 import os
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +15,10 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 
 from mmwsss.registry import HOOKS
-from mmwsss.utils.io import atomic_write
+from mmwsss.utils.io import atomic_write, sweep_temporaries
 from mmwsss.utils.model import unwrap_model
+
+from .finite import check_losses, check_weights
 
 _HISTORY = 'log_history'
 
@@ -97,7 +100,9 @@ class WSSSCheckpointHook(Hook):
     In order: the file under a temporary name, its rename, ``last_checkpoint`` likewise, then the
     old files. So a run that is killed at any time can be resumed. Files hold nothing that needs
     an unrestricted unpickler. Gradients that are gathered over several steps and not used yet are
-    saved as well.
+    saved as well. What a killed run left behind (a temporary file, an old checkpoint) is removed
+    when it is resumed. Training ends with an error at the first step whose loss is NaN or infinite,
+    and weights that are so are never saved.
 
     Args:
         interval: Epochs or iterations between checkpoints; -1 for none.
@@ -143,6 +148,10 @@ class WSSSCheckpointHook(Hook):
     # -- when --------------------------------------------------------------------------------------
     def before_train(self, runner) -> None:
         self.out_dir = self.out_dir or runner.work_dir
+        if is_main_process():
+            sweep_temporaries(self.out_dir, '*.pth')
+            sweep_temporaries(runner.work_dir, 'last_checkpoint')
+        _remove(self.out_dir, runner.message_hub.get_info('old_ckpts', []))
         if self._gradients and runner.iter:  # resumed
             for name, parameter in unwrap_model(runner.model).named_parameters():
                 if name in self._gradients:
@@ -150,6 +159,7 @@ class WSSSCheckpointHook(Hook):
         self._gradients = None
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        check_losses(runner, outputs or {})
         if not self.by_epoch and (
                 self.every_n_train_iters(runner, self.interval, self.save_begin)
                 or self.save_last and self.is_last_train_iter(runner)):
@@ -171,6 +181,7 @@ class WSSSCheckpointHook(Hook):
         best = runner.message_hub.get_info('best_score')
         if best is not None and not (score > best if self.rule == 'greater' else score < best):
             return
+        check_weights(runner, runner.iter)
         old = runner.message_hub.get_info('best_ckpt')
         name = f'best_{self.save_best}_'.replace('/', '_') + self.name.format(
             runner.epoch if self.by_epoch else runner.iter)
@@ -184,6 +195,7 @@ class WSSSCheckpointHook(Hook):
 
     # -- how ---------------------------------------------------------------------------------------
     def _save(self, runner, epoch: int, iteration: int) -> None:
+        check_weights(runner, iteration)
         name = self.name.format(epoch if self.by_epoch else iteration)
         path = str(Path(self.out_dir) / name)
         hub = runner.message_hub
@@ -193,6 +205,7 @@ class WSSSCheckpointHook(Hook):
         if self.max_keep_ckpts > 0:
             old, kept = names[:-self.max_keep_ckpts], names[-self.max_keep_ckpts:]
         hub.update_info('kept_ckpts', kept)
+        hub.update_info('old_ckpts', old)  # a run killed before it removes them does it later
         hub.update_info('last_ckpt', path)
         runner.logger.info(f'Saving checkpoint at {epoch} epochs, {iteration} iterations')
         self._write(runner, name, epoch, iteration)
@@ -227,6 +240,11 @@ class WSSSCheckpointHook(Hook):
             checkpoint[key] = to_plain(checkpoint[key], key)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        if runner.cfg.get('resume') and not {'meta', 'message_hub'} <= set(checkpoint):
+            raise ValueError(
+                f'the checkpoint "{runner.cfg.get("load_from") or runner.work_dir}" holds weights '
+                'only, so a run cannot be resumed from it; start from it with load_from=... and '
+                'without --resume')
         self._gradients = checkpoint.get('gradients')
         hub = checkpoint.get('message_hub')
         if hub:
@@ -238,5 +256,6 @@ class WSSSCheckpointHook(Hook):
 def _remove(folder: str, names: Sequence[str]) -> None:
     for name in names:
         path = os.path.join(folder, name)
-        if os.path.isfile(path):
+        # The names come out of a checkpoint: nothing but checkpoints is removed by them.
+        if re.fullmatch(r'(best_[^/]*)?(epoch|iter)_\d+\.pth', name) and os.path.isfile(path):
             os.remove(path)
