@@ -88,7 +88,8 @@ def test_a_model_that_scores_the_background_itself(flip):
             scores = model.conv(scaled).sigmoid()
             if flip:
                 scores = scores * model.conv(scaled.flip(-1)).sigmoid().flip(-1)
-            total += F.interpolate(scores, (12, 17), mode='bilinear', align_corners=False)[0].numpy()
+            scores = F.interpolate(scores, (12, 17), mode='bilinear', align_corners=False)
+            total += scores[0].numpy()
     total /= total.max((1, 2), keepdims=True) + 1e-5
     np.testing.assert_allclose(background[0, 0], total[0], atol=1e-5)
     np.testing.assert_allclose(cams[0, [0, 2]], total[[1, 3]], atol=1e-5)

@@ -67,14 +67,15 @@ class PixelCorrelationModule(nn.Module):
             positive part of their cosine similarity.
         """
         size = feats[-1].shape[-2:]
-        parts = [_resize(image, size)]
+        parts = [resize_aligned(image, size)]
         parts += [F.relu(conv(x.detach())) for conv, x in zip(self.reduce, feats)]
         f = self.join(torch.cat(parts, dim=1)).flatten(2)
         f = f / (f.norm(dim=1, keepdim=True) + 1e-5)
-        return correlate(f, _resize(cam.detach(), size).flatten(2)).unflatten(2, size)
+        return correlate(f, resize_aligned(cam.detach(), size).flatten(2)).unflatten(2, size)
 
 
-def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
+def resize_aligned(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear with aligned corners, as everywhere in SEAM and PPC; ``(N, K, *size)``."""
     if x.shape[-2:] == tuple(size):
         return x
     return F.interpolate(x, size, mode='bilinear', align_corners=True)

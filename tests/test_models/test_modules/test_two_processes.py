@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -22,11 +23,10 @@ SEAM_HEAD = dict(type='SEAMHead', num_classes=C, in_channels=(6, 6, 8), mid_chan
                  pcm_channels=5, drop=0.)
 FSAE = dict(type='FeatureSpatialActivationExpansion', tau_fae=0.3, tau_sae=0.2)
 SYSTEMS = dict(
-    # PPC's intra-view term ranks the pixels of each process apart.
     ppc_eps=((1, 2, 3), SEAM_HEAD, [
         dict(type='SelfSupervisedEquivariantAttention', size=16),
         dict(type='ExplicitPseudoPixelSupervision', size=16, revised=True),
-        dict(type='PixelToPrototypeContrast', in_channels=8, proj_channels=6, size=16, intra=0.),
+        dict(type='PixelToPrototypeContrast', in_channels=8, proj_channels=6, size=16),
         FSAE]),
     sipe=((0, 1, 2, 3),
           dict(type='SIPEHead', num_classes=C, in_channels=(4, 6, 6, 8), side_channels=(3, ) * 4), [
@@ -37,7 +37,17 @@ SYSTEMS = dict(
 
 def gradients(system, rows):
     """Gradients of all weights on some images of the batch."""
-    out_indices, head, modules = SYSTEMS[system]
+    def chance(values):
+        """The part of one draw for the whole batch that belongs to these images."""
+        drawn = torch.rand(len(values) * 4 // (rows.stop - rows.start),
+                           generator=torch.Generator().manual_seed(2))
+        return drawn.view(4, -1)[rows].flatten()
+
+    with mock.patch.object(torch, 'rand_like', chance):  # PPC's random half of the pixels
+        return gradients_of(*SYSTEMS[system], rows)
+
+
+def gradients_of(out_indices, head, modules, rows):
     torch.manual_seed(0)
     model = WSSSClassifier(dict(type='TinyStages', out_indices=out_indices), head, modules)
     generator = torch.Generator().manual_seed(1)
