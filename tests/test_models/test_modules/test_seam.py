@@ -78,9 +78,12 @@ def public_terms(cams, revised, labels, sizes):
         best = np.sort((x[0, 1:].double().numpy() * labels[:, None, None]).max(0).ravel())
         rvmin += np.maximum(best[:best.size // 4], 0).mean() / 2
     present = np.concatenate([[1], labels])[:, None, None]
-    normed = [[aligned(torch.tensor(np.stack([public_norm(m) for m in x[0].double().numpy()]))[None],
-                       size)[0].numpy() * present for x in pair] for pair in (cams, revised)]
-    (cam1, cam2), (rv1, rv2) = normed
+
+    def reduced(x):
+        normed = np.stack([public_norm(m) for m in x[0].double().numpy()])
+        return aligned(torch.tensor(normed)[None], size)[0].numpy() * present
+
+    (cam1, cam2), (rv1, rv2) = map(reduced, cams), map(reduced, revised)
     er = abs(cam1[1:] - cam2[1:]).mean()
     ecr = 0.
     for cam, rv in ((cam2, rv1), (cam1, rv2)):
