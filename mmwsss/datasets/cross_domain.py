@@ -53,7 +53,8 @@ class CrossDomainDataset(_Wrapper):
             ``prior`` of the pipeline.
         mix_pipeline: Transforms of source and target; needs ``LoadMask(key='prior_mask')`` and a
             crop to one size.
-        pairing: ``paper`` (Eq. 1, row sums), ``prototype`` (softmax of 0.1 N), or ``uniform`` over
+        pairing: ``paper`` (Eq. 1, row sums), ``paper-alone`` (its diagonal counts the images with
+            the class alone), ``prototype`` (softmax of 0.1 N), or ``uniform`` over
             all single-label images.
         target: ``multi``, or ``all`` images as in the prototype.
         begin: First epoch with the further views; before it, samples have ``image`` only.
@@ -69,9 +70,9 @@ class CrossDomainDataset(_Wrapper):
                  pairing: str = 'paper',
                  target: str = 'multi',
                  begin: int = 0):
-        if pairing not in ('paper', 'prototype', 'uniform'):
+        if pairing not in ('paper', 'paper-alone', 'prototype', 'uniform'):
             raise ValueError(f"CrossDomainDataset: pairing={pairing!r} must be 'paper', "
-                             "'prototype' or 'uniform'")
+                             "'paper-alone', 'prototype' or 'uniform'")
         if target not in ('multi', 'all'):
             raise ValueError(f"CrossDomainDataset: target={target!r} must be 'multi' or 'all'")
         if not any(isinstance(t, dict) and t.get('key') == 'prior_mask' for t in mix_pipeline):

@@ -3,7 +3,7 @@
 _base_ = './gpp_mobilenet.py'
 
 csd = dict(
-    type='CrossDomainDecoupling', variant='prototype', fg_weight=1., bg_weight=0.1, begin=3)
+    type='CrossDomainDecoupling', variant='confident', fg_weight=1., bg_weight=0.1, begin=3)
 model = dict(modules=[csd])
 load, *rest = _base_.train_pipeline
 mix_pipeline = [load, dict(type='LoadMask', key='prior_mask'), *rest]
