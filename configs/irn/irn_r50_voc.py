@@ -11,6 +11,9 @@ _base_ = [
 
 model = dict(test_cfg=dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True))
 
+# Batch norms decay as well, as in the released code.
+optim_wrapper = dict(paramwise_cfg=dict(decay_all=True))
+
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='ResizeLong', long=(320, 640)),

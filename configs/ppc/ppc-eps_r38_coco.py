@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/models/seam_r38.py',
     '../_base_/datasets/coco14_wsss.py',
     '../_base_/schedules/poly_8e.py',
+    '../_base_/refiners/crf.py',
     '../_base_/default_runtime.py',
 ]
 
@@ -12,7 +13,7 @@ seam = dict(type='SelfSupervisedEquivariantAttention', **second)
 eps = dict(type='ExplicitPseudoPixelSupervision', tau=0.4, alpha=0.9, revised=True, **second)
 ppc = dict(type='PixelToPrototypeContrast', bg_score=0.1, top_fraction=1 / 16, **second)
 model = dict(
-    head=dict(num_classes=80, drop=0., infer='softmax'),
+    head=dict(num_classes=80, drop=0., infer='softmax', full_size=False),
     modules=[seam, eps, ppc],
     cls_views=('image', 's128'),
     cls_weight=0.5,

@@ -7,11 +7,11 @@ from .optimizers import (
     field_param_groups,
     use_amp,
 )
-from .schedulers import MaxStepPolyLR
+from .schedulers import MaxStepPolyLR, WarmupCosineLR
 
 __all__ = [
     'EMA', 'Bfloat16OptimWrapper', 'EMATeacherHook', 'MaxStepPolyLR',
     'MultiOptimWrapperConstructor', 'PseudoLabelHook', 'WSSSCheckpointHook',
-    'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'field_param_groups', 'seed_step', 'use_amp',
-    'use_safe_checkpoints'
+    'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'WarmupCosineLR', 'field_param_groups',
+    'seed_step', 'use_amp', 'use_safe_checkpoints'
 ]

@@ -189,18 +189,26 @@ class CRFMask(MaskRefiner):
     def __init__(self, preset: Union[str, dict] = 'psa', unary: str = 'scores',
                  gt_prob: float = 0.7, **kwargs):
         super().__init__(**kwargs)
-        if unary not in ('scores', 'labels'):
-            raise ValueError(f"CRFMask: unary={unary!r} must be 'scores' or 'labels'")
+        _check_unary('CRFMask', unary)
         self.first_crf = make_crf(preset)
         self.unary = unary
         self.gt_prob = gt_prob
 
     def scores(self, image: np.ndarray, cam: np.ndarray) -> np.ndarray:
-        scores = super().scores(image, cam)
-        if self.unary == 'labels':
-            return self.first_crf.from_labels(
-                image, scores.argmax(0), len(scores), self.gt_prob)
-        return self.first_crf(image, scores)
+        return _apply_crf(self, image, super().scores(image, cam))
+
+
+def _check_unary(name: str, unary: str) -> None:
+    if unary not in ('scores', 'labels'):
+        raise ValueError(f"{name}: unary={unary!r} must be 'scores' or 'labels'")
+
+
+def _apply_crf(refiner: MaskRefiner, image: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The refiner's CRF on scores or on their argmax, ``(K, H, W)``."""
+    if refiner.unary == 'labels':
+        return refiner.first_crf.from_labels(
+            image, scores.argmax(0), len(scores), refiner.gt_prob)
+    return refiner.first_crf(image, scores)
 
 
 @MODELS.register_module()
@@ -246,12 +254,17 @@ class AffinityScores(MaskRefiner):
         low: Small alpha, much background (PSA 4, AEFT 2, MCTformer 1).
         high: Large alpha, little background (PSA 32, AEFT 21, MCTformer 12).
         preset: CRF of both.
+        unary, gt_prob: As for :class:`CRFMask`; PPC ``'labels'``.
     """
 
     suffix = '.npz'
 
-    def __init__(self, low: float = 4, high: float = 32, preset: Union[str, dict] = 'psa'):
+    def __init__(self, low: float = 4, high: float = 32, preset: Union[str, dict] = 'psa',
+                 unary: str = 'scores', gt_prob: float = 0.7):
         super().__init__(alpha=low)
+        _check_unary('AffinityScores', unary)
+        self.unary = unary
+        self.gt_prob = gt_prob
         if low > high:
             raise ValueError(f'AffinityScores: low={low} must not exceed high={high}')
         self.high = high
@@ -263,7 +276,7 @@ class AffinityScores(MaskRefiner):
         if len(keys) == 0:
             scores = [np.ones((1, *image.shape[:2]))] * 2
         else:
-            scores = [self.first_crf(image, with_background(cam, alpha=alpha))
+            scores = [_apply_crf(self, image, with_background(cam, alpha=alpha))
                       for alpha in (self.alpha, self.high)]
         return dict(scores=np.asarray(scores, np.float16), keys=keys)
 
