@@ -23,16 +23,22 @@ SEAM_HEAD = dict(type='SEAMHead', num_classes=C, in_channels=(6, 6, 8), mid_chan
                  pcm_channels=5, drop=0.)
 FSAE = dict(type='FeatureSpatialActivationExpansion', tau_fae=0.3, tau_sae=0.2)
 SYSTEMS = dict(
-    ppc_eps=((1, 2, 3), SEAM_HEAD, [
+    ppc_eps=(dict(type='TinyStages', out_indices=(1, 2, 3)), SEAM_HEAD, [
         dict(type='SelfSupervisedEquivariantAttention', size=16),
         dict(type='ExplicitPseudoPixelSupervision', size=16, revised=True),
         dict(type='PixelToPrototypeContrast', in_channels=8, proj_channels=6, size=16),
         FSAE]),
-    sipe=((0, 1, 2, 3),
+    sipe=(dict(type='TinyStages', out_indices=(0, 1, 2, 3)),
           dict(type='SIPEHead', num_classes=C, in_channels=(4, 6, 6, 8), side_channels=(3, ) * 4), [
               dict(type='ImageSpecificPrototypes'),
               dict(FSAE, background='one_minus_max'),
-              dict(type='CrossDomainDecoupling')]))
+              dict(type='CrossDomainDecoupling')]),
+    # Without stochastic depth, which each process draws for itself, and batch norm in the stem.
+    mctformer=(dict(type='MCTDeiT', num_classes=C, img_size=32, patch_size=8, embed_dims=12,
+                    depth=2, num_heads=3),
+               dict(type='MCTHead', num_classes=C, in_channels=12, detach_patch=False), [
+                   dict(FSAE, background='constant'),
+                   dict(type='CrossDomainDecoupling', variant='prototype', threshold=0.)]))
 
 
 def gradients(system, rows):
@@ -47,9 +53,9 @@ def gradients(system, rows):
         return gradients_of(*SYSTEMS[system], rows)
 
 
-def gradients_of(out_indices, head, modules, rows):
+def gradients_of(backbone, head, modules, rows):
     torch.manual_seed(0)
-    model = WSSSClassifier(dict(type='TinyStages', out_indices=out_indices), head, modules)
+    model = WSSSClassifier(backbone, head, modules)
     generator = torch.Generator().manual_seed(1)
     names = ('image', 'strong', 'source', 'fg_mix', 'bg_mix')
     inputs = {name: torch.randn(4, 3, 32, 32, generator=generator)[rows] for name in names}
