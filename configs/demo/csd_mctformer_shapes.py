@@ -2,7 +2,7 @@
 _base_ = './mctformer_shapes.py'
 
 csd = dict(
-    type='CrossDomainDecoupling', variant='prototype', fg_weight=1., bg_weight=0.1, begin=16)
+    type='CrossDomainDecoupling', variant='confident', fg_weight=1., bg_weight=0.1, begin=16)
 model = dict(head=dict(detach_patch=False), modules=[csd])
 train_dataloader = dict(
     dataset=dict(prior_dir='prior_masks', views=[dict(type='CrossDomainView', begin=16)]))

@@ -2,7 +2,7 @@
 _base_ = './seam_shapes.py'
 
 csd = dict(
-    type='CrossDomainDecoupling', variant='prototype', fg_weight=1., bg_weight=0.1,
+    type='CrossDomainDecoupling', variant='confident', fg_weight=1., bg_weight=0.1,
     teacher='student', begin=16)
 model = dict(modules=[_base_.seam, csd])
 train_dataloader = dict(

@@ -9,7 +9,7 @@ ppc = dict(
     type='PixelToPrototypeContrast', in_channels=128, proj_channels=32, top_fraction=1 / 4,
     **second)
 model = dict(
-    head=dict(infer='softmax'),
+    head=dict(infer='softmax', full_size=False),
     modules=[seam56, eps, ppc],
     cls_views=('image', 's56'))
 load, *rest = _base_.train_pipeline

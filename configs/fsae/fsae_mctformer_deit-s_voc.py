@@ -14,9 +14,14 @@ fsae = dict(
 # The fused CAM learns in both of its factors.
 model = dict(head=dict(detach_patch=False), modules=[fsae])
 
-strong = dict(type='StrongView', num_ops=3)
-*weak, pack = _base_.augmentation
-train_dataloader = dict(dataset=dict(pipeline=[*weak, strong, pack]))
+# The weak view has crop, flip and jitter, as FSAE's source view, in place of MCTformer's
+# RandAugment and erasing; the strong view draws its own jitter.
+jitter = dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
+strong = dict(type='StrongView', jitter=jitter, num_ops=3)
+load, crop, flip, *_, pack = _base_.augmentation
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[load, crop, flip, strong, dict(type='ColorJitter', **jitter), pack]))
 # The paper's masks come from dense CRF; the threshold is the seeds' best.
 pipeline = dict(
     affinity=None,

@@ -8,9 +8,12 @@ _base_ = '../sipe/sipe_r50_voc.py'
 fsae = dict(type='FeatureSpatialActivationExpansion', background='one_minus_max', temperature=0.1)
 model = dict(modules=[_base_.sipe, fsae])
 
-strong = dict(type='StrongView', num_ops=3)
+# The source view has colour jitter, which SIPE has not; the strong view draws its own.
+jitter = dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
+strong = dict(type='StrongView', jitter=jitter, num_ops=3)
 *geometry, pack = _base_.augmentation
-train_dataloader = dict(dataset=dict(pipeline=[*geometry, strong, pack]))
+train_dataloader = dict(
+    dataset=dict(pipeline=[*geometry, strong, dict(type='ColorJitter', **jitter), pack]))
 
 train_cfg = dict(max_epochs=10)
 # The paper's masks come from dense CRF; the threshold is the seeds' best.

@@ -11,5 +11,7 @@ _base_ = [
 model = dict(
     head=dict(num_classes=80), test_cfg=dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True))
 
+# Batch norms decay as well, as in the released code.
+optim_wrapper = dict(paramwise_cfg=dict(decay_all=True))
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.augmentation))
 pipeline = dict(affinity=dict(config='configs/irn/irnet_r50_coco.py'))

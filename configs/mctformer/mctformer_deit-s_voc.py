@@ -14,5 +14,6 @@ model = dict(test_cfg=dict(scales=(1.0, ), flip=True, norm='minmax'))
 
 train_dataloader = dict(batch_size=64, dataset=dict(pipeline=_base_.augmentation))
 pipeline = dict(
-    affinity=dict(labels=dict(low=1, high=12)),
+    affinity=dict(
+        config='configs/mctformer/affinity_r38_voc.py', labels=dict(low=1, high=12)),
     mask=dict(_delete_=True, type='PSAMask', bg=0.39, beta=8, log_steps=6))

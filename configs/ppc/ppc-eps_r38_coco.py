@@ -5,6 +5,7 @@ _base_ = [
     '../_base_/datasets/coco14_wsss.py',
     '../_base_/augmentations/seam.py',
     '../_base_/schedules/poly_iters.py',
+    '../_base_/refiners/crf.py',
 ]
 
 eps = dict(_base_.eps, alpha=0.9)

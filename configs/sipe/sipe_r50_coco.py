@@ -12,6 +12,9 @@ model = dict(
     head=dict(num_classes=80),
     modules=[dict(type='ImageSpecificPrototypes')],
     test_cfg=dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True))
-optim_wrapper = dict(optimizer=dict(lr=0.05), clip_grad=dict(max_norm=1.))
+optim_wrapper = dict(
+    optimizer=dict(lr=0.05),
+    paramwise_cfg=dict(decay_all=True),  # batch norms as well, as the released code
+    clip_grad=dict(max_norm=1.))
 
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.augmentation))

@@ -9,21 +9,26 @@ def cooccurrence_matrix(labels: Tensor, variant: str = 'paper') -> Tensor:
 
     Args:
         labels: Multi-hot ``(N, C)``.
-        variant: ``paper``: ``N_ij`` images have both i and j, ``N_ii`` have i. ``prototype``
-            (the first author's code): all counts from 1, and ``N_ii`` images have i alone.
+        variant: ``paper``: ``N_ij`` images have both i and j, ``N_ii`` have i. ``paper-alone``:
+            ``N_ii`` have i alone, as the paper remarks beside eq. 1. ``prototype`` (the first
+            author's code): as ``paper-alone``, all counts from 1.
 
     Returns:
         ``N`` float ``(C, C)``, symmetric.
     """
+    _check(variant)
     labels = (labels > 0).float()
     counts = labels.T @ labels
     if variant == 'paper':
         return counts
-    if variant != 'prototype':
-        raise ValueError(f"variant={variant!r} must be 'paper' or 'prototype'")
     alone = labels[labels.sum(1) == 1].sum(0)
     counts = counts - torch.diag(counts.diag()) + torch.diag(alone)
-    return counts + 1
+    return counts + 1 if variant == 'prototype' else counts
+
+
+def _check(variant: str) -> None:
+    if variant not in ('paper', 'paper-alone', 'prototype'):
+        raise ValueError(f"variant={variant!r} must be 'paper', 'paper-alone' or 'prototype'")
 
 
 def pairing_distribution(matrix: Tensor, labels: Tensor, variant: str = 'paper') -> Tensor:
@@ -40,11 +45,10 @@ def pairing_distribution(matrix: Tensor, labels: Tensor, variant: str = 'paper')
         Probabilities of the shape of ``labels``; zeros where no class has a count.
     """
     matrix = matrix.float()
-    if variant == 'paper':
-        rows = matrix / matrix.sum(1, keepdim=True).clamp(min=1e-12)
-    elif variant == 'prototype':
+    _check(variant)
+    if variant == 'prototype':
         rows = torch.softmax(0.1 * matrix, 1)
     else:
-        raise ValueError(f"variant={variant!r} must be 'paper' or 'prototype'")
+        rows = matrix / matrix.sum(1, keepdim=True).clamp(min=1e-12)
     scores = labels.float() @ rows
     return scores / scores.sum(-1, keepdim=True).clamp(min=1e-12)

@@ -9,13 +9,13 @@ from .optimizers import (
     field_param_groups,
     use_amp,
 )
-from .schedulers import CosineAnnealingLR, MaxStepPolyLR, PolyLR
+from .schedulers import CosineAnnealingLR, MaxStepPolyLR, PolyLR, WarmupCosineLR
 
 register_safe_loader()  # whoever trains with mmwsss, by whatever script
 
 __all__ = [
     'Bfloat16OptimWrapper', 'CosineAnnealingLR', 'EMA', 'EMATeacherHook', 'MaxStepPolyLR',
     'MultiOptimWrapperConstructor', 'PolyLR', 'PseudoLabelHook', 'WSSSCheckpointHook',
-    'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'field_param_groups', 'seed_step', 'use_amp',
-    'use_safe_checkpoints'
+    'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'WarmupCosineLR', 'field_param_groups',
+    'seed_step', 'use_amp', 'use_safe_checkpoints'
 ]

@@ -50,7 +50,8 @@ def field_param_groups(parameters: Iterable[Item],
                        weight_decay: float = 0.,
                        new_layers: Sequence[str] = (),
                        new_lr_mult: float = 10.,
-                       bias_lr_mult: float = 2.) -> List[dict]:
+                       bias_lr_mult: float = 2.,
+                       decay_all: bool = False) -> List[dict]:
     """Parameter groups as in PSA and what followed it.
 
     ========================  =====================  ============
@@ -70,6 +71,8 @@ def field_param_groups(parameters: Iterable[Item],
         new_layers: Names of parts without pretrained weights (``'head'``).
         new_lr_mult: 10 in the field.
         bias_lr_mult: 2 in the field.
+        decay_all: Weight decay on norms and biases, too, as in IRN and SIPE, which group by the
+            part of the network alone.
 
     Returns:
         At most six groups, pretrained weights first.
@@ -80,7 +83,7 @@ def field_param_groups(parameters: Iterable[Item],
         is_layer = isinstance(layer, _DECAYED)
         is_bias = is_layer and name.rsplit('.', 1)[-1] == 'bias'
         mult = (new_lr_mult if is_new else 1.) * (bias_lr_mult if is_bias else 1.)
-        decay = weight_decay if is_layer and not is_bias else 0.
+        decay = weight_decay if decay_all or is_layer and not is_bias else 0.
         order = (is_new, is_bias, not is_layer)
         groups.setdefault((order, mult, decay), []).append(parameter)
     return [
@@ -95,7 +98,7 @@ class WSSSOptimWrapperConstructor:
 
     Args:
         optim_wrapper_cfg: As mmengine's: ``type`` of the wrapper, ``optimizer``, ...
-        paramwise_cfg: ``new_layers``, ``new_lr_mult`` and ``bias_lr_mult`` of
+        paramwise_cfg: ``new_layers``, ``new_lr_mult``, ``bias_lr_mult`` and ``decay_all`` of
             :func:`field_param_groups`, and ``legacy_momentum``: the momentum of SGD is the value of
             the weight decay. That is what the field's "PolyOptimizer" really does (it hands the
             weight decay to SGD's third argument; its ``momentum=0.9`` is only the power of the
@@ -106,7 +109,7 @@ class WSSSOptimWrapperConstructor:
         ValueError: Unknown options, or no parameters.
     """
 
-    OPTIONS = ('new_layers', 'new_lr_mult', 'bias_lr_mult', 'legacy_momentum')
+    OPTIONS = ('new_layers', 'new_lr_mult', 'bias_lr_mult', 'decay_all', 'legacy_momentum')
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None):
         self.wrapper_cfg = dict(optim_wrapper_cfg)

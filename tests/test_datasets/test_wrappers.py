@@ -124,6 +124,16 @@ def test_cooccurrence_of_the_paper():
     assert (batch[labels.sum(1) == 0] == 0).all()
 
 
+def test_cooccurrence_counts_images_with_the_class_alone():
+    """The paper's remark beside eq. 1: N_ii are the images of class i alone."""
+    labels = torch.tensor([[1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 1, 1], [0, 0, 1]])
+    matrix = cooccurrence_matrix(labels, 'paper-alone')
+    np.testing.assert_array_equal(matrix, [[2, 1, 0], [1, 0, 1], [0, 1, 1]])
+    np.testing.assert_allclose(
+        pairing_distribution(matrix, torch.tensor([1, 1, 0]), 'paper-alone'),
+        [(2 / 3 + 1 / 2) / 2, 1 / 3 / 2, 1 / 2 / 2], rtol=1e-5)
+
+
 def test_cooccurrence_of_the_prototype():
     labels = torch.tensor([[1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 1, 1], [0, 0, 1]])
     matrix = cooccurrence_matrix(labels, 'prototype')

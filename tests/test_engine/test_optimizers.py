@@ -77,6 +77,14 @@ def test_multipliers_are_options():
     assert rates['token'] == (5, 0) and rates['head.bias'] == (1, 0)
 
 
+def test_weight_decay_on_everything():
+    """IRN and SIPE: one decay for all, norms included; the rates do not change."""
+    model = Net()
+    plain = settings(model, build(model, new_layers=('head', )))
+    decayed = settings(model, build(model, new_layers=('head', ), decay_all=True))
+    assert decayed == {name: (rate, 1) for name, (rate, _) in plain.items()}
+
+
 def test_legacy_momentum_is_the_weight_decay():
     wrapper = build(Net(), legacy_momentum=True)
     assert {group['momentum'] for group in wrapper.optimizer.param_groups} == {1e-4}

@@ -1,4 +1,4 @@
-"""The field's polynomial decay against its formula."""
+"""The schedules against their formulas."""
 
 import math
 import time
@@ -14,11 +14,13 @@ from mmengine.runner import Runner
 
 from mmwsss.registry import PARAM_SCHEDULERS
 
+CONFIGS = Path(__file__).parents[2] / 'configs'
 
-def make(end, lrs=(0.01, 0.1), **kwargs):
+
+def make(end, lrs=(0.01, 0.1), kind='MaxStepPolyLR', **kwargs):
     groups = [dict(params=[torch.nn.Parameter(torch.zeros(1))], lr=lr) for lr in lrs]
     wrapper = OptimWrapper(torch.optim.SGD(groups, lr=1.))
-    cfg = dict(type='MaxStepPolyLR', end=end, **kwargs)
+    cfg = dict(type=kind, end=end, **kwargs)
     return wrapper, PARAM_SCHEDULERS.build(
         cfg, default_args=dict(optimizer=wrapper, epoch_length=5))
 
@@ -128,8 +130,8 @@ def test_a_shorter_training_shortens_the_curve(base, epochs, tmp_path):
     rates, steps = rates_of(tmp_path, cfg.param_scheduler, cfg.train_cfg), 4 * epochs
     assert len(rates) == steps
     if base == 'adamw_60e':  # a warmup of 5 epochs, longer than the training or as long
-        start = cfg.param_scheduler[0].start_factor
-        expected = [0.1 * (start + (1 - start) * i / 19) for i in range(steps)]
+        times = [max(i // 4 - 1, 0) for i in range(steps)]
+        expected = [1e-6 + (0.1 - 1e-6) * t / 5 for t in times]
     elif base == 'deeplab_20k':  # mmengine's, at zero one step earlier
         expected = [0.1 * (1 - i / (steps - 1))**0.9 for i in range(steps)]
     else:
@@ -146,9 +148,9 @@ def test_stretched(tmp_path):
 
 def test_cosine_ends_with_the_training(tmp_path):
     cfg = Config.fromfile(ROOT / 'configs/_base_/schedules/adamw_60e.py')
-    rates = rates_of(tmp_path, cfg.param_scheduler, dict(type='WSSSTrainLoop', max_epochs=7))
-    expected = [1e-5 + (0.1 - 1e-5) * (1 + math.cos(math.pi * i / 8)) / 2 for i in range(8)]
-    assert rates[20:] == pytest.approx(expected, rel=1e-6)
+    rates = rates_of(tmp_path, cfg.param_scheduler, dict(type='WSSSTrainLoop', max_epochs=8))
+    expected = [timm_rate(epoch - 1, 0.1, length=8) for epoch in (6, 7) for _ in range(4)]
+    assert rates[24:] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
@@ -159,3 +161,49 @@ def test_no_config_names_the_length_twice(path):
     for schedule in [schedules] if isinstance(schedules, dict) else schedules:
         assert schedule.type == 'LinearLR' or 'end' not in schedule
     assert cfg.train_cfg.get('val_begin') is None
+
+
+def timm_rate(t, base, low=1e-5, start=1e-6, warmup=5, length=60):
+    """timm's CosineLRScheduler without warmup_prefix, at step ``t``."""
+    if t < warmup:
+        return start + t * (base - start) / warmup
+    return low + 0.5 * (base - low) * (1 + math.cos(math.pi * t / length))
+
+
+def test_the_formula_is_that_of_timm():
+    scheduler = pytest.importorskip('timm.scheduler')
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.01)
+    cosine = scheduler.CosineLRScheduler(
+        optimizer, t_initial=60, lr_min=1e-5, warmup_t=5, warmup_lr_init=1e-6)
+    for t in range(60):
+        cosine.step(t)
+        assert optimizer.param_groups[0]['lr'] == pytest.approx(timm_rate(t, 0.01), rel=1e-12)
+
+
+def test_mctformer_rate_of_each_epoch():
+    """Its main.py builds the scheduler (rate of t = 0) and steps it after epoch e with t = e."""
+    cfg = Config.fromfile(ROOT / 'configs/_base_/schedules/adamw_60e.py').param_scheduler
+    assert len(cfg) == 1
+    base = 5e-4 * 64 / 512
+    options = dict(cfg[0])
+    wrapper, scheduler = make(kind=options.pop('type'), lrs=(base, ), **options)
+    rates = [rate for rate, in run(wrapper, scheduler, 60)]
+    expected = [timm_rate(0, base)] + [timm_rate(epoch, base) for epoch in range(59)]
+    assert rates == pytest.approx(expected, rel=1e-9)
+    # The warm-up is not subtracted: with it, the first step of the cosine would be at the base.
+    assert rates[6] < 0.99 * base
+
+
+def test_warmup_cosine_resumed_and_wrong():
+    options = dict(end=20, kind='WarmupCosineLR', warmup=4, delay=0, eta_min=1e-5)
+    whole = run(*make(**options), 20)
+    assert whole[4][0] == pytest.approx(timm_rate(4, 0.01, warmup=4, length=20))
+    wrapper, scheduler = make(**options)
+    run(wrapper, scheduler, 7)
+    state, rates = scheduler.state_dict(), wrapper.state_dict()
+    wrapper, scheduler = make(**options)
+    wrapper.load_state_dict(rates)
+    scheduler.load_state_dict(state)
+    assert run(wrapper, scheduler, 13) == whole[7:]
+    with pytest.raises(ValueError, match='warmup=-1 must not be negative'):
+        make(**{**options, 'warmup': -1})

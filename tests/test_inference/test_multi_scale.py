@@ -91,3 +91,40 @@ def test_the_pyramid_is_that_of_the_originals(scale):
     assert rms() < 0.015
     if scale < 1:
         assert rms(antialias=False) > 0.1
+
+
+@pytest.mark.parametrize('flip', [True, False])
+def test_a_model_that_scores_the_background_itself(flip):
+    """SIPE: flips are the model's affair; the sum over scales is divided by its maximum, background
+    included, and only classes are filtered by the label."""
+    class Prototypes(Model):
+        own_background = True
+
+        def predict_scores(self, images, flip):
+            scores = self.conv(images).sigmoid()
+            if flip:
+                straight, mirrored = scores.chunk(2)
+                scores = straight * mirrored.flip(-1)
+            return scores
+
+    model, images = Prototypes(), torch.randn(1, 3, 12, 17)
+    labels = torch.tensor([[1.0, 0, 1]])
+    options = dict(scales=(1.0, 0.5), flip=flip)
+    cams, background = multi_scale_cam(model, images, labels, background=True, **options)
+    total = np.zeros((4, 12, 17))
+    with torch.no_grad():
+        for size in ((12, 17), (6, 8)):
+            scaled = images if size == (12, 17) else F.interpolate(
+                images, size, mode='bicubic', align_corners=False, antialias=True)
+            scores = model.conv(scaled).sigmoid()
+            if flip:
+                scores = scores * model.conv(scaled.flip(-1)).sigmoid().flip(-1)
+            scores = F.interpolate(scores, (12, 17), mode='bilinear', align_corners=False)
+            total += scores[0].numpy()
+    total /= total.max((1, 2), keepdims=True) + 1e-5
+    np.testing.assert_allclose(background[0, 0], total[0], atol=1e-5)
+    np.testing.assert_allclose(cams[0, [0, 2]], total[[1, 3]], atol=1e-5)
+    assert (cams[0, 1] == 0).all()
+    assert torch.equal(multi_scale_cam(model, images, labels, **options), cams)
+    plain = multi_scale_cam(Model(), images, torch.ones(1, 4), background=True, **options)
+    assert plain[0].shape == (1, 4, 12, 17) and plain[1] is None

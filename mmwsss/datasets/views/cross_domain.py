@@ -60,7 +60,8 @@ class CrossDomainView(DataView):
         mix_pipeline: Transforms of source and target; needs ``LoadMask(key='prior_mask')`` and a
             crop to one size. None is the data set's own pipeline with that transform after
             ``LoadImage`` (and without ``StrongView``, of which nothing would be used).
-        pairing: ``paper`` (Eq. 1, row sums), ``prototype`` (softmax of 0.1 N), or ``uniform`` over
+        pairing: ``paper`` (Eq. 1, row sums), ``paper-alone`` (its diagonal counts the images with
+            the class alone), ``prototype`` (softmax of 0.1 N), or ``uniform`` over
             all single-label images.
         target: ``multi``, or ``all`` images as in the prototype.
         begin: First epoch with the further views.
@@ -81,9 +82,9 @@ class CrossDomainView(DataView):
                  begin: int = 0,
                  name: str | None = None):
         super().__init__(begin, name)
-        if pairing not in ('paper', 'prototype', 'uniform'):
+        if pairing not in ('paper', 'paper-alone', 'prototype', 'uniform'):
             raise ValueError(f"CrossDomainView: pairing={pairing!r} must be 'paper', "
-                             "'prototype' or 'uniform'")
+                             "'paper-alone', 'prototype' or 'uniform'")
         if target not in ('multi', 'all'):
             raise ValueError(f"CrossDomainView: target={target!r} must be 'multi' or 'all'")
         self.mix_pipeline = None if mix_pipeline is None else [

@@ -85,6 +85,10 @@ class MCTDeiT(BaseModule):
     Parameters are named as in timm, so DeiT's ImageNet file (``deit_small_patch16_224``) loads by
     ``init_cfg``; its one class token and that token's position are repeated for every class.
 
+    Two processes give the gradient of one with their batches joined but for two things: each draws
+    the layers that stochastic depth drops for itself, and the batch norm of a ``stem`` sees its own
+    images only (``sync_bn='torch'`` in the config joins them on GPUs).
+
     Args:
         num_classes: Class tokens C.
         img_size: Side of the image that the position embedding is made for; it is interpolated

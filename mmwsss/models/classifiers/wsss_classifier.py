@@ -296,7 +296,27 @@ class WSSSClassifier(_Network, BaseModel):
             return self.cam(self, inputs)
         infer = getattr(self.head, 'infer_cam', None)
         output = self.extract(inputs)
-        return output.cam if infer is None else infer(output)
+        if infer is None:
+            return output.cam
+        return infer(output, inputs) if getattr(self.head, 'needs_image', False) else infer(output)
+
+    @property
+    def own_background(self) -> bool:
+        """Whether inference gives a background score of its own (SIPE's prototype), so that seeds
+        are the argmax of :meth:`predict_scores` and need no threshold."""
+        return self.cam is None and getattr(self.head, 'own_background', False)
+
+    def predict_scores(self, inputs: Tensor, flip: bool = False) -> Tensor:
+        """Scores of one scale by a head that aggregates flips itself (:attr:`own_background`).
+
+        Args:
+            inputs: Normalised images, with ``flip`` followed by their mirror images.
+            flip: See ``inputs``.
+
+        Returns:
+            ``(N, C + 1, h, w)``, not negative, background first, of the straight images.
+        """
+        return self.head.infer_scores(self.extract(inputs), flip)
 
     def predict_logits(self, inputs: Tensor) -> Tensor:
         """Image logits ``(N, C)`` of a normalised batch ``(N, 3, H, W)``."""
@@ -313,7 +333,9 @@ class WSSSClassifier(_Network, BaseModel):
 
     def predict(self, image: Tensor, data_samples: list) -> list:
         """Set ``pred_cam`` ``(C, H, W)`` in [0, 1], at the original size and filtered by the image
-        label where there is one, and ``pred_logits`` ``(C,)`` if ``test_cfg.logits``."""
+        label where there is one, ``pred_background`` ``(H, W)`` in [0, 1] if the head scores the
+        background itself (:attr:`own_background`), and ``pred_logits`` ``(C,)`` if
+        ``test_cfg.logits``."""
         options = dict(self.test_cfg)
         if options.pop('logits', False):
             for sample, logits in zip(data_samples, self.predict_logits(image)):
@@ -322,12 +344,16 @@ class WSSSClassifier(_Network, BaseModel):
             labels = torch.stack([sample.gt_label for sample in data_samples]).to(image)
         else:
             labels = image.new_ones(len(image), self.num_classes)
-        cams = multi_scale_cam(self, image, labels, **options)
+        cams, backgrounds = multi_scale_cam(self, image, labels, background=True, **options)
+        if backgrounds is not None:
+            cams = torch.cat([backgrounds, cams], dim=1)
         for sample, cam in zip(data_samples, cams):
             size = tuple(sample.get('ori_shape', cam.shape[-2:]))
             if tuple(cam.shape[-2:]) != size:
                 cam = F.interpolate(
                     cam[None], size=size, mode='bilinear', align_corners=False)[0]
+            if backgrounds is not None:
+                sample.pred_background, cam = cam[0], cam[1:]
             sample.pred_cam = cam
         return data_samples
 

@@ -58,7 +58,10 @@ class GAPHead(BaseModule):
         Returns:
             Raw signed CAM, logits, and ``extra['embedding']`` ``(N, D, h, w)`` if there is one.
         """
-        x = self.dropout(feats[-1])
+        return self.classify(self.dropout(feats[-1]), feats)
+
+    def classify(self, x: Tensor, feats: Sequence[Tensor]) -> CAMOutput:
+        """CAM and logits of ``x``, the last of ``feats`` after dropout."""
         extra = {}
         if self.embed is not None:
             x = extra['embedding'] = F.relu(self.embed(x))

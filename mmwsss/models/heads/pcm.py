@@ -7,6 +7,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def correlate(features: Tensor, maps: Tensor, eps: float = 1e-5, block: int = 1024) -> Tensor:
+    """Mean of maps over all pixels, weighted by the positive part of their cosine similarity:
+    ``out_j = sum_i maps_i a_ij / (sum_i a_ij + eps)``, ``a = relu(f' f)``.
+
+    A row of ones beside the maps gives numerator and denominator by one product, so the
+    normalised similarity is never made, and only ``block`` of its columns exist at a time.
+
+    Args:
+        features: L2-normalised ``(N, D, M)``.
+        maps: ``(N, K, M)``; they get no gradient.
+        eps: Guards the division.
+        block: Columns of the similarity per product.
+
+    Returns:
+        ``(N, K, M)``.
+    """
+    rows = torch.cat([maps.detach(), torch.ones_like(maps[:, :1])], dim=1).to(features)
+    transposed = features.transpose(1, 2)
+    sums = torch.cat([
+        rows @ F.relu(transposed @ part, inplace=True) for part in features.split(block, dim=2)
+    ], dim=2)
+    return sums[:, :-1] / (sums[:, -1:] + eps)
+
+
 class PixelCorrelationModule(nn.Module):
     """Averages a CAM over the pixels of the image that look alike.
 
@@ -43,16 +67,15 @@ class PixelCorrelationModule(nn.Module):
             positive part of their cosine similarity.
         """
         size = feats[-1].shape[-2:]
-        parts = [_resize(image, size)]
+        parts = [resize_aligned(image, size)]
         parts += [F.relu(conv(x.detach())) for conv, x in zip(self.reduce, feats)]
         f = self.join(torch.cat(parts, dim=1)).flatten(2)
         f = f / (f.norm(dim=1, keepdim=True) + 1e-5)
-        affinity = F.relu(f.transpose(1, 2) @ f)
-        affinity = affinity / (affinity.sum(dim=1, keepdim=True) + 1e-5)
-        return (_resize(cam.detach(), size).flatten(2) @ affinity).unflatten(2, size)
+        return correlate(f, resize_aligned(cam.detach(), size).flatten(2)).unflatten(2, size)
 
 
-def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
+def resize_aligned(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear with aligned corners, as everywhere in SEAM and PPC; ``(N, K, *size)``."""
     if x.shape[-2:] == tuple(size):
         return x
     return F.interpolate(x, size, mode='bilinear', align_corners=True)

@@ -11,7 +11,7 @@ from mmwsss.registry import MODELS
 from ..utils.cam import background_score
 from .base import CAMOutput
 from .gap_head import GAPHead
-from .pcm import PixelCorrelationModule
+from .pcm import PixelCorrelationModule, resize_aligned
 
 
 def keep_best(cam: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class SEAMHead(GAPHead):
 
     ``extra['cam_rv']`` is the revised normalised CAM ``(N, C + 1, h, w)``, background first;
     inference uses its class maps. The background score gets no gradient from the classification.
-    As in the original, the logits average the CAM resized to the size of the image.
+    ``extra['dropped']`` ``(N, D, h, w)`` is what is classified, the last feature map after dropout.
 
     Args:
         num_classes: Foreground classes C.
@@ -68,6 +68,9 @@ class SEAMHead(GAPHead):
         infer: What :meth:`infer_cam` gives: ``'revised'``, the revised CAM (SEAM, PPC),
             ``'softmax'``, the probability of the scores (with EPS, which trains the background), or
             ``'cam'``, that of the classifier.
+        full_size: Maps are brought to the size of the image (bilinear, corners aligned) before the
+            logits average them, before SEAM's losses normalise them, and at inference, as in SEAM
+            and in PPC on it; False: they are used as they are, as in PPC with EPS.
     """
 
     needs_image = True
@@ -79,12 +82,14 @@ class SEAMHead(GAPHead):
                  mid_channels: Sequence[int] = (64, 128),
                  pcm_channels: int = 192,
                  infer: str = 'revised',
+                 full_size: bool = True,
                  **kwargs):
         *low, last = in_channels
         super().__init__(num_classes, last, drop, background=True, **kwargs)
         if infer not in ('revised', 'softmax', 'cam'):
             raise ValueError(f"SEAMHead: infer={infer!r} must be 'revised', 'softmax' or 'cam'")
         self.infer = infer
+        self.full_size = full_size
         self.pcm = PixelCorrelationModule(low, mid_channels, pcm_channels)
 
     def forward(self, feats: Sequence[Tensor], image: Tensor) -> CAMOutput:
@@ -93,15 +98,19 @@ class SEAMHead(GAPHead):
             feats: Three feature maps of one size.
             image: The normalised image ``(N, 3, H, W)`` they come from.
         """
-        output = super().forward(feats)
-        output.logits = mean_after_resize(output.cam, image.shape[-2:])
+        dropped = self.dropout(feats[-1])
+        output = self.classify(dropped, feats)
+        output.extra['dropped'] = dropped
+        if self.full_size:
+            output.logits = mean_after_resize(output.cam, image.shape[-2:])
         output.extra['cam_rv'] = self.pcm(image, feats[:2], compete(output.cam.detach()))
         return output
 
-    def infer_cam(self, output: CAMOutput) -> Tensor:
-        """``(N, C, h, w)``: revised class maps, probabilities of the classes, or their CAM."""
+    def infer_cam(self, output: CAMOutput, image: Tensor) -> Tensor:
+        """``(N, C, h, w)``, of the image's size if ``full_size``: revised class maps, probabilities
+        of the classes, or their CAM."""
         if self.infer == 'softmax':
-            return output.scores.softmax(dim=1)[:, 1:]
-        if self.infer == 'cam':
-            return output.cam
-        return output.extra['cam_rv'][:, 1:]
+            maps = output.scores.softmax(dim=1)[:, 1:]
+        else:
+            maps = output.cam if self.infer == 'cam' else output.extra['cam_rv'][:, 1:]
+        return resize_aligned(maps, image.shape[-2:]) if self.full_size else maps

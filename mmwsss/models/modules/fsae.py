@@ -56,6 +56,37 @@ def boundary_mask(mask: Tensor, prob: Tensor, tau: float, kernel: int = 3) -> Te
     return grown & ~mask & confident_mask(prob, tau)
 
 
+def pseudo_labels(logits: Tensor,
+                  labels: Tensor,
+                  tau_fae: float = 0.95,
+                  tau_sae: float = 0.8,
+                  kernel: int = 3,
+                  dilate: str = 'fg',
+                  absent: str = 'zero') -> tuple[Tensor, Tensor, Tensor]:
+    """Hard labels of the weak view, the confident pixels M and the ring B around them.
+
+    Args:
+        logits: Of the weak view, ``(N, C + 1, h, w)``, background first.
+        labels, tau_fae, tau_sae, kernel, dilate, absent: See :func:`fsae_loss`.
+
+    Returns:
+        int64 ``(N, h, w)`` with 0 the background, boolean M and B ``(N, h, w)``.
+    """
+    prob = mask_absent(logits, labels, absent).softmax(dim=1)
+    mask = confident_mask(prob, tau_fae)
+    inner = mask if dilate == 'all' else confident_mask(prob[:, 1:], tau_fae)
+    return prob.max(dim=1).indices, mask, boundary_mask(inner, prob, tau_sae, kernel)
+
+
+def mask_absent(logits: Tensor, labels: Tensor, absent: str) -> Tensor:
+    """Logits ``(N, C + 1, h, w)`` in single precision, those of absent classes masked (eq. 6), see
+    ``absent`` of :func:`fsae_loss`."""
+    present = F.pad(labels, (1, 0), value=1.)[:, :, None, None]
+    if absent == 'zero':
+        return logits.float() * present
+    return logits.float().masked_fill(present == 0, -torch.inf)
+
+
 def fsae_loss(student_logits: Tensor,
               teacher_logits: Tensor,
               labels: Tensor,
@@ -63,15 +94,16 @@ def fsae_loss(student_logits: Tensor,
               tau_sae: float = 0.8,
               kernel: int = 3,
               dilate: str = 'fg',
-              boundary_weight: float = 1.) -> Tensor:
-    """Cross entropy of the strong view with the confident hard labels of the weak view.
+              boundary_weight: float = 1.,
+              absent: str = 'zero',
+              reduction: str = 'mean') -> Tensor:
+    """Cross entropy of the strong view with the confident hard labels of the weak view (eq. 9).
 
     ``mean(CE M) + boundary_weight * mean(CE B)`` over *all* pixels, also those in neither mask.
 
     Args:
         student_logits: Of the strong view, ``(N, C + 1, h, w)``, **background first**; the only
-            ones with gradient. Those of classes that the image does not have are set to 0, which
-            leaves them some probability (the prototype; -inf would not).
+            ones with gradient.
         teacher_logits: Of the weak view, likewise.
         labels: Multi-hot ``(N, C)``.
         tau_fae: Confidence of M.
@@ -81,36 +113,64 @@ def fsae_loss(student_logits: Tensor,
             (prototype; a pixel of the ring that is confident background counts twice then), or
             ``'all'``, M (paper, eq. 7), which disagrees only where M holds background.
         boundary_weight: Weight of the ring; 0 is FAE alone.
+        absent: Logits of classes that the image does not have (eq. 6): ``'zero'``: multiplied by 0,
+            which leaves them some probability (prototype), or ``'drop'``: no probability at all.
+        reduction: ``'mean'`` over all pixels (prototype), or ``'sum'`` over the pixels of an image,
+            as eq. 9 may be read, and the mean over images.
 
     Returns:
         A scalar.
 
     Raises:
-        ValueError: Unknown ``dilate``, even ``kernel``, or logits that do not fit the labels.
+        ValueError: Unknown ``dilate``, ``absent`` or ``reduction``, even ``kernel``, or logits that
+            do not fit the labels.
     """
-    return sum(
-        weight * term for weight, term in zip((1., boundary_weight), fsae_terms(
-            student_logits, teacher_logits, labels, tau_fae, tau_sae, kernel, dilate)))
-
-
-def fsae_terms(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, tau_fae: float,
-               tau_sae: float, kernel: int, dilate: str) -> tuple[Tensor, Tensor]:
-    """The two means of :func:`fsae_loss` apart, FAE and SAE."""
-    if dilate not in ('fg', 'all'):
-        raise ValueError(f"fsae_loss: dilate={dilate!r} must be 'fg' or 'all'")
+    _check_choices('fsae_loss', dilate, absent, reduction)
     if student_logits.shape[1] != labels.shape[1] + 1:
         raise ValueError(
             f'fsae_loss: {labels.shape[1]} classes need {labels.shape[1] + 1} channels of logits '
             f'(background first), not {student_logits.shape[1]}')
-    present = F.pad(labels, (1, 0), value=1.)[:, :, None, None]
     with torch.no_grad():
-        prob = (teacher_logits.float() * present).softmax(dim=1)
-        target = prob.argmax(dim=1)
-        mask = confident_mask(prob, tau_fae)
-        inner = mask if dilate == 'all' else confident_mask(prob[:, 1:], tau_fae)
-        ring = boundary_mask(inner, prob, tau_sae, kernel)
-    pixel_loss = F.cross_entropy(student_logits.float() * present, target, reduction='none')
-    return (pixel_loss * mask).mean(), (pixel_loss * ring).mean()
+        pseudo = pseudo_labels(teacher_logits, labels, tau_fae, tau_sae, kernel, dilate, absent)
+    fae, sae = fsae_terms(mask_absent(student_logits, labels, absent), *pseudo, reduction)
+    return fae + boundary_weight * sae
+
+
+def fsae_terms(logits: Tensor, target: Tensor, mask: Tensor, ring: Tensor,
+               reduction: str = 'mean') -> tuple[Tensor, Tensor]:
+    """The two terms of :func:`fsae_loss` apart, FAE and SAE, from the masked logits of the strong
+    view and :func:`pseudo_labels`."""
+    pixel_loss = F.cross_entropy(logits, target, reduction='none')
+    pixels = 1 if reduction == 'mean' else target[0].numel()
+    return (pixel_loss * mask).mean() * pixels, (pixel_loss * ring).mean() * pixels
+
+
+def label_quality(target: Tensor, mask: Tensor, ground_truth: Tensor) -> dict[str, Tensor]:
+    """How good and how many the pseudo labels are (fig. 6).
+
+    Args:
+        target: Labels ``(N, h, w)``.
+        mask: The pixels that are supervised, boolean ``(N, h, w)``.
+        ground_truth: ``(N, H, W)``, 255 ignored; taken at the nearest pixels.
+
+    Returns:
+        ``pseudo_accuracy``: share of the supervised pixels whose label is right, 0 without any;
+        ``pseudo_ratio``: share of the pixels that are supervised. Ignored pixels count in neither.
+    """
+    truth = F.interpolate(ground_truth[:, None].float(), target.shape[-2:], mode='nearest')[:, 0]
+    scored = truth != 255
+    supervised = mask & scored
+    right = (supervised & (truth == target)).sum()
+    return dict(pseudo_accuracy=right / supervised.sum().clamp(min=1),
+                pseudo_ratio=supervised.sum() / scored.sum().clamp(min=1))
+
+
+def _check_choices(name: str, dilate: str, absent: str, reduction: str) -> None:
+    for option, value, choices in (('dilate', dilate, ('fg', 'all')),
+                                   ('absent', absent, ('zero', 'drop')),
+                                   ('reduction', reduction, ('mean', 'sum'))):
+        if value not in choices:
+            raise ValueError(f'{name}: {option}={value!r} must be {choices[0]!r} or {choices[1]!r}')
 
 
 def pixel_scores(output: CAMOutput,
@@ -151,14 +211,18 @@ class FeatureSpatialActivationExpansion(WSSSModule):
     """FSAE on any base.
 
     Needs the view ``strong`` (transform ``StrongView``): the same crop, more strongly distorted in
-    colour and blur.
+    colour and blur. Where the samples hold ground truth (``LoadMask()`` in the training pipeline),
+    it logs the accuracy and the ratio of the pseudo labels (fig. 6, :func:`label_quality`); nothing
+    learns from it.
 
     Args:
-        tau_fae: Confidence of the supervised pixels (table 4: .80 to .99).
+        tau_fae: Confidence of the supervised pixels (table 7: .80 to .99).
         tau_sae: Confidence of the ring around them.
-        kernel: Side of the dilation that makes the ring.
+        kernel: Side of the dilation that makes the ring (table 9: 3 to 7).
         dilate: ``'fg'`` (prototype) or ``'all'`` (paper), see :func:`fsae_loss`.
         boundary_weight: Weight of the ring; 0 is the row "FAE only".
+        absent: ``'zero'`` (prototype) or ``'drop'``, see :func:`fsae_loss`.
+        reduction: ``'mean'`` (prototype) or ``'sum'``, see :func:`fsae_loss`.
         background: ``'head'``, ``'one_minus_max'`` or ``'constant'``, see :func:`pixel_scores`.
         temperature, constant: See :func:`pixel_scores`.
         teacher: Network that labels the weak view: ``'student'`` (its own training pass, without
@@ -180,6 +244,8 @@ class FeatureSpatialActivationExpansion(WSSSModule):
                  kernel: int = 3,
                  dilate: str = 'fg',
                  boundary_weight: float = 1.,
+                 absent: str = 'zero',
+                 reduction: str = 'mean',
                  background: str = 'head',
                  temperature: float = 0.1,
                  constant: float = 0.4,
@@ -192,15 +258,16 @@ class FeatureSpatialActivationExpansion(WSSSModule):
                 raise ValueError(f'{me}: {option}={value} must be in [0, 1]')
         if kernel < 1 or kernel % 2 == 0:
             raise ValueError(f'{me}: kernel={kernel} must be odd and positive')
-        if dilate not in ('fg', 'all'):
-            raise ValueError(f"{me}: dilate={dilate!r} must be 'fg' or 'all'")
+        _check_choices(me, dilate, absent, reduction)
         if background not in ('head', 'one_minus_max', 'constant'):
             raise ValueError(
                 f"{me}: background={background!r} must be 'head', 'one_minus_max' or 'constant'")
         if temperature <= 0 or not 0 < constant < 1:
             raise ValueError(f'{me}: temperature={temperature} must be positive and '
                              f'constant={constant} in (0, 1)')
-        self.options = dict(tau_fae=tau_fae, tau_sae=tau_sae, kernel=kernel, dilate=dilate)
+        self.options = dict(
+            tau_fae=tau_fae, tau_sae=tau_sae, kernel=kernel, dilate=dilate, absent=absent)
+        self.reduction = reduction
         self.boundary_weight = boundary_weight
         self.background = background
         self.score_options = dict(
@@ -222,11 +289,15 @@ class FeatureSpatialActivationExpansion(WSSSModule):
         labels = views.labels('image')
         weak = views('image', self.teacher, grad=False)
         with torch.no_grad():
-            target = pixel_scores(weak, labels, **self.score_options)
-        fae, sae = fsae_terms(
-            pixel_scores(views['strong'], labels, **self.score_options), target, labels,
-            **self.options)
+            target, mask, ring = pseudo_labels(
+                pixel_scores(weak, labels, **self.score_options), labels, **self.options)
+        logits = mask_absent(pixel_scores(views['strong'], labels, **self.score_options), labels,
+                             self.options['absent'])
+        fae, sae = fsae_terms(logits, target, mask, ring, self.reduction)
         losses = dict(loss_fae=fae)
         if self.boundary_weight:
             losses['loss_sae'] = self.boundary_weight * sae
+            mask = mask | ring
+        if all('gt_sem_seg' in sample for sample in views.samples['image']):
+            losses.update(label_quality(target, mask, views.field('gt_sem_seg')))
         return losses

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmwsss.registry import MODELS
 
 from ..classifiers.views import Views
+from ..heads.pcm import resize_aligned
 from ..utils.cam import normalize_cam
 from ..utils.losses import rank_mean
 from .base import WSSSModule
@@ -38,7 +39,7 @@ def pixel_pseudo_labels(revised: Tensor, labels: Tensor,
     scores = normalize_cam(revised[:, 1:].float(), mode='minmax')
     scores = torch.cat([torch.full_like(scores[:, :1], bg_score), scores], dim=1)
     present = F.pad(labels, (1, 0), value=1.)[:, :, None, None]
-    return scores, (scores * present).argmax(dim=1)
+    return scores, (scores * present).max(dim=1).indices
 
 
 def batch_prototypes(features: Tensor, scores: Tensor, top: int) -> Tensor:
@@ -86,9 +87,10 @@ def intra_view_loss(features: Tensor,
     """Contrast within a view, with semi-hard prototypes and semi-hard pixels.
 
     A pixel's negatives are the prototypes at ranks ``negatives`` of its similarities (from 0, the
-    last not included). Of the pixels of a class, a random half counts, and the least similar from
-    the 10th to the 60th percent; one in both counts twice. Mean per class, then over the classes
-    that some pixel has.
+    last not included). Of the ``n`` pixels of a class, a random ``n // 2`` count, and as many of
+    the least similar, those that end at 60 percent; one in both counts twice. Mean per class, then
+    over the classes that some pixel has (a single pixel gives 0). Pixels are ranked among those of
+    all processes, so two processes give what one gives with their batches joined.
 
     Args:
         features: L2-normalised ``(M, D)``.
@@ -110,13 +112,17 @@ def intra_view_loss(features: Tensor,
     positive_logit = positive[:, None] / temperature
     pixel_loss = torch.cat([positive_logit, others], dim=1).logsumexp(dim=1) - positive_logit[:, 0]
 
-    # Not bincount, which would wait for the GPU.
-    size = labels.new_zeros(count).index_add(0, labels, torch.ones_like(labels))
     chance = torch.rand_like(positive) if chance is None else chance
+    everyone = _all_ranks(labels)
+    # Not bincount, which would wait for the GPU.
+    size = labels.new_zeros(count).index_add(0, everyone, torch.ones_like(everyone))
+    mine = slice(dist.get_rank() * len(labels), (dist.get_rank() + 1) * len(labels))
+    by_chance, by_similarity = (
+        rank_in_class(_all_ranks(values), everyone, size)[mine] for values in (chance, positive))
     of_pixel = size[labels]
-    weight = (rank_in_class(chance, labels, size) < of_pixel // 2).to(pixel_loss)
-    hard = rank_in_class(positive.detach(), labels, size)
-    weight += (hard >= of_pixel // 10) & (hard < of_pixel * 6 // 10)
+    half, last = of_pixel // 2, of_pixel * 6 // 10
+    weight = (by_chance < half).to(pixel_loss)
+    weight += (by_similarity >= last - half) & (by_similarity < last)
 
     def per_class(values):
         return values.new_zeros(count).index_add(0, labels, values)
@@ -124,7 +130,7 @@ def intra_view_loss(features: Tensor,
     # Counts are means over the ranks, so that these add up to the mean over the whole batch.
     weights = rank_mean(per_class(weight))
     means = per_class(weight * pixel_loss) / weights.clamp(min=1e-6)
-    return means.sum() / (weights > 0).sum().clamp(min=1)
+    return means.sum() / (size > 0).sum()
 
 
 def rank_in_class(values: Tensor, labels: Tensor, size: Tensor) -> Tensor:
@@ -147,6 +153,9 @@ def rank_in_class(values: Tensor, labels: Tensor, size: Tensor) -> Tensor:
 @MODELS.register_module()
 class PixelToPrototypeContrast(WSSSModule):
     """PPC on SEAM's head: three contrast terms between an image and its reduced copy.
+
+    Pixels are compared in a projection of the feature map that the head classifies, after its
+    dropout (.5 on SEAM, none with EPS).
 
     Args:
         in_channels: Channels of the last feature map.
@@ -212,10 +221,10 @@ class PixelToPrototypeContrast(WSSSModule):
         size = outputs[1].cam.shape[-2:]
         features, pseudo, prototypes = [], [], []
         for output in outputs:
-            projected = F.relu(self.projection(output.feats[-1]))
-            pixels = _pixels(_resize(projected.float(), size))
+            projected = F.relu(self.projection(output.extra['dropped']))
+            pixels = _pixels(resize_aligned(projected.float(), size))
             scores, classes = pixel_pseudo_labels(
-                _resize(output.extra['cam_rv'].detach(), size), labels, self.bg_score)
+                resize_aligned(output.extra['cam_rv'].detach(), size), labels, self.bg_score)
             top = max(int(size[0] * size[1] * self.top_fraction), 1)
             prototypes.append(
                 batch_prototypes(_all_ranks(pixels), _all_ranks(_pixels(scores)), top))
@@ -237,12 +246,6 @@ class PixelToPrototypeContrast(WSSSModule):
             loss_cross_prototype=self.cross_prototype * contrast((1, 0), (0, 1)),
             loss_cross_label=self.cross_label * contrast((0, 1), (1, 0)),
             loss_intra=self.intra * torch.stack(intra).mean())
-
-
-def _resize(maps: Tensor, size: tuple) -> Tensor:
-    if maps.shape[-2:] == tuple(size):
-        return maps
-    return F.interpolate(maps, tuple(size), mode='bilinear', align_corners=True)
 
 
 def _pixels(maps: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from mmwsss.models.utils.multi_scale import scaled_size
 from mmwsss.registry import MODELS
 
 from ..classifiers.views import Views
+from ..heads.pcm import resize_aligned
 from ..heads.seam_head import keep_best
 from ..utils.cam import normalize_cam
 from .base import WSSSModule
@@ -114,6 +115,9 @@ class SelfSupervisedEquivariantAttention(WSSSModule):
     The classification loss of the reduced view is the classifier's affair: SEAM's mean over both
     is ``cls_views=('image', 'x0.3'), cls_weight=0.5`` in the model.
 
+    The maps of both views are brought to the size of their images (unless the head says
+    ``full_size=False``), normalised, and those of the image reduced to the other size.
+
     Args:
         scale: Factor of the reduced view; or
         size: its side (PPC 128).
@@ -146,6 +150,7 @@ class SelfSupervisedEquivariantAttention(WSSSModule):
 
     def check(self, model: nn.Module) -> None:
         check_revised(self, model)
+        self.full_size = model.head.full_size
 
     def add_views(self, views: Views) -> None:
         views.expect('image', add_resized_view(views, self.scale, self.size))
@@ -154,23 +159,24 @@ class SelfSupervisedEquivariantAttention(WSSSModule):
         labels = views.labels('image')
         second = add_resized_view(views, self.scale, self.size)
         outputs = [views['image'], views[second]]
-        # Both are compared at the size of the reduced image, as in the original, which gets there
-        # by way of the full size.
-        size = views.image(second).shape[-2:]
-        cam1, cam2 = (normalized(output.cam, size) for output in outputs)
-        revised = [output.extra['cam_rv'] for output in outputs]
-        rv1, rv2 = (normalized(maps, size) for maps in revised)
+        maps = [output.cam.float() for output in outputs]
+        revised = [output.extra['cam_rv'].float() for output in outputs]
+        if self.full_size:
+            sizes = [views.image(name).shape[-2:] for name in ('image', second)]
+            maps = [resize_aligned(x, size) for x, size in zip(maps, sizes)]
+            revised = [resize_aligned(x, size) for x, size in zip(revised, sizes)]
+        size = maps[1].shape[-2:]
+        cam1, cam2 = (normalized(x, size) for x in maps)
+        rv1, rv2 = (normalized(x, size) for x in revised)
         return dict(
             loss_er=self.er_weight * equivariance_loss(cam1, cam2, labels),
             loss_ecr=self.ecr_weight * (
                 cross_equivariance_loss(cam2, rv1, labels, self.fraction)
                 + cross_equivariance_loss(cam1, rv2, labels, self.fraction)),
             loss_min=self.min_weight * torch.stack(
-                [min_pooling_loss(maps[:, 1:], labels) for maps in revised]).mean())
+                [min_pooling_loss(x[:, 1:], labels) for x in revised]).mean())
 
 
 def normalized(maps: Tensor, size: tuple) -> Tensor:
-    """Maps resized to ``size`` and normalised by SEAM's N()."""
-    return normalize_cam(
-        F.interpolate(maps.float(), tuple(size), mode='bilinear', align_corners=True),
-        mode='minmax')
+    """Maps normalised by SEAM's N(), then resized to ``size``."""
+    return resize_aligned(normalize_cam(maps, mode='minmax'), size)

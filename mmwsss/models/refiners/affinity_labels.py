@@ -15,7 +15,7 @@ from mmwsss.utils import atomic_write
 from ..utils.cam import resize_cam
 from .confident_labels import combine_confident
 from .crf import make_crf
-from .masks import with_background
+from .masks import check_unary, crf_scores, with_background
 
 # By the name that the tool knows them by.
 AFFINITY_LABELS = dict(
@@ -94,12 +94,17 @@ class AffinityScores(AffinityTarget):
         low: Small alpha, much background (PSA 4, AEFT 2, MCTformer 1).
         high: Large alpha, little background (PSA 32, AEFT 21, MCTformer 12).
         preset: CRF of both.
+        unary, gt_prob: As for :class:`CRFMask`; PPC ``'labels'``.
     """
 
     suffix = '.npz'
 
-    def __init__(self, low: float = 4, high: float = 32, preset: str | dict = 'psa'):
+    def __init__(self, low: float = 4, high: float = 32, preset: str | dict = 'psa',
+                 unary: str = 'scores', gt_prob: float = 0.7):
         super().__init__(preset)
+        check_unary('AffinityScores', unary)
+        self.unary = unary
+        self.gt_prob = gt_prob
         if not 0 < low <= high:
             raise ValueError(f'AffinityScores: low={low} must be positive and must not exceed '
                              f'high={high}')
@@ -111,7 +116,7 @@ class AffinityScores(AffinityTarget):
         if len(keys) == 0:
             scores = [np.ones((1, *image.shape[:2]))] * 2
         else:
-            scores = [self.first_crf(image, with_background(cam, alpha=alpha))
+            scores = [crf_scores(self, image, with_background(cam, alpha=alpha))
                       for alpha in self.alphas]
         return dict(scores=np.asarray(scores, np.float16), keys=keys)
 

@@ -78,7 +78,8 @@ class _AffinityModel(BaseModel):
         self.backbone = MODELS.build(backbone)
 
     def labels(self, data_samples: dict[str, list], size: Sequence[int]) -> Tensor:
-        """Label maps ``(N, h, w)``; those of image size are taken at every ``stride``-th pixel.
+        """Label maps ``(N, h, w)``; those of image size give pixel ``i`` of the map the label of
+        pixel ``stride i + stride // 2``, as PIL's nearest, with which IRN reduces them.
 
         Raises:
             ValueError: A sample has no ``prior_mask``, or one of another size.
@@ -92,7 +93,7 @@ class _AffinityModel(BaseModel):
                     "pipeline (LoadMask(key='prior_mask') or LoadAffinityScores)")
             label = sample.prior_mask
             stride = -(-label.shape[-1] // size[-1])
-            label = label[::stride, ::stride]
+            label = _every(_every(label, stride).T, stride).T
             if tuple(label.shape) != tuple(size):
                 raise ValueError(
                     f'labels of "{sample.get("name")}" have size {tuple(sample.prior_mask.shape)}, '
@@ -115,6 +116,12 @@ class _AffinityModel(BaseModel):
         if mode == 'tensor':
             return self.extract(image)
         raise ValueError(f'mode must be loss or tensor, not "{mode}"')
+
+
+def _every(label: Tensor, stride: int) -> Tensor:
+    """The middle row of every ``stride`` rows; the last one where the image ends before."""
+    rows = torch.arange(stride // 2, len(label) + stride // 2, stride, device=label.device)
+    return label[rows.clamp(max=len(label) - 1)]
 
 
 def _check_taps(name: str, feats: Sequence[Tensor], in_channels: Sequence[int]) -> None:

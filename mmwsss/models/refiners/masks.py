@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -219,6 +220,18 @@ class PARMask(MaskRefiner):
         return _resize(self.refiner(guide[None], stack[None])[0], size).numpy()
 
 
+def check_unary(name: str, unary: str) -> None:
+    if unary not in ('scores', 'labels'):
+        raise ValueError(f"{name}: unary={unary!r} must be 'scores' or 'labels'")
+
+
+def crf_scores(owner: Any, image: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The owner's ``first_crf`` on scores ``(K, H, W)`` or, by its ``unary``, on their argmax."""
+    if owner.unary == 'labels':
+        return owner.first_crf.from_labels(image, scores.argmax(0), len(scores), owner.gt_prob)
+    return owner.first_crf(image, scores)
+
+
 @MODELS.register_module()
 class CRFMask(MaskRefiner):
     """Dense CRF on background and CAM.
@@ -234,19 +247,14 @@ class CRFMask(MaskRefiner):
     def __init__(self, preset: str | dict = 'psa', unary: str = 'scores',
                  gt_prob: float = 0.7, **kwargs):
         super().__init__(**kwargs)
-        if unary not in ('scores', 'labels'):
-            raise ValueError(f"CRFMask: unary={unary!r} must be 'scores' or 'labels'")
+        check_unary('CRFMask', unary)
         self.first_crf = make_crf(preset)
         self.unary = unary
         self.gt_prob = gt_prob
 
     def scores(self, image: np.ndarray, cam: np.ndarray,
                background: np.ndarray | None = None) -> np.ndarray:
-        scores = self.with_background(cam, background)
-        if self.unary == 'labels':
-            return self.first_crf.from_labels(
-                image, scores.argmax(0), len(scores), self.gt_prob)
-        return self.first_crf(image, scores)
+        return crf_scores(self, image, self.with_background(cam, background))
 
 
 class _WalkMask(MaskRefiner):

@@ -3,7 +3,7 @@
 _base_ = './seam_mobilenet.py'
 
 csd = dict(
-    type='CrossDomainDecoupling', variant='prototype', fg_weight=1., bg_weight=0.1, begin=3)
+    type='CrossDomainDecoupling', variant='confident', fg_weight=1., bg_weight=0.1, begin=3)
 model = dict(modules=[_base_.seam, csd])
 train_dataloader = dict(
     dataset=dict(prior_dir='prior_masks', views=[dict(type='CrossDomainView', begin=3)]))

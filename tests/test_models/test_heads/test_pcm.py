@@ -2,6 +2,7 @@ import numpy as np
 import torch
 
 from mmwsss.models.heads import PixelCorrelationModule
+from mmwsss.models.heads.pcm import correlate
 
 
 def test_pcm_matches_loops():
@@ -38,3 +39,23 @@ def test_pcm_trains_only_itself_and_resizes():
     (out ** 2).sum().backward()
     assert cam.grad is None and all(x.grad is None for x in feats)
     assert all(p.grad.abs().sum() > 0 for p in pcm.parameters())
+
+
+def test_correlation_in_blocks_equals_the_normalised_matrix():
+    """Values and gradient of the public formulation, whatever the size of a block."""
+    torch.manual_seed(0)
+    features = torch.randn(2, 6, 37, dtype=torch.float64)
+    maps, weight = torch.rand(2, 3, 37).double(), torch.randn(2, 3, 37).double()
+
+    def public(f):
+        similar = (f.transpose(1, 2) @ f).clamp(min=0)
+        return maps @ (similar / (similar.sum(1, keepdim=True) + 1e-5))
+
+    results = []
+    for run in (public, lambda f: correlate(f, maps, block=8), lambda f: correlate(f, maps)):
+        x = features.clone().requires_grad_()
+        out = run(x / x.norm(dim=1, keepdim=True))
+        (out * weight).sum().backward()
+        results.append((out.detach(), x.grad))
+    for got in results[1:]:
+        torch.testing.assert_close(got, results[0], rtol=1e-9, atol=1e-12)

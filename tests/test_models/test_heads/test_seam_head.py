@@ -40,7 +40,9 @@ def test_seam_head():
     revised = out.extra['cam_rv']
     assert revised.shape == (2, 4, 4, 5)
     assert torch.equal(revised, head.pcm(image, feats[:2], compete(out.cam)))
-    assert torch.equal(head.infer_cam(out), revised[:, 1:])
+    assert torch.equal(head.infer_cam(out, image), F.interpolate(
+        revised[:, 1:], (32, 40), mode='bilinear', align_corners=True))
+    assert torch.equal(out.extra['dropped'], feats[2])  # no dropout in evaluation
 
     revised.sum().backward(retain_graph=True)
     assert head.classifier.weight.grad is None and all(f.grad is None for f in feats)
@@ -49,12 +51,41 @@ def test_seam_head():
     assert head.classifier.weight.grad[1:].abs().sum() > 0
 
 
+def enlarged(maps, height, width):
+    """Bilinear with aligned corners, pixel by pixel."""
+    h, w = maps.shape[-2:]
+    out = np.zeros((*maps.shape[:-2], height, width))
+    for y in range(height):
+        for x in range(width):
+            v, u = y * (h - 1) / (height - 1), x * (w - 1) / (width - 1)
+            i, j = min(int(v), h - 2), min(int(u), w - 2)
+            a, b = v - i, u - j
+            upper = (1 - b) * maps[..., i, j] + b * maps[..., i, j + 1]
+            lower = (1 - b) * maps[..., i + 1, j] + b * maps[..., i + 1, j + 1]
+            out[..., y, x] = (1 - a) * upper + a * lower
+    return out
+
+
 def test_what_inference_gives():
+    """SEAM's network returns maps of the image's size, corners aligned; that with EPS does not."""
     head = SEAMHead(3, (4, 6, 8), mid_channels=(2, 3), pcm_channels=5).eval()
-    out = head([torch.randn(2, c, 4, 5) for c in (4, 6, 8)], image=torch.randn(2, 3, 32, 40))
+    image = torch.randn(2, 3, 32, 40)
+    with torch.no_grad():
+        out = head([torch.randn(2, c, 4, 5) for c in (4, 6, 8)], image=image)
+    revised = out.extra['cam_rv'][:, 1:]
+    np.testing.assert_allclose(
+        head.infer_cam(out, image), enlarged(revised.double().numpy(), 32, 40), atol=1e-5)
+    head.full_size = False
+    assert torch.equal(head.infer_cam(out, image), revised)
     head.infer = 'softmax'
-    assert torch.equal(head.infer_cam(out), out.scores.softmax(dim=1)[:, 1:])
+    assert torch.equal(head.infer_cam(out, image), out.scores.softmax(dim=1)[:, 1:])
     head.infer = 'cam'
-    assert torch.equal(head.infer_cam(out), out.scores[:, 1:])
+    assert torch.equal(head.infer_cam(out, image), out.scores[:, 1:])
     with pytest.raises(ValueError, match="infer='both' must be"):
         SEAMHead(3, (4, 6, 8), infer='both')
+
+
+def test_maps_as_they_are_have_their_own_mean_as_logits():
+    head = SEAMHead(3, (4, 6, 8), mid_channels=(2, 3), pcm_channels=5, full_size=False).eval()
+    out = head([torch.randn(2, c, 4, 5) for c in (4, 6, 8)], image=torch.randn(2, 3, 32, 40))
+    assert torch.allclose(out.logits, out.cam.mean(dim=(2, 3)), atol=1e-6)

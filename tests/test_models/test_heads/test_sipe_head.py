@@ -92,6 +92,58 @@ def test_inference_needs_no_label():
     assert torch.allclose((got * label[:, 1:]), filtered[:, 1:])
 
 
+def public_inference(cam, hie):
+    """SIPE's rule at one scale in loops: raw maps of image and mirror image, ``(2, ...)``."""
+    cam = cam[0] + cam[1, :, :, ::-1]
+    hie = hie[0] + hie[1, :, :, ::-1]
+    height, width = cam.shape[1:]
+    count = height * width
+    cam = np.maximum(cam, 0)
+    cam = np.stack([m / (m.max() + 1e-5) for m in cam])
+    maps = np.concatenate([1 - cam.max(0, keepdims=True), cam]).reshape(len(cam) + 1, count)
+    h = hie.reshape(len(hie), count)
+    f = [unit(v, 1e-5) for v in h.T]
+    seeds = np.zeros_like(maps)
+    for i in range(count):
+        similar = np.array([max(f[i] @ f[j], 0) for j in range(count)])
+        likeness = []
+        for k, m in enumerate(maps):
+            inter = (similar * m).sum()
+            union = similar.sum() + m.sum() - inter
+            likeness.append(inter / union * (0.5 if k == 0 else 1))
+        seeds[np.argmax(likeness), i] = 1
+    result = np.zeros_like(maps)
+    for k in range(len(maps)):
+        prototype = unit(sum(seeds[k, i] * h[:, i] for i in range(count)))
+        result[k] = [max(prototype @ unit(h[:, i]), 0) for i in range(count)]
+    return result.reshape(len(maps), height, width)
+
+
+def test_inference_sums_flips_before_seeds_and_scores_the_background():
+    head, feats = head_and_feats()
+    with torch.no_grad():
+        out = head(feats)  # its second image stands for the mirror image of the first
+        got = head.infer_scores(out, flip=True)
+    cam, hie = out.cam.double().numpy(), out.extra['hierarchical'].double().numpy()
+    assert head.own_background and got.shape == (1, 4, 4, 6)
+    np.testing.assert_allclose(got[0], public_inference(cam, hie), atol=1e-4)
+    apart = head.infer_cam(out).numpy()
+    assert abs(got[0, 1:].numpy() - (apart[0] + apart[1, ..., ::-1]) / 2).max() > 0.01
+
+
+def test_half_precision_gives_no_nan():
+    """Norms of half-precision features overflow, and a guard of 1e-8 vanishes there."""
+    head, feats = head_and_feats()
+    with torch.no_grad():
+        want = head(feats)
+        for conv in head.sides:
+            conv.register_forward_hook(lambda module, args, out: (out * 2000).half())
+        out = head(feats)
+        assert out.extra['hierarchical'].dtype == torch.float32
+        assert torch.allclose(out.extra['hierarchical'], want.extra['hierarchical'], atol=2e-3)
+        assert torch.isfinite(head.infer_scores(out, flip=True)).all()
+
+
 def test_inference_from_the_classifier():
     head, feats = head_and_feats()
     head.infer = 'cam'

@@ -10,12 +10,15 @@ from mmwsss.models.modules.csd import (
     cells_inside,
     confident_cells,
     cooccurrence_matrix,
+    entropy_weights,
     foreground_consistency_loss,
     pairing_distribution,
     purity_weights,
 )
+from mmwsss.registry import MODELS
 from mmwsss.structures import WSSSDataSample
 
+CSD = dict(type='CrossDomainDecoupling')
 LABELS = np.array([[0, 1, 0, 0], [1, 0, 0, 0.]])
 
 
@@ -33,17 +36,21 @@ def scaled(x):
     return (x - x.min()) / (x.max() - x.min() + 1e-4)
 
 
-@pytest.mark.parametrize('variant', ['paper', 'prototype'])
+VARIANTS = ['paper', 'prototype', 'confident']
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
 def test_foreground_loss_equals_a_plain_loop(variant):
     source, mixed, weights = maps(0)
     total = 0.
     for n, y, x in np.ndindex(2, 3, 5):
         before, after = source[n, :, y, x], mixed[n, :, y, x]
-        if variant == 'prototype':
-            before, after = 10 * scaled(before), scaled(after)
+        if variant != 'paper':
+            before = (1 if variant == 'prototype' else 10) * scaled(before)
+            after = scaled(after)
         q, p = softmax(before), softmax(after)
         terms = q * np.log(q / p)
-        if variant == 'prototype':
+        if variant != 'paper':
             terms = terms * LABELS[n]
         total += terms.sum() * weights[n, y, x] / 2
     arrays = (torch.tensor(a) for a in (source, mixed, LABELS, weights))
@@ -51,18 +58,20 @@ def test_foreground_loss_equals_a_plain_loop(variant):
     assert result.item() == pytest.approx(total, rel=1e-4)
 
 
-@pytest.mark.parametrize('variant', ['paper', 'prototype'])
+@pytest.mark.parametrize('variant', VARIANTS)
 def test_background_loss_equals_a_plain_loop(variant):
     source, mixed, weights = maps(1)
-    factor = 10 if variant == 'prototype' else 1
     total = 0.
     for n, y, x in np.ndindex(2, 3, 5):
-        q = softmax(np.concatenate([[0.1], source[n, :, y, x]]))[0]
-        p = softmax(np.concatenate([[0.1], mixed[n, :, y, x]]) * factor)[0]
-        terms = q * np.log(q / p)
-        if variant == 'paper':
-            terms += (1 - q) * np.log((1 - q) / (1 - p))
-        total += terms * weights[n, y, x] / 2
+        before, after = source[n, :, y, x], mixed[n, :, y, x]
+        if variant == 'paper':  # scores are summed over classes, then M' joins
+            q, p = softmax(np.array([0.1, before.sum()])), softmax(np.array([0.1, after.sum()]))
+            term = (q * np.log(q / p)).sum()
+        else:
+            q = softmax(np.concatenate([[0.1], before]))[0]
+            p = softmax(np.concatenate([[0.1], after]) * 10)[0]
+            term = q * np.log(q / p)
+        total += term * weights[n, y, x] / 2
     arrays = (torch.tensor(a) for a in (source, mixed, weights))
     result = background_consistency_loss(*arrays, variant=variant)
     assert result.item() == pytest.approx(total, rel=1e-4)
@@ -78,7 +87,7 @@ def test_equal_cams_have_no_loss_and_the_source_gets_no_gradient():
     (foreground_consistency_loss(source, mixed, labels, weights)
      + background_consistency_loss(source, mixed, weights)).backward()
     assert source.grad is None and mixed.grad.abs().sum() > 0
-    with pytest.raises(ValueError, match="must be 'paper' or 'prototype'"):
+    with pytest.raises(ValueError, match="must be 'paper', 'prototype' or 'confident'"):
         background_consistency_loss(source, mixed, weights, variant='x')
 
 
@@ -105,8 +114,50 @@ def test_the_functions_of_the_data_are_here_too():
     torch.testing.assert_close(chances, torch.tensor([[7 / 12, 5 / 12, 0]]))
 
 
+def minmax(x):
+    return (x - x.min()) / (x.max() - x.min() + 1e-4)
+
+
+@pytest.mark.parametrize('foreground', [True, False])
+def test_pixel_weights_of_the_prototype(foreground):
+    """softmax(entropy * purity_t) of the mixed CAM times its labels, purity_t = 1, over the cells
+    that are wholly pasted; of the object only where the source's CAM exceeds .5."""
+    source, mixed, _ = (np.abs(x) for x in maps(3))
+    own, both = LABELS, np.array([[0, 1, 1, 0], [1, 0, 0, 1.]])
+    mask = np.ones((2, 12, 20), bool)
+    mask[0, :4, :9] = False
+    mask[1] = not foreground  # nothing pasted: in L_bg nowhere masked, in L_fg nothing counts
+    expected = np.zeros((2, 3, 5))
+    for n in range(2):
+        there = np.stack([minmax(m) for m in mixed[n]]) * both[n][:, None, None]
+        entropy = np.zeros((3, 5))
+        inside = np.zeros((3, 5))
+        for y, x in np.ndindex(3, 5):
+            inside[y, x] = mask[n, 4 * y:4 * y + 4, 4 * x:4 * x + 4].all()
+            p = np.append(there[:, y, x], 0.4)
+            p = p / p.sum()
+            entropy[y, x] = (-p * np.log(p + 1e-6)).sum() / np.log(5)
+        entropy[inside == 0] = -10000
+        weights = np.exp(entropy - entropy.max())
+        weights = weights / weights.sum()
+        if foreground:
+            seen = minmax(source[n][own[n].argmax()]) > 0.5
+            weights = weights * inside * seen
+        expected[n] = weights
+    module = MODELS.build(dict(CSD, variant='prototype'))
+    labels = dict(source=torch.tensor(own), mixed=torch.tensor(both))
+    result = module.pixel_weights(*(torch.tensor(x) for x in (source, mixed)), labels,
+                                  torch.tensor(mask), foreground)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+    assert 0 < expected[0].sum() <= 1 + 1e-9
+
+
+def test_nothing_pasted_weighs_the_same_everywhere_in_the_prototype():
+    weights = entropy_weights(torch.rand(1, 3, 2, 2), torch.zeros(1, 2, 2))
+    torch.testing.assert_close(weights, torch.full((1, 2, 2), 0.25))
+
+
 # -- module ----------------------------------------------------------------------------------------
-CSD = dict(type='CrossDomainDecoupling')
 VIEWS = ('source', 'target', 'fg_mix', 'bg_mix')
 
 
@@ -132,7 +183,7 @@ def batch(views=VIEWS, paste=True):
     return inputs, samples
 
 
-@pytest.mark.parametrize('variant', ['paper', 'prototype'])
+@pytest.mark.parametrize('variant', VARIANTS)
 def test_four_passes_and_the_source_is_seen_in_evaluation_mode(tiny_backbone, counted, variant):
     model = classifier(tiny_backbone, variant=variant, threshold=0.).train()
     losses = model(*batch(), mode='loss')
@@ -181,9 +232,9 @@ def test_one_loss_alone_saves_its_pass(tiny_backbone, counted):
 
 def test_weights_mean_the_same_at_every_resolution(tiny_backbone):
     mask = torch.ones(2, 32, 32)
-    module = classifier(tiny_backbone).wsss_modules[0]
+    module = MODELS.build(CSD)
     for size in (4, 16):
-        weights = module.pixel_weights(torch.zeros(2, 3, size, size), None, mask, True)
+        weights = module.pixel_weights(torch.zeros(2, 3, size, size), None, None, mask, True)
         torch.testing.assert_close(weights.sum((1, 2)), torch.full((2, ), 196.))
 
 

@@ -7,7 +7,13 @@ import torch
 from mmwsss.models import WSSSClassifier
 from mmwsss.models.classifiers import Progress
 from mmwsss.models.heads import CAMOutput
-from mmwsss.models.modules.fsae import boundary_mask, confident_mask, fsae_loss, pixel_scores
+from mmwsss.models.modules.fsae import (
+    boundary_mask,
+    confident_mask,
+    fsae_loss,
+    label_quality,
+    pixel_scores,
+)
 from mmwsss.structures import WSSSDataSample
 
 FSAE = dict(type='FeatureSpatialActivationExpansion')
@@ -18,13 +24,16 @@ def softmax(scores):
     return scores / scores.sum(0)
 
 
-def naive_loss(student, teacher, labels, tau_fae, tau_sae, kernel, dilate):
+def naive_loss(student, teacher, labels, tau_fae, tau_sae, kernel, dilate, absent='zero'):
     """Pixel by pixel, in float64."""
     total = 0.
     n, channels, height, width = student.shape
     for i in range(n):
         present = np.concatenate([[1.], labels[i]])[:, None, None]
         prob, other = softmax(teacher[i] * present), softmax(student[i] * present)
+        if absent == 'drop':
+            prob, other = (np.exp(x[i]) * present for x in (teacher, student))
+            prob, other = prob / prob.sum(0), other / other.sum(0)
         confident = prob.max(0) >= tau_fae
         inner = confident if dilate == 'all' else prob[1:].max(0) >= tau_fae
         reach = kernel // 2
@@ -47,6 +56,34 @@ def test_loss_equals_a_plain_loop(dilate, kernel, taus):
     arrays = (torch.tensor(x) for x in (student, teacher, labels))
     result = fsae_loss(*arrays, *taus, kernel, dilate)
     assert expected > 0 and result.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_options_of_eq_6_and_9_equal_a_plain_loop():
+    rng = np.random.default_rng(3)
+    student, teacher = rng.normal(0, 2, (2, 3, 5, 9, 7))
+    labels = np.array([[1, 0, 1, 0], [0, 1, 0, 0], [1, 1, 1, 1.]])
+    options = (0.7, 0.45, 3, 'fg')
+    dropped = naive_loss(student, teacher, labels, *options, 'drop')
+    arrays = [torch.tensor(x) for x in (student, teacher, labels)]
+    arrays[0].requires_grad_()
+    result = fsae_loss(*arrays, *options, absent='drop')
+    assert result.item() == pytest.approx(dropped, rel=1e-5)
+    result.backward()
+    assert torch.isfinite(arrays[0].grad).all()
+    assert dropped != pytest.approx(naive_loss(student, teacher, labels, *options))
+    total = fsae_loss(*arrays, *options, absent='drop', reduction='sum')
+    assert total.item() == pytest.approx(dropped * 9 * 7, rel=1e-5)
+
+
+def test_quality_of_the_pseudo_labels():
+    target = torch.tensor([[[1, 0], [2, 0]]])
+    mask = torch.tensor([[[True, True], [True, False]]])
+    truth = torch.tensor([[1, 0], [1, 255]]).repeat_interleave(2, 0).repeat_interleave(2, 1)[None]
+    quality = label_quality(target, mask, truth)
+    assert quality['pseudo_accuracy'].item() == pytest.approx(2 / 3)
+    assert quality['pseudo_ratio'] == 1  # of the three pixels that are not ignored
+    quality = label_quality(target, mask & False, truth)
+    assert quality['pseudo_accuracy'] == 0 and quality['pseudo_ratio'] == 0
 
 
 def test_masks_by_hand():
@@ -82,6 +119,10 @@ def test_bad_arguments():
     logits, labels = torch.zeros(1, 3, 2, 2), torch.ones(1, 2)
     with pytest.raises(ValueError, match="must be 'fg' or 'all'"):
         fsae_loss(logits, logits, labels, dilate='bg')
+    with pytest.raises(ValueError, match="absent='x' must be 'zero' or 'drop'"):
+        fsae_loss(logits, logits, labels, absent='x')
+    with pytest.raises(ValueError, match="reduction='x' must be 'mean' or 'sum'"):
+        fsae_loss(logits, logits, labels, reduction='x')
     with pytest.raises(ValueError, match='need 4 channels'):
         fsae_loss(logits, logits, torch.ones(1, 3))
 
@@ -128,6 +169,20 @@ def test_each_view_goes_once_through_each_network(tiny_backbone, counted, teache
         assert counted(model.teacher.backbone) == 2
     sum(losses.values()).backward()
     assert model.head.classifier.weight.grad.abs().sum() > 0
+
+
+def test_quality_is_logged_where_there_is_ground_truth(tiny_backbone):
+    model = classifier(tiny_backbone, tau_fae=0., boundary_weight=0)
+    inputs, samples = batch()
+    plain = model(inputs, samples, mode='loss')
+    for sample in samples['image']:
+        sample.gt_sem_seg = torch.zeros(32, 32, dtype=torch.long)
+    losses = model(inputs, samples, mode='loss')
+    assert set(losses) - set(plain) == {'fsae.pseudo_accuracy', 'fsae.pseudo_ratio'}
+    assert losses['fsae.pseudo_ratio'] == 1 and 0 <= losses['fsae.pseudo_accuracy'] <= 1
+    total, log = model.parse_losses(losses)
+    torch.testing.assert_close(total, model.parse_losses(plain)[0])  # nothing learns from it
+    assert log['fsae.pseudo_ratio'] == 1
 
 
 def test_fae_only_and_delayed_begin(tiny_backbone):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from mmwsss.models import WSSSClassifier
 from mmwsss.models.modules.seam import cross_equivariance_loss, equivariance_loss, min_pooling_loss
@@ -56,15 +57,70 @@ def test_min_pooling_equals_a_plain_loop():
     assert min_pooling_loss(*map(torch.tensor, (revised, LABELS))).item() == pytest.approx(expected)
 
 
+def public_norm(m):
+    """N() of one map."""
+    m = np.maximum(m, 0)
+    return np.maximum(m - m.min() - 1e-5, 0) / (m.max() - m.min() + 1e-5)
+
+
+def aligned(maps, size):
+    return F.interpolate(maps.double(), size, mode='bilinear', align_corners=True)
+
+
+def public_terms(cams, revised, labels, sizes):
+    """SEAM's three terms from raw maps ``(1, C + 1, h, w)`` of both views. ``sizes``: of the two
+    images, to which the maps go first, or None."""
+    if sizes:
+        cams = [aligned(x, size) for x, size in zip(cams, sizes)]
+        revised = [aligned(x, size) for x, size in zip(revised, sizes)]
+    size, rvmin = cams[1].shape[-2:], 0.
+    for x in revised:
+        best = np.sort((x[0, 1:].double().numpy() * labels[:, None, None]).max(0).ravel())
+        rvmin += np.maximum(best[:best.size // 4], 0).mean() / 2
+    present = np.concatenate([[1], labels])[:, None, None]
+
+    def reduced(x):
+        normed = np.stack([public_norm(m) for m in x[0].double().numpy()])
+        return aligned(torch.tensor(normed)[None], size)[0].numpy() * present
+
+    (cam1, cam2), (rv1, rv2) = map(reduced, cams), map(reduced, revised)
+    er = abs(cam1[1:] - cam2[1:]).mean()
+    ecr = 0.
+    for cam, rv in ((cam2, rv1), (cam1, rv2)):
+        target = cam.copy()
+        target[0] = 1 - cam[1:].max(0)
+        target[1:][cam[1:] != cam[1:].max(0, keepdims=True)] = 0
+        difference = np.sort(abs(target - rv).ravel())[::-1]
+        ecr += difference[:int(difference.size * 0.2)].mean()
+    return er, ecr, rvmin
+
+
+@pytest.mark.parametrize('full_size', [True, False])
+def test_module_equals_the_public_code(full_size):
+    """SEAM and PPC on it: maps go to the size of the image before N(); PPC with EPS: they stay."""
+    model = classifier(SEAM, full_size=full_size)
+    inputs, samples = batch()
+    inputs['image'], samples['image'] = inputs['image'][:1], samples['image'][:1]
+    losses = model(inputs, samples, mode='loss')
+    with torch.no_grad():
+        small = F.interpolate(inputs['image'], (16, 16), mode='bilinear', align_corners=True)
+        outputs = [model.extract(x) for x in (inputs['image'], small)]
+    expected = public_terms(
+        [out.scores for out in outputs], [out.extra['cam_rv'] for out in outputs], LABELS[0],
+        [(32, 32), (16, 16)] if full_size else None)
+    for name, value in zip(('er', 'ecr', 'min'), expected):
+        assert losses[f'seam.loss_{name}'].item() == pytest.approx(value, rel=1e-3), name
+
+
 SEAM = dict(type='SelfSupervisedEquivariantAttention', scale=0.5)
 
 
-def classifier(*modules, **kwargs):
+def classifier(*modules, full_size=True, **kwargs):
     torch.manual_seed(0)
     return WSSSClassifier(
         dict(type='TinyStages', out_indices=(1, 2, 3)),
         dict(type='SEAMHead', num_classes=3, in_channels=(6, 6, 8), mid_channels=(4, 4),
-             pcm_channels=5, drop=0.), modules, **kwargs)
+             pcm_channels=5, drop=0., full_size=full_size), modules, **kwargs)
 
 
 def batch():

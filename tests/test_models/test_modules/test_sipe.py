@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmwsss.inference import multi_scale_cam
 from mmwsss.models import WSSSClassifier
 from mmwsss.models.modules.sipe import general_specific_loss
 from mmwsss.structures import WSSSDataSample
@@ -89,3 +90,31 @@ def test_gradient_reaches_the_cam_and_the_side_branches():
 def test_another_head_is_refused(tiny_backbone):
     with pytest.raises(ValueError, match="needs head=dict.type='SIPEHead'"):
         WSSSClassifier(tiny_backbone, dict(type='GAPHead', num_classes=3, in_channels=8), [SIPE])
+
+
+def test_prediction_has_a_background_of_its_own():
+    model = classifier().eval()
+    model.test_cfg = dict(scales=(1., 0.5), flip=True)
+    inputs, samples = batch()
+    samples['image'][0].set_metainfo(dict(ori_shape=(40, 24)))
+    first, second = model.predict(inputs['image'], samples['image'])
+    assert first.pred_cam.shape == (3, 40, 24) and first.pred_background.shape == (40, 24)
+    assert second.pred_background.shape == (32, 32)
+    cams, background = multi_scale_cam(
+        model, inputs['image'], torch.tensor([[1., 0, 0], [0, 1, 1]]), background=True,
+        **model.test_cfg)
+    assert torch.equal(second.pred_cam, cams[1])
+    assert torch.equal(second.pred_background, background[1, 0])
+    model.head.infer = 'cam'
+    sample = model.predict(inputs['image'], batch()[1]['image'])[0]
+    assert 'pred_background' not in sample
+
+
+def test_half_precision_features_give_a_finite_loss():
+    model = classifier()
+    for side in model.head.sides:
+        side.register_forward_hook(lambda module, args, out: (out * 5000).half())
+    loss = model(*batch(), mode='loss')['sipe.loss_gsc']
+    loss.backward()
+    assert torch.isfinite(loss) and all(
+        torch.isfinite(side.weight.grad).all() for side in model.head.sides)

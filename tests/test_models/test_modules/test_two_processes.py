@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -22,24 +23,39 @@ SEAM_HEAD = dict(type='SEAMHead', num_classes=C, in_channels=(6, 6, 8), mid_chan
                  pcm_channels=5, drop=0.)
 FSAE = dict(type='FeatureSpatialActivationExpansion', tau_fae=0.3, tau_sae=0.2)
 SYSTEMS = dict(
-    # PPC's intra-view term ranks the pixels of each process apart.
-    ppc_eps=((1, 2, 3), SEAM_HEAD, [
+    ppc_eps=(dict(type='TinyStages', out_indices=(1, 2, 3)), SEAM_HEAD, [
         dict(type='SelfSupervisedEquivariantAttention', size=16),
         dict(type='ExplicitPseudoPixelSupervision', size=16, revised=True),
-        dict(type='PixelToPrototypeContrast', in_channels=8, proj_channels=6, size=16, intra=0.),
+        dict(type='PixelToPrototypeContrast', in_channels=8, proj_channels=6, size=16),
         FSAE]),
-    sipe=((0, 1, 2, 3),
+    sipe=(dict(type='TinyStages', out_indices=(0, 1, 2, 3)),
           dict(type='SIPEHead', num_classes=C, in_channels=(4, 6, 6, 8), side_channels=(3, ) * 4), [
               dict(type='ImageSpecificPrototypes'),
               dict(FSAE, background='one_minus_max'),
-              dict(type='CrossDomainDecoupling')]))
+              dict(type='CrossDomainDecoupling')]),
+    # Without stochastic depth, which each process draws for itself, and batch norm in the stem.
+    mctformer=(dict(type='MCTDeiT', num_classes=C, img_size=32, patch_size=8, embed_dims=12,
+                    depth=2, num_heads=3),
+               dict(type='MCTHead', num_classes=C, in_channels=12, detach_patch=False), [
+                   dict(FSAE, background='constant'),
+                   dict(type='CrossDomainDecoupling', variant='prototype', threshold=0.)]))
 
 
 def gradients(system, rows):
     """Gradients of all weights on some images of the batch."""
-    out_indices, head, modules = SYSTEMS[system]
+    def chance(values):
+        """The part of one draw for the whole batch that belongs to these images."""
+        drawn = torch.rand(len(values) * 4 // (rows.stop - rows.start),
+                           generator=torch.Generator().manual_seed(2))
+        return drawn.view(4, -1)[rows].flatten()
+
+    with mock.patch.object(torch, 'rand_like', chance):  # PPC's random half of the pixels
+        return gradients_of(*SYSTEMS[system], rows)
+
+
+def gradients_of(backbone, head, modules, rows):
     torch.manual_seed(0)
-    model = WSSSClassifier(dict(type='TinyStages', out_indices=out_indices), head, modules)
+    model = WSSSClassifier(backbone, head, modules)
     generator = torch.Generator().manual_seed(1)
     names = ('image', 'strong', 'source', 'fg_mix', 'bg_mix')
     inputs = {name: torch.randn(4, 3, 32, 32, generator=generator)[rows] for name in names}

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
+from PIL import Image
 
 from mmwsss.models.refiners import (
     AffinityNet,
@@ -152,6 +153,22 @@ def test_original_layers_of_the_tails():
     expected = 64 * 64 + 256 * 128 + (512 + 1024 + 2048) * 256 + 2 * (64 + 128 + 3 * 256)
     expected += 768 * 256 + 512 + 448 * 256 + 512 + 512
     assert count(net.displacement) == expected
+
+
+@pytest.mark.parametrize('size', [64, 62])
+def test_labels_are_reduced_as_by_pil(size):
+    """IRN reduces its label maps by PIL's nearest, which takes pixel 4 i + 2."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 21, (64, 64)).astype(np.uint8)
+    small = np.asarray(Image.fromarray(label).resize((16, 16), Image.NEAREST))
+    assert (small == label[2::4, 2::4]).all()
+    sample = WSSSDataSample(prior_mask=torch.from_numpy(label[:size, :size].astype(np.int64)))
+    model = irn(False)
+    found = model.labels(dict(image=[sample]), (16, 16))[0].numpy()
+    inner = size // 4
+    np.testing.assert_array_equal(found[:inner, :inner], small[:inner, :inner])
+    if size == 62:  # the last row of the map has no pixel 4 i + 2
+        np.testing.assert_array_equal(found[-1, :inner], label[61, 2:60:4])
 
 
 def test_errors():

@@ -3,6 +3,7 @@
 import inspect
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -10,17 +11,18 @@ from mmengine.runner import Runner
 import mmwsss.datasets  # noqa: F401
 import mmwsss.engine  # noqa: F401
 from mmwsss.inference import generate_masks
+from mmwsss.models.refiners.crf import make_crf
 from mmwsss.registry import MODELS, TRANSFORMS
 
 ROOT = Path(__file__).parents[3]
 REFINERS = sorted((ROOT / 'configs/_base_/refiners').glob('*.py'))
 NETWORKS = ['irn/irnet_r50_voc.py', 'irn/irnet_r50_coco.py', 'psa/affinity_r38_voc.py',
-            'psa/affinity_r38_coco.py']
+            'psa/affinity_r38_coco.py', 'mctformer/affinity_r38_voc.py']
 METHODS = [
     'psa/psa_r38_voc.py', 'psa/psa_r38_coco.py', 'irn/irn_r50_voc.py', 'irn/irn_r50_coco.py',
     'ktse/ktse_r38_voc.py', 'ktse/ktse_r38_coco.py', 'rcm_mam/rcm-mam_r38_voc.py',
     'eader/eader-psa_r38_voc.py', 'seam/seam_r38_voc.py', 'aeft/aeft_r38_voc.py',
-    'mctformer/mctformer_deit-s_voc.py', 'sipe/sipe_r50_voc.py']
+    'ppc/ppc_r38_voc.py', 'mctformer/mctformer_deit-s_voc.py', 'sipe/sipe_r50_voc.py']
 
 
 def check_options(cfg):
@@ -60,6 +62,23 @@ def test_networks(file):
         TRANSFORMS.build(transform)
     assert cfg.val_cfg is None and cfg.test_cfg is None
     assert cfg.train_dataloader.dataset.prior_dir
+
+
+def test_affinity_scores_from_labels():
+    """PPC: the argmax of background and CAM is right with probability .7, then the CRF."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    cam = rng.random((2, 12, 16)).astype(np.float32)
+    refiner = MODELS.build(dict(type='AffinityScores', low=4, high=24, unary='labels'))
+    scores = refiner(image, cam, [3, 5])['scores']
+    for found, alpha in zip(scores, (4, 24)):
+        label = np.concatenate([(1 - cam.max(0, keepdims=True))**alpha, cam]).argmax(0)
+        expected = make_crf('psa').from_labels(image, label, 3, 0.7)
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+    plain = MODELS.build(dict(type='AffinityScores', low=4, high=24))(image, cam, [3, 5])['scores']
+    assert abs(plain.astype(np.float32) - scores.astype(np.float32)).max() > 0.05
+    with pytest.raises(ValueError, match="AffinityScores: unary='x' must be"):
+        MODELS.build(dict(type='AffinityScores', unary='x'))
 
 
 @pytest.mark.slow
