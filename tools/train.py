@@ -12,7 +12,13 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmwsss.engine import use_amp, use_safe_checkpoints
-from mmwsss.utils import check_pretrained, friendly_errors, register_safe_loader, setup_launcher
+from mmwsss.utils import (
+    check_pretrained,
+    friendly_errors,
+    register_safe_loader,
+    setup_launcher,
+    use_ground_truth,
+)
 
 
 def parse_args():
@@ -26,6 +32,9 @@ def parse_args():
     parser.add_argument(
         '--amp', action='store_true',
         help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument(
+        '--supervised', action='store_true',
+        help='train a segmentation model on ground truth instead of pseudo masks (upper bound)')
     parser.add_argument('--seed', type=int, help='seed of everything that is drawn')
     parser.add_argument(
         '--deterministic', action='store_true', help='deterministic algorithms on a GPU (slower)')
@@ -47,10 +56,13 @@ def load_config(args) -> Config:
     cfg = Config.fromfile(args.config)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
+    if args.supervised:
+        use_ground_truth(cfg)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0])
+        cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0]
+                                + '_supervised' * args.supervised)
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume

@@ -11,10 +11,7 @@ crop_size = (448, 448)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadPseudoMask'),
-    dict(
-        type='RandomChoice',
-        transforms=[[dict(type='mmseg.Resize', scale_factor=scale, keep_ratio=True)]
-                    for scale in (0.5, 0.75, 1.0, 1.25, 1.5)]),
+    dict(type='RandomScale', ratio=(0.5, 1.5), interpolation='bilinear'),
     dict(type='mmseg.RandomCrop', crop_size=crop_size),
     dict(type='mmseg.RandomFlip', prob=0.5),
     dict(

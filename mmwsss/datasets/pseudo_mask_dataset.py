@@ -83,10 +83,13 @@ class LoadPseudoMask(BaseTransform):
     become 255.
 
     Required keys: ``seg_map_path``, ``ori_shape`` and those the dataset adds. Added: ``gt_seg_map``
-    (uint8 ``(H, W)`` at the original size) and an entry of ``seg_fields``.
+    (uint8 ``(H, W)`` at the original size) and an entry of ``seg_fields``. Nothing is added where
+    the dataset has no masks (``mask_dir=None``).
     """
 
     def transform(self, results: dict) -> dict:
+        if results.get('seg_map_path') is None:
+            return results  # a test without ground truth
         size = tuple(results['ori_shape'][:2])
         mask = load_mask(
             results['seg_map_path'], results['num_mask_ids'], size, results['id_table'])
@@ -115,9 +118,10 @@ class PseudoMaskDataset(BaseSegDataset):
 
     Args:
         ann_file: List of image ids, one per line (a line's first word counts); empty: every mask in
-            ``mask_dir``.
+            ``mask_dir``, or without masks every image.
         data_root: Folder that the other paths are relative to, unless they are absolute.
         img_dir, mask_dir: Folders of ``<id><img_suffix>`` and ``<id><mask_suffix>``.
+            ``mask_dir=None``, in test mode only: images without ground truth.
         metainfo: ``classes`` (foreground names) and optionally ``palette`` (RGB, background
             first). Default: those of ``mask_classes``.
         mask_classes: What the ids ``1, 2, ...`` in the files stand for: foreground names, or the
@@ -141,7 +145,7 @@ class PseudoMaskDataset(BaseSegDataset):
         ann_file: str = '',
         data_root: Optional[str] = None,
         img_dir: str = 'JPEGImages',
-        mask_dir: str = 'SegmentationClassAug',
+        mask_dir: Optional[str] = 'SegmentationClassAug',
         metainfo: Optional[dict] = None,
         mask_classes: Optional[Union[str, Sequence[str]]] = None,
         confidence_dir: Optional[str] = None,
@@ -179,10 +183,14 @@ class PseudoMaskDataset(BaseSegDataset):
             self.confidence_dir = os.path.join(data_root, confidence_dir)
         self.confidence_threshold = confidence_threshold
         self.verify = verify
+        if mask_dir is None and not kwargs.get('test_mode'):
+            raise ValueError('PseudoMaskDataset trains on masks; set mask_dir (mask_dir=None is '
+                             'for test_mode=True, images without ground truth)')
         super().__init__(
             ann_file=ann_file,
             data_root=data_root,
-            data_prefix=dict(img_path=img_dir, seg_map_path=mask_dir),
+            data_prefix=dict(
+                img_path=img_dir, **({} if mask_dir is None else dict(seg_map_path=mask_dir))),
             metainfo=metainfo,
             img_suffix=img_suffix,
             seg_map_suffix=mask_suffix,
@@ -191,11 +199,14 @@ class PseudoMaskDataset(BaseSegDataset):
 
     def _names(self) -> list:
         if not self.ann_file:
-            folder = Path(self.data_prefix['seg_map_path'])
+            kind, key, suffix = ('mask', 'seg_map_path', self.seg_map_suffix)
+            if key not in self.data_prefix:
+                kind, key, suffix = ('img', 'img_path', self.img_suffix)
+            folder = Path(self.data_prefix[key])
             if not folder.is_dir():
-                raise FileNotFoundError(f'mask folder {folder} does not exist; check mask_dir')
-            return sorted(path.name[:-len(self.seg_map_suffix)]
-                          for path in folder.glob(f'*{self.seg_map_suffix}'))
+                raise FileNotFoundError(f'{"mask" if kind == "mask" else "image"} folder {folder} '
+                                        f'does not exist; check {kind}_dir')
+            return sorted(path.name[:-len(suffix)] for path in folder.glob(f'*{suffix}'))
         if not Path(self.ann_file).is_file():
             raise FileNotFoundError(f'image list {self.ann_file} does not exist; ann_file is '
                                     'relative to data_root unless absolute')
@@ -204,7 +215,8 @@ class PseudoMaskDataset(BaseSegDataset):
 
     def load_data_list(self) -> list:
         """The listed images, each checked to have its files."""
-        source = self.ann_file or self.data_prefix['seg_map_path']
+        masks = self.data_prefix.get('seg_map_path')
+        source = self.ann_file or masks or self.data_prefix['img_path']
         names = self._names()
         if not names:
             raise ValueError(f'{source} is empty: it names no image')
@@ -217,7 +229,7 @@ class PseudoMaskDataset(BaseSegDataset):
             record = dict(
                 name=name,
                 img_path=file(self.data_prefix['img_path'], name, self.img_suffix),
-                seg_map_path=file(self.data_prefix['seg_map_path'], name, self.seg_map_suffix),
+                seg_map_path=masks and file(masks, name, self.seg_map_suffix),
                 id_table=self.id_table,
                 num_mask_ids=self.num_mask_ids,
                 reduce_zero_label=False,
@@ -228,11 +240,13 @@ class PseudoMaskDataset(BaseSegDataset):
             records.append(record)
         for key, what in (('img_path', 'images'), ('seg_map_path', 'masks'),
                           ('confidence_path', 'confidence masks')):
-            missing = [x[key] for x in records if key in x and not os.path.isfile(x[key])]
+            missing = [x[key] for x in records if x.get(key) and not os.path.isfile(x[key])]
             if missing:
+                without = ('; without ground truth, use tools/make_submission.py'
+                           if what == 'masks' and self.test_mode else '')
                 raise FileNotFoundError(
-                    f'{len(missing)} of the {len(records)} {what} of {source} are missing, '
-                    f'first {missing[0]}; generate or copy them, or take the ids off the list')
+                    f'{len(missing)} of the {len(records)} {what} of {source} are missing, first '
+                    f'{missing[0]}; generate or copy them, or take the ids off the list{without}')
         if self.verify:
             # Decoding releases the GIL: VOC's 10,582 masks are read in seconds.
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -247,4 +261,5 @@ def _check_record(record: dict) -> None:
             width, height = image.size
     except (OSError, SyntaxError) as error:
         raise ValueError(f'image {record["img_path"]} cannot be read: {error}') from error
-    load_mask(record['seg_map_path'], record['num_mask_ids'], (height, width))
+    if record['seg_map_path']:
+        load_mask(record['seg_map_path'], record['num_mask_ids'], (height, width))

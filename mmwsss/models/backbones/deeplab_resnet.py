@@ -14,7 +14,7 @@ class DeepLabResNet(ResNet):
     """``mmseg.ResNet`` whose ``init_cfg=dict(type='Pretrained', ...)`` must fit as a whole.
 
     torchvision's checkpoints load as they are (their classifier is left out), those of
-    deeplab-pytorch by ``tools/model_converters/deeplabv2_to_mmwsss.py`` and ``prefix='backbone.'``.
+    deeplab-pytorch after ``tools/model_converters/deeplabv2_to_mmwsss.py``.
 
     Args:
         ceil_mode: Whether the first pooling rounds sizes up, as in deeplab-pytorch.

@@ -197,7 +197,7 @@ class BECOSegmentor(MSCEncoderDecoder):
         mean, std = (getattr(self.data_preprocessor, name, default)
                      for name, default in (('mean', 0.), ('std', 1.)))
         raw = (images * std + mean).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-        changed = np.stack([strong_colour(image) for image in raw])
+        changed = np.stack([strong_colour(np.ascontiguousarray(image)) for image in raw])
         changed = torch.as_tensor(changed, device=images.device).permute(0, 3, 1, 2)
         return (changed.to(images.dtype) - mean) / std
 

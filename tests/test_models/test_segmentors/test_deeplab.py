@@ -200,39 +200,10 @@ def test_every_config_builds_and_steps(path):
     assert sum(v for k, v in losses.items() if 'loss' in k).isfinite()
 
 
-def draw(folder, count):
-    """Bright squares (class 1) and bright discs (class 2) on dark noise."""
-    rng = np.random.default_rng(0)
-    for part in ('img', 'mask'):
-        (folder / part).mkdir()
-    y, x = np.mgrid[:32, :32]
-    for index in range(count):
-        top, left = rng.integers(2, 14, 2)
-        square = (abs(y - top - 7) < 7) & (abs(x - left - 7) < 7)
-        disc = (y - top - 7)**2 + (x - left - 7)**2 < 49
-        mask = np.where(square, 1, 0) if index % 2 else np.where(disc, 2, 0)
-        img = rng.integers(0, 60, (32, 32, 3)) + (mask[..., None] == [1, 2, 3]) * 150
-        Image.fromarray(img.astype(np.uint8)).save(folder / 'img' / f'{index}.png')
-        Image.fromarray(mask.astype(np.uint8)).save(folder / 'mask' / f'{index}.png')
-    (folder / 'list.txt').write_text('\n'.join(map(str, range(count))))
-
-
 @pytest.mark.slow
-def test_trains_and_validates_through_the_runner(tmp_path):
-    draw(tmp_path, 8)
+def test_trains_and_validates_through_the_runner(tmp_path, tiny):
     cfg = Config.fromfile(CONFIGS / 'deeplab/deeplabv2_small_shapes.py')
-    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadPseudoMask'),
-                dict(type='mmseg.PackSegInputs')]
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.update(batch_size=4, num_workers=0, persistent_workers=False)
-        loader.dataset = dict(
-            type='PseudoMaskDataset', data_root=str(tmp_path), ann_file='list.txt', img_dir='img',
-            mask_dir='mask', img_suffix='.png', metainfo=dict(classes=('square', 'disc')),
-            pipeline=pipeline)
-    cfg.model.decode_head.num_classes = 3
-    cfg.model.data_preprocessor.size = (32, 32)
-    cfg.model.backbone.update(stem_channels=8, base_channels=8)
-    cfg.model.decode_head.in_channels = 32
+    tiny(cfg)
     cfg.train_cfg.update(max_iters=40, val_interval=40)
     cfg.param_scheduler[-1].end = 40
     cfg.work_dir = str(tmp_path / 'work')

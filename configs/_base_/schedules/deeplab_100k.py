@@ -1,0 +1,8 @@
+# 100,000 steps, poly 0.9 to zero (COCO).
+_base_ = './deeplab_20k.py'
+
+train_cfg = dict(max_iters=100000, val_interval=20000)
+param_scheduler = [
+    dict(type='PolyLR', eta_min=0., power=0.9, begin=0, end=100000, by_epoch=False),
+]
+default_hooks = dict(checkpoint=dict(interval=20000))
