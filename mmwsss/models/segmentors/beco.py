@@ -198,7 +198,8 @@ class BECOSegmentor(MSCEncoderDecoder):
                      for name, default in (('mean', 0.), ('std', 1.)))
         raw = (images * std + mean).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         changed = np.stack([strong_colour(np.ascontiguousarray(image)) for image in raw])
-        changed = torch.as_tensor(changed, device=images.device).permute(0, 3, 1, 2)
+        # Contiguous: channels-last images make PyTorch 2.13 write past its buffers on a CPU.
+        changed = torch.as_tensor(changed, device=images.device).permute(0, 3, 1, 2).contiguous()
         return (changed.to(images.dtype) - mean) / std
 
     def _forward(self, inputs: Tensor, data_samples: list | None = None) -> Tensor:
