@@ -139,3 +139,15 @@ def test_registered_for_mmseg():
     from mmseg.registry import DATASETS, TRANSFORMS
     assert DATASETS.get('PseudoMaskDataset') is PseudoMaskDataset
     assert TRANSFORMS.get('LoadPseudoMask') is LoadPseudoMask
+
+
+def test_images_without_ground_truth(root):
+    dataset = build(root, mask_dir=None, test_mode=True)
+    assert [record['name'] for record in dataset] == ['b', 'a']
+    assert all('gt_seg_map' not in record for record in dataset)
+    assert len(build(root, mask_dir=None, test_mode=True, ann_file='')) == 3
+    with pytest.raises(ValueError, match='trains on masks'):
+        build(root, mask_dir=None)
+    (root / 'mask' / 'a.png').unlink()
+    with pytest.raises(FileNotFoundError, match='a.png.*make_submission'):
+        build(root, test_mode=True)

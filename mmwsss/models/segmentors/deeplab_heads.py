@@ -145,14 +145,14 @@ class LargeFOVHead(BaseDecodeHead):
             loss_decode=loss_decode or CROSS_ENTROPY,
             init_cfg=init_cfg or dict(type='Xavier', layer='Conv2d', distribution='uniform'),
             **kwargs)
-        self.conv = ConvModule(
-            in_channels, channels, 3, padding=dilation, dilation=dilation, act_cfg=self.act_cfg)
+        # Not mmcv's ConvModule, which would overrule init_cfg.
+        self.conv = nn.Conv2d(in_channels, channels, 3, padding=dilation, dilation=dilation)
         self.conv_seg = nn.Conv2d(
             channels, self.out_channels, 3, padding=dilation, dilation=dilation)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits ``(N, num_classes, h, w)`` at their size."""
-        return self.cls_seg(self.conv(self._transform_inputs(inputs)))
+        return self.cls_seg(self.conv(self._transform_inputs(inputs)).relu())
 
 
 @MMSEG_MODELS.register_module()

@@ -71,14 +71,14 @@ def test_aspp_with_pooling_drops_twice():
 def test_large_field_of_view():
     head = LargeFOVHead(8, num_classes=5, channels=4, dilation=2)
     state, x = head.state_dict(), torch.randn(2, 8, 9, 7)
-    hidden = F.conv2d(x, state['conv.conv.weight'], state['conv.conv.bias'], 1, 2, 2).relu()
+    hidden = F.conv2d(x, state['conv.weight'], state['conv.bias'], 1, 2, 2).relu()
     expected = F.conv2d(hidden, state['conv_seg.weight'], state['conv_seg.bias'], 1, 2, 2)
     torch.testing.assert_close(head([x]), expected)
     assert len(state) == 4
     head = LargeFOVHead(64, num_classes=21, channels=32)
     head.init_weights()
     bound = math.sqrt(6 / (9 * (64 + 32)))
-    weight = head.conv.conv.weight
+    weight = head.conv.weight
     assert weight.abs().max() <= bound and weight.std().item() == pytest.approx(
         bound / math.sqrt(3), rel=0.05)
 
@@ -147,7 +147,7 @@ def test_balanced_cross_entropy_in_a_head():
       'decode_head.bottleneck.0.conv.weight': (1e-2, 5e-4),
       'decode_head.conv_seg.bias': (2e-2, 0.)}),
     ('deeplabv1_r38_mct_voc', ('backbone.stem.weight', ),
-     {'backbone.stage2.0.conv1.weight': (7e-4, 0.), 'decode_head.conv.conv.bias': (7e-3, 0.),
+     {'backbone.stage2.0.conv1.weight': (7e-4, 0.), 'decode_head.conv.bias': (7e-3, 0.),
       'decode_head.conv_seg.weight': (7e-3, 0.)}),
 ])
 def test_rates_are_the_published_ones(name, frozen, groups):
