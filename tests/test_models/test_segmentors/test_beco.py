@@ -213,9 +213,9 @@ def test_options_that_it_lacks(options):
 def test_trains_through_the_runner(tmp_path, tiny):
     cfg = Config.fromfile(CONFIGS / 'beco/beco_small_shapes.py')
     tiny(cfg)
-    cfg.train_cfg.update(max_iters=40, val_interval=40)
-    cfg.param_scheduler[-1].end = 40
-    cfg.custom_hooks[0].warm_up = 20
+    cfg.train_cfg.update(max_iters=80, val_interval=80)
+    cfg.param_scheduler[-1].end = 80
+    cfg.custom_hooks[0].warm_up = 60
     cfg.work_dir = str(tmp_path / 'work')
     runner = Runner.from_cfg(cfg)
     runner.train()

@@ -17,6 +17,7 @@ import mmwsss.engine  # noqa: F401  (registers)
 import mmwsss.models  # noqa: F401
 from mmwsss.models.segmentors import DeepLabV1Head, DeepLabV2Head
 from mmwsss.registry import MODELS
+from mmwsss.utils import check_pretrained
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
 
@@ -235,6 +236,23 @@ def test_every_config_trains_two_steps(path):
         assert loss.isfinite()
         optim_wrapper.update_params(loss)
     assert any(not torch.equal(a, b) for a, b in zip(before, model.decode_head.parameters()))
+
+
+@pytest.mark.parametrize('name, how', [
+    ('deeplab/deeplabv1_r38_voc', 'resnet38d_to_mmwsss.py'),
+    ('deeplab/deeplabv1_r38_mct_voc', 'res38_cls.pth'),
+    ('deeplab/deeplabv2_r50_voc', 'resnet50-0676ba61.pth'),
+    ('deeplab/deeplabv2_r101_voc', 'resnet101-63fe2227.pth'),
+    ('deeplab/deeplabv2_r101_voc_coco-init', 'deeplabv2_to_mmwsss.py'),
+    ('deeplab/deeplabv2-aspp_r101_voc', 'resnet101_v1c-e67eebb6.pth'),
+    ('deeplab/deeplabv3plus_x65_voc', 'tf_xception_65-c9ae96e8.pth'),
+    ('deeplab/deeplabv1_vgg16_coco', 'vgg16-397923af.pth'),
+    ('beco/beco_r101_voc', 'resnet101-63fe2227.pth')])
+def test_absent_weights_are_one_line(name, how, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=how) as error:
+        check_pretrained(Config.fromfile(CONFIGS / f'{name}.py'))
+    assert 'model.backbone.init_cfg' in str(error.value) and '\n' not in str(error.value)
 
 
 @pytest.mark.parametrize(
