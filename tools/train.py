@@ -10,6 +10,7 @@ import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmwsss.datasets.supervised import use_ground_truth
 from mmwsss.engine import use_amp, use_safe_checkpoints
 from mmwsss.inference import read_config
 from mmwsss.utils import check_pretrained, register_safe_loader, setup_launcher
@@ -25,6 +26,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--amp', action='store_true',
         help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument(
+        '--supervised', action='store_true',
+        help='train a segmentation model on ground truth instead of pseudo masks (upper bound)')
     parser.add_argument('--seed', type=int, help='seed of everything that is drawn')
     parser.add_argument(
         '--deterministic', action='store_true', help='deterministic algorithms on a GPU (slower)')
@@ -38,10 +42,13 @@ def parse_args() -> argparse.Namespace:
 def load_config(args: argparse.Namespace) -> Config:
     """The config file with the command line on top."""
     cfg = read_config(args.config, args.cfg_options)
+    if args.supervised:
+        use_ground_truth(cfg)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0])
+        cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0]
+                                + '_supervised' * args.supervised)
     if args.resume:
         cfg.resume = True
         cfg.load_from = latest_checkpoint(

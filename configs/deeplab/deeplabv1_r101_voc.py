@@ -9,7 +9,8 @@ _base_ = [
 
 load, mask, scale, _, flip, pack = _base_.train_pipeline
 train_pipeline = [
-    load, mask, scale,
+    load, mask,
+    dict(type='RandomScale', ratio=(0.5, 1.5), interpolation='bilinear'),
     dict(type='mmseg.RandomCrop', crop_size=(448, 448)),
     flip,
     dict(

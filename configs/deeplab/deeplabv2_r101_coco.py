@@ -3,11 +3,9 @@
 _base_ = [
     '../_base_/segmentors/deeplabv2_r101.py',
     '../_base_/datasets/coco14_masks.py',
-    '../_base_/schedules/deeplab_20k.py',
+    '../_base_/schedules/deeplab_100k.py',
     '../_base_/segmentation_runtime.py',
 ]
 
 model = dict(decode_head=dict(num_classes=81))
 optim_wrapper = dict(optimizer=dict(lr=2e-4))
-train_cfg = dict(max_iters=100000, val_interval=20000)
-default_hooks = dict(checkpoint=dict(interval=20000))

@@ -77,6 +77,14 @@ class MaskIds:
                 'the data set, their order and number, or mend the mask')
         return self.table.astype(np.uint8)[mask]
 
+    def encode(self, mask: np.ndarray) -> np.ndarray:
+        """The inverse of :meth:`decode`: ids of the files, uint8."""
+        ids = np.full(256, IGNORE, np.uint8)
+        for file_id in range(len(self.all_classes) + 1):
+            if self.table[file_id] != IGNORE:
+                ids[self.table[file_id]] = file_id
+        return ids[mask]
+
 
 def mask_ids_of(keys: Sequence[int]) -> np.ndarray:
     """Mask ids of background and the classes ``keys``: uint8 ``[0, k_1 + 1, k_2 + 1, ...]``.

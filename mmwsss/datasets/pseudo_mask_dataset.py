@@ -229,7 +229,7 @@ class PseudoMaskDataset(BaseSegDataset):
                 record.pop('seg_map_path', None)
         for key, what in (('img_path', 'images'), ('seg_map_path', 'masks'),
                           ('confidence_path', 'confidence masks')):
-            missing = [x[key] for x in records if key in x and not os.path.isfile(x[key])]
+            missing = [x[key] for x in records if x.get(key) and not os.path.isfile(x[key])]
             if missing:
                 without = ('; without ground truth, use tools/make_submission.py'
                            if what == 'masks' and self.test_mode else '')

@@ -1,6 +1,12 @@
 from mmwsss.utils.checkpoint import register_safe_loader
 
-from .hooks import EMATeacherHook, PseudoLabelHook, WSSSCheckpointHook, use_safe_checkpoints
+from .hooks import (
+    CoTrainingHook,
+    EMATeacherHook,
+    PseudoLabelHook,
+    WSSSCheckpointHook,
+    use_safe_checkpoints,
+)
 from .loops import EMA, WSSSTrainLoop, seed_step
 from .optimizers import (
     Bfloat16OptimWrapper,
@@ -14,8 +20,8 @@ from .schedulers import CosineAnnealingLR, MaxStepPolyLR, PolyLR, WarmupCosineLR
 register_safe_loader()  # whoever trains with mmwsss, by whatever script
 
 __all__ = [
-    'Bfloat16OptimWrapper', 'CosineAnnealingLR', 'EMA', 'EMATeacherHook', 'MaxStepPolyLR',
-    'MultiOptimWrapperConstructor', 'PolyLR', 'PseudoLabelHook', 'WSSSCheckpointHook',
-    'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'WarmupCosineLR', 'field_param_groups',
-    'seed_step', 'use_amp', 'use_safe_checkpoints'
+    'Bfloat16OptimWrapper', 'CoTrainingHook', 'CosineAnnealingLR', 'EMA', 'EMATeacherHook',
+    'MaxStepPolyLR', 'MultiOptimWrapperConstructor', 'PolyLR', 'PseudoLabelHook',
+    'WSSSCheckpointHook', 'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'WarmupCosineLR',
+    'field_param_groups', 'seed_step', 'use_amp', 'use_safe_checkpoints'
 ]

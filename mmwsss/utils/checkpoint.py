@@ -21,6 +21,8 @@ SCRATCH = ('train from scratch with --cfg-options model.backbone.init_cfg=None (
            'frozen layers would stay random)')
 # Where the weights that our configs name come from: part of the file name -> how to get them.
 SOURCES = {
+    'resnet38d_cls': 'download res38_cls.pth, the VOC classifier of the PSA project, and run '
+                     '"python tools/model_converters/resnet38d_to_mmwsss.py DOWNLOADED {path}"',
     'resnet38d': 'download ilsvrc-cls_rna-a1_cls1000_ep-0001.params (itijyou/ademxapp on GitHub), '
                  'or its PyTorch copy from the PSA, SEAM or AEFT projects, and run '
                  '"python tools/model_converters/resnet38d_to_mmwsss.py DOWNLOADED {path}"',
@@ -30,6 +32,12 @@ SOURCES = {
     'deit_small': 'download https://dl.fbaipublicfiles.com/deit/'
                   'deit_small_patch16_224-cd65a155.pth to {path}',
     'resnet50': 'download https://download.pytorch.org/models/resnet50-0676ba61.pth to {path}',
+    'resnet101-coco': 'download deeplabv1_resnet101-coco.pth of kazuto1011/deeplab-pytorch and run '
+                      '"python tools/model_converters/deeplabv2_to_mmwsss.py DOWNLOADED {path}"',
+    'resnet101_v1c': 'download https://download.openmmlab.com/pretrain/third_party/'
+                     'resnet101_v1c-e67eebb6.pth to {path}',
+    'xception65': 'download https://github.com/rwightman/pytorch-image-models/releases/download/'
+                  'v0.1-weights/tf_xception_65-c9ae96e8.pth to {path}',
     'resnet101': 'download https://download.pytorch.org/models/resnet101-63fe2227.pth to {path}',
     'vgg16': 'download https://download.pytorch.org/models/vgg16-397923af.pth to {path}',
 }

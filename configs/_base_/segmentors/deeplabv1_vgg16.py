@@ -1,5 +1,6 @@
 # DeepLab-LargeFOV on VGG16 at output stride 8: fc6 (rate 12) and fc7 are part of the backbone, the
-# head is the classifier alone. 1x/2x groups for the pretrained layers, 10x/20x for the classifier.
+# head is the classifier alone. 1x/2x groups for the pretrained layers, 10x/20x for fc6, fc7 and the
+# classifier, which are new.
 _base_ = './segmentor.py'
 
 model = dict(
@@ -13,11 +14,6 @@ model = dict(
 
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='WSSSOptimWrapperConstructor',
     optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(
-        bias_lr_mult=2.,
-        bias_decay_mult=0.,
-        custom_keys={
-            'decode_head': dict(lr_mult=10.),
-            'decode_head.conv_seg.bias': dict(lr_mult=20., decay_mult=0.),
-        }))
+    paramwise_cfg=dict(new_layers=('backbone.fc6', 'backbone.fc7', 'decode_head')))

@@ -6,7 +6,7 @@ _base_ = './segmentor.py'
 
 model = dict(
     backbone=dict(
-        type='mmseg.ResNet',
+        type='DeepLabResNet',
         depth=101,
         out_indices=(3,),
         strides=(1, 2, 1, 1),

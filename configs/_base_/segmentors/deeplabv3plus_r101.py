@@ -5,7 +5,7 @@ _base_ = './segmentor.py'
 model = dict(
     data_preprocessor=dict(size=(513, 513)),
     backbone=dict(
-        type='mmseg.ResNet',
+        type='DeepLabResNet',
         depth=101,
         out_indices=(0, 1, 2, 3),
         strides=(1, 2, 2, 1),

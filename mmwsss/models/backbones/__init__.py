@@ -1,5 +1,7 @@
+from .deeplab_resnet import DeepLabResNet
 from .mct_deit import MCTDeiT
 from .resnet38d import ResNet38d
 from .vgg16_largefov import VGG16LargeFOV
+from .xception65 import Xception65
 
-__all__ = ['MCTDeiT', 'ResNet38d', 'VGG16LargeFOV']
+__all__ = ['DeepLabResNet', 'MCTDeiT', 'ResNet38d', 'VGG16LargeFOV', 'Xception65']

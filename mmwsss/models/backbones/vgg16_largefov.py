@@ -21,6 +21,7 @@ class VGG16LargeFOV(BaseModule):
         fc_channels: Channels of fc6 and fc7.
         drop_rate: Dropout after fc6 and fc7.
         dilation: Rate of fc6.
+        width: Multiplier of the widths of ``features``.
         init_cfg: ``dict(type='Pretrained', checkpoint='torchvision://vgg16')`` or None.
     """
 
@@ -28,12 +29,13 @@ class VGG16LargeFOV(BaseModule):
                  fc_channels: int = 1024,
                  drop_rate: float = 0.5,
                  dilation: int = 12,
+                 width: float = 1.,
                  init_cfg: Optional[dict] = None):
         super().__init__(init_cfg)
         layers, in_channels = [], 3
         stages = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
         for stage, (channels, depth) in enumerate(stages):
-            rate = 2 if stage == 4 else 1
+            rate, channels = 2 if stage == 4 else 1, max(1, round(channels * width))
             for _ in range(depth):
                 layers += [nn.Conv2d(in_channels, channels, 3, 1, rate, rate), nn.ReLU(True)]
                 in_channels = channels

@@ -1,4 +1,15 @@
-from .deeplab_heads import DeepLabV1Head, DeepLabV2Head
+from .beco import BECOSegmentor
+from .deeplab_heads import (
+    ASPPPoolHead,
+    DeepLabV1Head,
+    DeepLabV2Head,
+    DeepLabV3PlusHead,
+    LargeFOVHead,
+)
+from .losses import BalancedCrossEntropyLoss
 from .msc_encoder_decoder import MSCEncoderDecoder
 
-__all__ = ['DeepLabV1Head', 'DeepLabV2Head', 'MSCEncoderDecoder']
+__all__ = [
+    'ASPPPoolHead', 'BECOSegmentor', 'BalancedCrossEntropyLoss', 'DeepLabV1Head', 'DeepLabV2Head',
+    'DeepLabV3PlusHead', 'LargeFOVHead', 'MSCEncoderDecoder'
+]

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Optional
 
 from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.aspp_head import ASPPHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.decode_heads.sep_aspp_head import DepthwiseSeparableASPPHead
 from mmseg.registry import MODELS as MMSEG_MODELS
 from torch import Tensor, nn
 
@@ -13,6 +15,7 @@ from mmwsss.registry import MODELS
 # The mean over the pixels that count; mmseg's default divides by the ignored ones too, which would
 # weaken the loss of images whose pseudo mask leaves much open.
 CROSS_ENTROPY = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
+WSEG_INIT = dict(type='Kaiming', layer='Conv2d')  # normal, fan out
 
 
 @MMSEG_MODELS.register_module()
@@ -65,7 +68,7 @@ class DeepLabV1Head(BaseDecodeHead):
 
     3x3 convolution of rate 12, BN, ReLU, 1x1 convolution, BN, ReLU, dropout, 1x1 classifier. (On
     VGG16, whose fc6 and fc7 are the large field of view, ``mmseg.FCNHead`` with ``num_convs=0`` is
-    the head.)
+    the head; MCTformer's large field of view is :class:`LargeFOVHead`.)
 
     Args:
         in_channels: Channels of the feature map.
@@ -86,16 +89,18 @@ class DeepLabV1Head(BaseDecodeHead):
         dropout_ratio: float = 0.5,
         norm_cfg: Optional[dict] = None,
         loss_decode: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
         **kwargs,
     ) -> None:
         super().__init__(
             in_channels,
             channels=channels,
             num_classes=num_classes,
-            dropout_ratio=dropout_ratio,
             norm_cfg=norm_cfg or dict(type='BN'),
             loss_decode=loss_decode or CROSS_ENTROPY,
+            init_cfg=init_cfg or WSEG_INIT,
             **kwargs)
+        self.dropout = nn.Dropout(dropout_ratio)  # mmseg's drops whole channels
         common = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         self.convs = nn.Sequential(
             ConvModule(in_channels, channels, 3, padding=dilation, dilation=dilation, **common),
@@ -104,3 +109,122 @@ class DeepLabV1Head(BaseDecodeHead):
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Feature maps -> logits ``(N, num_classes, h, w)`` at their size."""
         return self.cls_seg(self.convs(self._transform_inputs(inputs)))
+
+
+@MMSEG_MODELS.register_module()
+@MODELS.register_module()
+class LargeFOVHead(BaseDecodeHead):
+    """Large field of view of MCTformer's segmentation model (on ResNet38, without batch norm).
+
+    3x3 convolution of rate 12, ReLU, 3x3 classifier of rate 12, both with bias, Xavier-uniform.
+
+    Args:
+        in_channels: Channels of the feature map.
+        num_classes: Number of classes *with* the background.
+        channels: Width of the hidden layer.
+        dilation: Rate of both convolutions.
+        loss_decode: Default: cross-entropy, mean over the pixels that are not ignored.
+        Others: as in mmseg.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        channels: int = 512,
+        dilation: int = 12,
+        loss_decode: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            channels=channels,
+            num_classes=num_classes,
+            dropout_ratio=0,
+            loss_decode=loss_decode or CROSS_ENTROPY,
+            init_cfg=init_cfg or dict(type='Xavier', layer='Conv2d', distribution='uniform'),
+            **kwargs)
+        # Not mmcv's ConvModule, which would overrule init_cfg.
+        self.conv = nn.Conv2d(in_channels, channels, 3, padding=dilation, dilation=dilation)
+        self.conv_seg = nn.Conv2d(
+            channels, self.out_channels, 3, padding=dilation, dilation=dilation)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Feature maps -> logits ``(N, num_classes, h, w)`` at their size."""
+        return self.cls_seg(self.conv(self._transform_inputs(inputs)).relu())
+
+
+@MMSEG_MODELS.register_module()
+@MODELS.register_module()
+class ASPPPoolHead(ASPPHead):
+    """What the wseg code base calls DeepLabV2: ASPP with BN and global pooling.
+
+    Four dilated 3x3 convolutions and a globally pooled 1x1 convolution, each with BN and ReLU;
+    their concatenation through a 1x1 convolution, BN, ReLU; dropout twice; 1x1 classifier.
+    (mmseg's ``ASPPHead``, V3's, has a 3x3 convolution there.)
+
+    Args:
+        in_channels: Channels of the feature map.
+        num_classes: Number of classes *with* the background.
+        channels: Width of every hidden layer.
+        dilations: One branch per rate.
+        dropout_ratio: Of each of the two dropouts.
+        loss_decode: Default: cross-entropy, mean over the pixels that are not ignored.
+        Others: as in mmseg.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        channels: int = 256,
+        dilations: Sequence[int] = (6, 12, 18, 24),
+        dropout_ratio: float = 0.5,
+        norm_cfg: Optional[dict] = None,
+        loss_decode: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            dilations=tuple(dilations),
+            in_channels=in_channels,
+            channels=channels,
+            num_classes=num_classes,
+            norm_cfg=norm_cfg or dict(type='BN'),
+            loss_decode=loss_decode or CROSS_ENTROPY,
+            init_cfg=init_cfg or WSEG_INIT,
+            **kwargs)
+        self.bottleneck = nn.Sequential(_projection(self), nn.Dropout(dropout_ratio))
+        self.dropout = nn.Dropout(dropout_ratio)
+
+
+@MMSEG_MODELS.register_module()
+@MODELS.register_module()
+class DeepLabV3PlusHead(DepthwiseSeparableASPPHead):
+    """The decoder of TensorFlow's DeepLabV3+.
+
+    mmseg's ``DepthwiseSeparableASPPHead`` but for the projection of the concatenated branches: a
+    1x1 instead of a 3x3 convolution, with dropout behind it instead of before the classifier.
+
+    Args:
+        dropout_ratio: Behind the projection.
+        loss_decode: Default: cross-entropy, mean over the pixels that are not ignored.
+        Others: as in mmseg.
+    """
+
+    def __init__(
+        self,
+        dropout_ratio: float = 0.1,
+        loss_decode: Optional[dict] = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(dropout_ratio=0, loss_decode=loss_decode or CROSS_ENTROPY, **kwargs)
+        self.bottleneck = nn.Sequential(_projection(self), nn.Dropout(dropout_ratio))
+
+
+def _projection(head: ASPPHead) -> ConvModule:
+    """The 1x1 convolution of an ASPP's concatenated branches."""
+    return ConvModule(
+        (len(head.dilations) + 1) * head.channels, head.channels, 1, norm_cfg=head.norm_cfg,
+        act_cfg=head.act_cfg)

@@ -17,7 +17,7 @@ from mmwsss.registry import MODELS
 from ..refiners import make_crf
 
 TEST_OPTIONS = {'mode', 'crop_size', 'stride', 'scales', 'flip', 'merge', 'crf'}
-MERGES = ('logits', 'prob', 'max')
+MERGES = ('logits', 'prob', 'max', 'prob_max')
 
 
 @MMSEG_MODELS.register_module()
@@ -34,7 +34,8 @@ class MSCEncoderDecoder(EncoderDecoder):
     - ``scales`` (default ``(1.0,)``) and ``flip`` (default False): the views, an image and its
       mirror image as one batch;
     - ``merge``: ``'logits'``, mean of the logits (default, as in wseg); ``'prob'``, mean of the
-      softmax; ``'max'``, maximum of the logits (as in deeplab-pytorch and BECO);
+      softmax; ``'max'``, maximum of the logits (as in deeplab-pytorch and BECO); ``'prob_max'``,
+      maximum of the softmax (as in MCTformer);
     - ``crf``: a preset (``'deeplab'``) or options of :func:`~mmwsss.models.refiners.make_crf`,
       applied at the size of the image, which is read again from ``img_path``. None: no CRF.
 
@@ -90,9 +91,10 @@ class MSCEncoderDecoder(EncoderDecoder):
         return losses
 
     def whole_inference(self, inputs: Tensor, batch_img_metas: list) -> Tensor:
-        """Logits ``(N, num_classes, H, W)`` of the merged views (``'prob'``: their logarithm)."""
+        """Logits ``(N, num_classes, H, W)`` of the merged views, the logarithm of probabilities."""
         cfg = self.test_cfg
         merge, flip = cfg.get('merge', 'logits'), cfg.get('flip', False)
+        as_prob, as_max = merge.startswith('prob'), merge.endswith('max')
         size, count, merged = inputs.shape[2:], 0, None
         for scale in cfg.get('scales', (1.,)):
             x = _resize(inputs, _scaled(inputs, scale))
@@ -101,15 +103,14 @@ class MSCEncoderDecoder(EncoderDecoder):
                 logits, size, mode='bilinear', align_corners=self.align_corners)
             views = logits.split(len(inputs))
             for view in (views[0], views[1].flip(3)) if flip else views:
-                view = view.softmax(1) if merge == 'prob' else view
+                view = view.softmax(1) if as_prob else view
                 count += 1
                 if merged is None:
                     merged = view
                 else:
-                    merged = torch.maximum(merged, view) if merge == 'max' else merged + view
-        if merge == 'max':
-            return merged
-        return (merged / count).clamp_min(1e-12).log() if merge == 'prob' else merged / count
+                    merged = torch.maximum(merged, view) if as_max else merged + view
+        merged = merged if as_max else merged / count
+        return merged.clamp_min(1e-12).log() if as_prob else merged
 
     def postprocess_result(self, seg_logits: Tensor, data_samples=None) -> list:
         """mmseg's data samples at the size of their images, refined by the CRF if asked for.

@@ -1,4 +1,3 @@
-import copy
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
@@ -13,9 +13,11 @@ from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.structures import SegDataSample
 from PIL import Image
 
-import mmwsss.models  # noqa: F401  (registers)
+import mmwsss.engine  # noqa: F401  (registers)
+import mmwsss.models  # noqa: F401
 from mmwsss.models.segmentors import DeepLabV1Head, DeepLabV2Head
 from mmwsss.registry import MODELS
+from mmwsss.utils import check_pretrained
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
 
@@ -85,7 +87,7 @@ def views(model, x, scales, flip):
 
 
 @pytest.mark.parametrize('flip', [False, True])
-@pytest.mark.parametrize('merge', ['logits', 'prob', 'max'])
+@pytest.mark.parametrize('merge', ['logits', 'prob', 'max', 'prob_max'])
 @torch.no_grad()
 def test_multi_scale_testing(merge, flip):
     scales = (0.5, 1.0, 1.25)
@@ -93,7 +95,8 @@ def test_multi_scale_testing(merge, flip):
     x = torch.randn(2, 3, 24, 40)
     each = torch.stack(list(views(model, x, scales, flip)))
     expected = dict(
-        logits=each.mean(0), max=each.amax(0), prob=each.softmax(2).mean(0).log())[merge]
+        logits=each.mean(0), max=each.amax(0), prob=each.softmax(2).mean(0).log(),
+        prob_max=each.softmax(2).amax(0).log())[merge]
     torch.testing.assert_close(model.whole_inference(x, []), expected)
 
 
@@ -177,62 +180,97 @@ def test_crf_at_the_size_of_the_picture(tmp_path):
     assert torch.equal(refined.pred_sem_seg.data[0], expected.argmax(0))
 
 
-@pytest.mark.parametrize('path', sorted((CONFIGS / 'deeplab').glob('*.py')), ids=lambda p: p.stem)
-def test_every_config_builds_and_steps(path):
-    """On a tiny image; names, channels, parameter groups and pipelines must fit together."""
+SMALL = dict(  # the same parts, narrow
+    DeepLabResNet=dict(stem_channels=4, base_channels=4, depth=50),
+    ResNet38d=dict(width=1 / 32),
+    Xception65=dict(width=1 / 16, middle_blocks=1),
+    VGG16LargeFOV=dict(fc_channels=8, width=1 / 16))
+CHANNELS = dict(DeepLabResNet=(128, 16), ResNet38d=(128, 0), Xception65=(128, 16),
+                VGG16LargeFOV=(8, 0))
+
+
+def trained_configs():
+    """All but those that differ in their test only."""
+    return [path for folder in ('deeplab', 'beco') for path in sorted((CONFIGS / folder).glob('*'))
+            if 'msc-crf' not in path.name]
+
+
+@pytest.mark.parametrize('path', trained_configs(), ids=lambda p: p.stem)
+def test_every_config_trains_two_steps(path):
+    """At reduced width; names, channels, parameter groups and pipelines must fit together."""
     init_default_scope('mmwsss')
     cfg = Config.fromfile(path)
-    crop = cfg.train_dataloader.dataset.pipeline[3].crop_size
-    assert tuple(cfg.model.data_preprocessor.size) == tuple(crop)
-    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
+    crop = [step.get('crop_size') or (step.size, step.size)
+            for step in cfg.train_dataloader.dataset.pipeline
+            if step.type in ('mmseg.RandomCrop', 'RandomResizedCrop')]
+    assert [tuple(cfg.model.data_preprocessor.size)] == [tuple(size) for size in crop]
+    length = cfg.train_cfg.get('max_iters') or cfg.train_cfg.max_epochs
+    assert cfg.param_scheduler[-1].end == length
     if cfg.model.backbone.get('init_cfg'):
         assert cfg.model.backbone.init_cfg.checkpoint.startswith('pretrain/')
     keys = cfg.optim_wrapper.get('paramwise_cfg', {}).get('custom_keys', {})
     cfg.model.backbone.init_cfg = None
-    if cfg.model.backbone.get('depth') == 101:
-        cfg.model.backbone.depth = 50  # the same parts, faster
+    kind = cfg.model.backbone.type
+    if kind in SMALL:
+        cfg.model.backbone.update(SMALL[kind])
+        head = cfg.model.decode_head
+        head.in_channels, low = CHANNELS[kind]
+        if 'c1_in_channels' in head:
+            head.c1_in_channels = low
+        if head.type.startswith('mmseg.'):
+            head.channels = 8
     model = MODELS.build(cfg.model)
     names = [name for name, _ in model.named_parameters()]
     for key in keys:
         assert any(key in name for name in names), f'{key} matches no parameter'
-    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, 65, 65, dtype=torch.long)))
-    losses = model.loss(torch.randn(2, 3, 65, 65), [sample, copy.deepcopy(sample)])
-    assert sum(v for k, v in losses.items() if 'loss' in k).isfinite()
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    before = [p.detach().clone() for p in model.decode_head.parameters()]
+    label = torch.zeros(1, 65, 65, dtype=torch.long)
+    label[:, 20:40] = 1
+    data = dict(inputs=torch.randn(2, 3, 65, 65), data_samples=[
+        SegDataSample(gt_sem_seg=PixelData(data=label)) for _ in range(2)])
+    for online in (False, True):
+        if hasattr(model, 'online'):
+            model.online = online
+        loss, _ = model.parse_losses(model.loss(**data))
+        assert loss.isfinite()
+        optim_wrapper.update_params(loss)
+    assert any(not torch.equal(a, b) for a, b in zip(before, model.decode_head.parameters()))
 
 
-def draw(folder, count):
-    """Bright squares (class 1) and bright discs (class 2) on dark noise."""
-    rng = np.random.default_rng(0)
-    for part in ('img', 'mask'):
-        (folder / part).mkdir()
-    y, x = np.mgrid[:32, :32]
-    for index in range(count):
-        top, left = rng.integers(2, 14, 2)
-        square = (abs(y - top - 7) < 7) & (abs(x - left - 7) < 7)
-        disc = (y - top - 7)**2 + (x - left - 7)**2 < 49
-        mask = np.where(square, 1, 0) if index % 2 else np.where(disc, 2, 0)
-        img = rng.integers(0, 60, (32, 32, 3)) + (mask[..., None] == [1, 2, 3]) * 150
-        Image.fromarray(img.astype(np.uint8)).save(folder / 'img' / f'{index}.png')
-        Image.fromarray(mask.astype(np.uint8)).save(folder / 'mask' / f'{index}.png')
-    (folder / 'list.txt').write_text('\n'.join(map(str, range(count))))
+@pytest.mark.parametrize('name, how', [
+    ('deeplab/deeplabv1_r38_voc', 'resnet38d_to_mmwsss.py'),
+    ('deeplab/deeplabv1_r38_mct_voc', 'res38_cls.pth'),
+    ('deeplab/deeplabv2_r50_voc', 'resnet50-0676ba61.pth'),
+    ('deeplab/deeplabv2_r101_voc', 'resnet101-63fe2227.pth'),
+    ('deeplab/deeplabv2_r101_voc_coco-init', 'deeplabv2_to_mmwsss.py'),
+    ('deeplab/deeplabv2-aspp_r101_voc', 'resnet101_v1c-e67eebb6.pth'),
+    ('deeplab/deeplabv3plus_x65_voc', 'tf_xception_65-c9ae96e8.pth'),
+    ('deeplab/deeplabv1_vgg16_coco', 'vgg16-397923af.pth'),
+    ('beco/beco_r101_voc', 'resnet101-63fe2227.pth')])
+def test_absent_weights_are_one_line(name, how, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=how) as error:
+        check_pretrained(Config.fromfile(CONFIGS / f'{name}.py'))
+    assert 'model.backbone.init_cfg' in str(error.value) and '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'path', [path for folder in ('deeplab', 'beco')
+             for path in sorted((CONFIGS / folder).glob('*msc-crf.py'))], ids=lambda p: p.stem)
+def test_test_configs_change_the_test_alone(path):
+    cfg, base = Config.fromfile(path), Config.fromfile(
+        path.with_name(path.name.replace('_msc-crf', '')))
+    test = cfg.model.pop('test_cfg')
+    assert len(test.scales) >= 3 and test.crf in ('deeplab', 'mct_seg')
+    base.model.pop('test_cfg')
+    assert cfg.to_dict() == base.to_dict()
 
 
 @pytest.mark.slow
-def test_trains_and_validates_through_the_runner(tmp_path):
-    draw(tmp_path, 8)
+def test_trains_and_validates_through_the_runner(tmp_path, tiny):
     cfg = Config.fromfile(CONFIGS / 'deeplab/deeplabv2_small_shapes.py')
-    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadPseudoMask'),
-                dict(type='mmseg.PackSegInputs')]
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.update(batch_size=4, num_workers=0, persistent_workers=False)
-        loader.dataset = dict(
-            type='PseudoMaskDataset', data_root=str(tmp_path), ann_file='list.txt', img_dir='img',
-            mask_dir='mask', img_suffix='.png', metainfo=dict(classes=('square', 'disc')),
-            pipeline=pipeline)
-    cfg.model.decode_head.num_classes = 3
-    cfg.model.data_preprocessor.size = (32, 32)
-    cfg.model.backbone.update(stem_channels=8, base_channels=8)
-    cfg.model.decode_head.in_channels = 32
+    tiny(cfg)
     cfg.train_cfg.update(max_iters=40, val_interval=40)
     cfg.param_scheduler[-1].end = 40
     cfg.work_dir = str(tmp_path / 'work')
