@@ -9,12 +9,18 @@ from typing import Optional, Union
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.datasets import BaseSegDataset
+from mmseg.datasets.transforms import LoadImageFromNDArray
+from mmseg.datasets.transforms.loading import InferencerLoader
 from mmseg.registry import DATASETS as MMSEG_DATASETS
 from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
 from PIL import Image
 
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.utils.masks import read_mask
+
+# mmseg.apis puts these into our test pipelines without a prefix.
+for _loader in (InferencerLoader, LoadImageFromNDArray):
+    TRANSFORMS.register_module(module=_loader)
 
 
 def class_id_table(mask_classes: Sequence[str], classes: Sequence[str]) -> np.ndarray:
@@ -83,10 +89,13 @@ class LoadPseudoMask(BaseTransform):
     become 255.
 
     Required keys: ``seg_map_path``, ``ori_shape`` and those the dataset adds. Added: ``gt_seg_map``
-    (uint8 ``(H, W)`` at the original size) and an entry of ``seg_fields``.
+    (uint8 ``(H, W)`` at the original size) and an entry of ``seg_fields``. An image of its own, not
+    of a dataset (as ``mmseg.apis`` loads it), has no mask and passes as it is.
     """
 
     def transform(self, results: dict) -> dict:
+        if 'seg_map_path' not in results:
+            return results
         size = tuple(results['ori_shape'][:2])
         mask = load_mask(
             results['seg_map_path'], results['num_mask_ids'], size, results['id_table'])
