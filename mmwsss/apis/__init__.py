@@ -1,3 +1,4 @@
 from .inference import CAMInferencer
+from .segmentation import SegmentationInferencer
 
-__all__ = ['CAMInferencer']
+__all__ = ['CAMInferencer', 'SegmentationInferencer']

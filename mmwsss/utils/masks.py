@@ -1,10 +1,11 @@
 """Masks of class ids in files, and their colours."""
 
+import json
 from pathlib import Path
 from typing import List, Sequence, Union
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from .io import atomic_write
 
@@ -42,17 +43,43 @@ def read_mask(path: Union[str, Path]) -> np.ndarray:
         raise ValueError(f'mask {path} cannot be decoded: {error}; restore it') from error
 
 
-def write_mask(path: Union[str, Path], mask: np.ndarray, palette: Sequence = ()) -> None:
+def write_mask(path: Union[str, Path], mask: np.ndarray, palette: Sequence = (),
+               classes: Sequence[str] = ()) -> None:
     """Write a mask of class ids as palette PNG, whole or not at all.
 
     Args:
         path: File name; missing folders are made.
         mask: Class ids ``(H, W)``, 0 to 255.
         palette: RGB triples of the first ids; the VOC colours for the others.
+        classes: Names of the ids from 0; kept as a JSON list in the PNG's text chunk ``classes``.
     """
+    text = None
+    if classes:
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt('classes', json.dumps(list(classes), ensure_ascii=False))
     colors = voc_palette()
     colors[:len(palette)] = [list(color) for color in palette]
     image = Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8))
     image.putpalette(np.array(colors, np.uint8).tobytes())
     with atomic_write(path, 'wb') as file:
-        image.save(file, format='PNG')
+        image.save(file, format='PNG', pnginfo=text)
+
+
+def write_class_names(folder: Union[str, Path], classes: Sequence[str],
+                      palette: Sequence = ()) -> None:
+    """Write beside masks what their ids mean.
+
+    Args:
+        folder: Of the masks. It gets ``classes.txt``, a name per line in the order of the ids from
+            0, and ``classes.json``, ``[{id, name, color}]`` with the ignored 255 at its end.
+        classes: Names of the ids from 0 (``background`` first).
+        palette: RGB triples of the first ids; the VOC colours for the others.
+    """
+    colors = voc_palette()
+    colors[:len(palette)] = [[int(value) for value in color] for color in palette]
+    records = [dict(id=i, name=name, color=colors[i]) for i, name in enumerate(classes)]
+    records.append(dict(id=255, name='ignored', color=colors[255]))
+    with atomic_write(Path(folder) / 'classes.json') as file:
+        json.dump(records, file, indent=1, ensure_ascii=False)
+    with atomic_write(Path(folder) / 'classes.txt') as file:
+        file.writelines(f'{name}\n' for name in classes)
