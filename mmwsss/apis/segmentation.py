@@ -220,9 +220,10 @@ def segment_folder(infer: SegmentationInferencer,
                    overwrite: bool = False) -> dict[str, str]:
     """Write the masks of images and what other tools take of them.
 
-    ``masks/<name>.png`` (palette PNG; names of the classes inside and beside), ``overlays/
-    <name>.jpg``, ``areas.csv`` (pixels of each class) and, by ``formats``: ``coco.json``, ``yolo/``,
-    ``cvat/`` ("Segmentation mask 1.1"), ``labelme/``. Masks that are there are kept.
+    ``masks/<name>.png`` (palette PNG; names of the classes inside and beside),
+    ``overlays/<name>.jpg``, ``areas.csv`` (pixels of each class) and, by ``formats``:
+    ``coco.json``, ``yolo/``, ``cvat/`` ("Segmentation mask 1.1"), ``labelme/``. Masks that are
+    there are kept.
 
     Args:
         infer: The model.
