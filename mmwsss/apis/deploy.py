@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,12 +24,17 @@ class _Deployed(nn.Module):
         super().__init__()
         self.model = model
         preprocessor = model.data_preprocessor
-        # The order of channels that the network was trained with.
-        self.rgb = getattr(preprocessor, 'bgr_to_rgb', getattr(
-            preprocessor, 'channel_conversion', False))
         mean, std = getattr(preprocessor, 'mean', None), getattr(preprocessor, 'std', None)
         self.register_buffer('mean', torch.zeros(3, 1, 1) if mean is None else mean.clone())
         self.register_buffer('std', torch.ones(3, 1, 1) if std is None else std.clone())
+        # The network was trained on RGB if the preprocessor turns the BGR of files round.
+        bgr = torch.tensor([10, 100, 200], dtype=torch.uint8).to(self.mean.device).view(3, 1, 1)
+        seen = self.preprocess(bgr)[0, :, :1, :1]
+        self.rgb = not torch.allclose(seen, (bgr - self.mean) / self.std)
+
+    def preprocess(self, bgr: Tensor) -> Tensor:
+        """What training makes of one uint8 image ``(3, H, W)``."""
+        return self.model.data_preprocessor(dict(inputs=dict(image=[bgr])))['inputs']['image']
 
     def normalize(self, image: Tensor) -> Tensor:
         return ((image if self.rgb else image.flip(1)) - self.mean) / self.std
@@ -50,6 +56,10 @@ class DeployedSegmentor(_Deployed):
     applied)."""
 
     outputs = ('logits', )
+
+    def preprocess(self, bgr: Tensor) -> Tensor:
+        return self.model.data_preprocessor(
+            dict(inputs=[bgr], data_samples=[SegDataSample()]))['inputs']
 
     def forward(self, image: Tensor) -> tuple[Tensor]:
         logits = self.model(self.normalize(image), mode='tensor')
@@ -129,6 +139,7 @@ def onnx_difference(model: nn.Module, path: str | Path, image: Tensor) -> dict[s
 
     Raises:
         ImportError: onnxruntime is not installed.
+        ValueError: The file cannot be run on such a batch.
     """
     try:
         import onnxruntime
@@ -136,6 +147,10 @@ def onnx_difference(model: nn.Module, path: str | Path, image: Tensor) -> dict[s
         raise ImportError(f'the check needs onnxruntime: {NEEDS}') from error
     network = deployed(model).cpu()
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
-    found = session.run(list(network.outputs), dict(image=image.numpy()))
+    try:
+        found = session.run(list(network.outputs), dict(image=image.numpy()))
+    except Exception as error:  # onnxruntime's own, one class for each code
+        raise ValueError(f'"{path}" cannot be run on images {tuple(image.shape)}: {error}'
+                         ) from error
     return {name: float(np.abs(b - a.numpy()).max() / max(a.abs().max(), 1e-12))
             for name, a, b in zip(network.outputs, network(image), found)}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmwsss.datasets.image_labels import IMG_SUFFIXES
 from mmwsss.datasets.transforms import LoadImage
-from mmwsss.inference.cams import load_model, read_config
+from mmwsss.inference.cams import inner_dataset, load_model, read_config
 from mmwsss.registry import DATASETS, INFERENCERS
 from mmwsss.utils import atomic_write, load_checkpoint_safely
 from mmwsss.utils.masks import read_mask, voc_palette, write_class_names, write_mask
@@ -84,7 +84,7 @@ class SegmentationInferencer:
             raise ValueError('the config is not that of a segmentation model (it has no '
                              'decode_head); for a classifier use tools/make_cams.py')
         count = self.model.decode_head.num_classes
-        names, colors = _names_of(cfg, checkpoint)
+        names, colors = class_names(cfg, checkpoint)
         self.classes = tuple(classes or names or (f'class {i}' for i in range(1, count)))
         if len(self.classes) + 1 != count:
             raise ValueError(f'{len(self.classes)} foreground classes {list(self.classes)} for a '
@@ -162,16 +162,18 @@ class SegmentationInferencer:
         return torch.as_tensor(prob).to(logits).clamp_min(1e-12).log()
 
 
-def _names_of(cfg: Config, checkpoint: str | Path | None) -> tuple[list | None, list | None]:
-    """Foreground names and the palette, by the checkpoint or else by the config's data set."""
+def class_names(cfg: Config, checkpoint: str | Path | None = None
+                ) -> tuple[list | None, list | None]:
+    """Foreground names and the palette (with the background), by the checkpoint or else by the
+    data set of the config; None where neither knows."""
     meta: dict = {}
     if checkpoint is not None:
         content = load_checkpoint_safely(checkpoint)
         meta = (content.get('meta') or {}).get('dataset_meta') or {}
     if not meta.get('classes'):
-        dataset = cfg.get('train_dataloader', {}).get('dataset', {})
+        dataset = inner_dataset(cfg.get('train_dataloader', {}).get('dataset', {}))
         meta = dict(dataset.get('metainfo') or {})
-        known = dataset.get('mask_classes')
+        known = dataset.get('mask_classes') or dataset.get('type')
         if not meta.get('classes') and isinstance(known, str):
             meta = dict(getattr(DATASETS.get(known), 'METAINFO', {}))
         elif not meta.get('classes'):
