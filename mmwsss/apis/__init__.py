@@ -1,3 +1,4 @@
 from .cam_inferencer import CAMInferencer
+from .segmentation import SegmentationInferencer
 
-__all__ = ['CAMInferencer']
+__all__ = ['CAMInferencer', 'SegmentationInferencer']

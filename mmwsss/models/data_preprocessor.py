@@ -44,17 +44,21 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
         mean: Per-channel mean in the order the network wants, on the 0..255 scale.
         std: Per-channel standard deviation, likewise.
         bgr_to_rgb: The images come from OpenCV as BGR; the network wants RGB.
+        channels_last: Give the images in PyTorch's memory format of that name, which convolutions
+            hand on; on CPUs, depthwise ones are faster by it. The values are the same.
     """
 
     def __init__(self,
                  mean: Sequence[float] = (123.675, 116.28, 103.53),
                  std: Sequence[float] = (58.395, 57.12, 57.375),
                  bgr_to_rgb: bool = True,
-                 non_blocking: bool = False):
+                 non_blocking: bool = False,
+                 channels_last: bool = False):
         super().__init__(non_blocking)
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), persistent=False)
         self.bgr_to_rgb = bgr_to_rgb
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 ``(N, 3, H, W)`` in file order to normalised float in network order."""
@@ -88,5 +92,6 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
             # A view without labels of its own shares the geometry of the main one.
             mask = valid_mask(samples.get(name) or samples.get('image') or [], images.shape[-2:],
                               images.device)
-            views[name] = images if mask is None else images * mask
+            images = images if mask is None else images * mask
+            views[name] = images.contiguous(memory_format=self.memory_format)
         return dict(inputs=views, data_samples=samples)

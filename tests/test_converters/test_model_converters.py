@@ -298,3 +298,34 @@ def test_as_a_process_with_a_hostile_file(tmp_path):
         env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'})
     assert done.returncode == 1 and 'evil.pth' in done.stderr and 'Traceback' not in done.stderr
     assert not dst.exists() and not (tmp_path / 'executed').exists()
+
+
+def test_efficientnet_lite_to_timm(tmp_path):
+    timm = pytest.importorskip('timm')
+    spec = importlib.util.spec_from_file_location('lite', TOOLS / 'efficientnet_lite_to_timm.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    net = timm.create_model('tf_efficientnet_lite0')
+    # The public port: other names, the order of execution.
+    parts = dict(conv_stem='_conv_stem', conv_head='_conv_head', classifier='_fc', blocks='_blocks')
+    original = {}
+    for i, (name, value) in enumerate(net.state_dict().items()):
+        root, rest = name.split('.', 1)
+        original[f'{parts.get(root, "_" + root)}.{i}.{rest}'] = value
+    torch.save(original, tmp_path / 'src.pth')
+    module.run_converter(module.convert, '', [str(tmp_path / 'src.pth'), str(tmp_path / 'dst.pth')])
+    state = load_checkpoint_safely(tmp_path / 'dst.pth')['state_dict']
+    assert list(state) == list(net.state_dict())
+    assert all(torch.equal(state[name], value) for name, value in net.state_dict().items())
+
+    swapped = dict(original)
+    first, second = [name for name in original if name.endswith(('bias', 'running_mean'))][:2]
+    swapped = {{first: second, second: first}.get(name, name): value
+               for name, value in original.items()}
+    torch.save(swapped, tmp_path / 'src.pth')
+    with pytest.raises(ValueError, match='stands where the network has'):
+        module.convert(str(tmp_path / 'src.pth'))
+    original.pop(first)
+    torch.save(original, tmp_path / 'src.pth')
+    with pytest.raises(ValueError, match='none of'):
+        module.convert(str(tmp_path / 'src.pth'))

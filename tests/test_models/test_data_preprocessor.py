@@ -28,3 +28,11 @@ def test_pictures_of_different_size_are_refused():
     batch = dict(inputs=dict(image=[torch.zeros(3, 4, 4), torch.zeros(3, 4, 5)]), data_samples={})
     with pytest.raises(ValueError, match='view "image" differ in size'):
         WSSSDataPreprocessor()(batch)
+
+
+def test_channels_last_is_the_same_picture():
+    batch = dict(inputs=dict(image=[torch.randint(0, 256, (3, 4, 5), dtype=torch.uint8)] * 2))
+    plain = WSSSDataPreprocessor()(batch)['inputs']['image']
+    last = WSSSDataPreprocessor(channels_last=True)(batch)['inputs']['image']
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert plain.is_contiguous() and torch.equal(plain, last)

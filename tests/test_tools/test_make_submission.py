@@ -10,8 +10,9 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmwsss.registry import MODELS
+from mmwsss.structures.artifacts import write_mask
 from mmwsss.utils import register_all_modules
-from mmwsss.utils.masks import voc_palette, write_mask
+from mmwsss.utils.palette import voc_palette
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ('a', 'b', 'c')

@@ -1,6 +1,7 @@
 """mmseg's segmentor with several scales: in training, and in testing with flip and dense CRF."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import mmcv
 import torch
@@ -48,7 +49,8 @@ class MSCEncoderDecoder(EncoderDecoder):
     """
 
     def __init__(self, *args, train_scales: Sequence[float] = (), **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*map(_scoped, args),
+                         **{name: _scoped(value) for name, value in kwargs.items()})
         self.train_scales = tuple(train_scales)
         if any(scale <= 0 for scale in self.train_scales):
             raise ValueError(f'train_scales={train_scales} must be positive')
@@ -133,6 +135,14 @@ class MSCEncoderDecoder(EncoderDecoder):
             sample.seg_logits.data = prob.clamp_min(1e-12).log()
             sample.pred_sem_seg.data = prob.argmax(0, keepdim=True)
         return samples
+
+
+def _scoped(part: Any) -> Any:
+    """The config of a part, its type marked as ours if it is: mmseg's inferencer builds the model
+    in its own scope."""
+    if isinstance(part, dict) and part.get('type') in MODELS.module_dict:
+        return {**part, 'type': f'mmwsss.{part["type"]}'}
+    return part
 
 
 def _scaled(x: Tensor, scale: float) -> tuple:

@@ -1,0 +1,129 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmwsss.datasets.inspection import inspect_dataset, open_folder
+from mmwsss.visualization.dataset_page import dataset_page, matrix
+
+LABELS = dict(a=['cat'], b=['dog'], c=['cat', 'dog'], d=['cow'])
+
+
+def picture(seed, size=(70, 90)):
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four images whose labels and masks are right."""
+    (tmp_path / 'img').mkdir()
+    (tmp_path / 'mask').mkdir()
+    for seed, (name, classes) in enumerate(LABELS.items()):
+        Image.fromarray(picture(seed)).save(tmp_path / 'img' / f'{name}.png')
+        mask = np.zeros((70, 90), np.uint8)
+        for i, c in enumerate(classes):
+            mask[10:40, 20 * i:20 * i + 20] = ('cat', 'cow', 'dog').index(c) + 1
+        mask[60:] = 255
+        Image.fromarray(mask).save(tmp_path / 'mask' / f'{name}.png')
+    return tmp_path
+
+
+def inspect(folder, labels=LABELS, masks=True, **options):
+    (folder / 'labels.json').write_text(json.dumps(labels))
+    dataset = open_folder(folder / 'img', folder / 'labels.json',
+                          folder / 'mask' if masks else None,
+                          **options)
+    return inspect_dataset(dataset, folder / 'img')
+
+
+def serious(result):
+    return {problem.text: problem.names for problem in result.problems if problem.serious}
+
+
+def notes(result):
+    return {problem.text: problem.names for problem in result.problems if not problem.serious}
+
+
+def test_a_right_data_set(folder):
+    result = inspect(folder)
+    assert result.ok and result.classes == ('cat', 'cow', 'dog')
+    assert result.counts.tolist() == [2, 1, 2]
+    assert result.cooccurrence.tolist() == [[2, 0, 1], [0, 1, 0], [1, 0, 2]]
+    area = 600 / (70 * 90)
+    np.testing.assert_allclose(
+        result.pixel_shares,
+        [1 - 5 * area / 4 - 1 / 7, 2 * area / 4, area / 4, 2 * area / 4, 1 / 7])
+    assert 'only 1 images have the class "cow"' in notes(result)
+    text = result.summary()
+    assert '4 images, 3 classes' in text and 'ERROR' not in text and 'ignored 14.3 %' in text
+
+
+def test_files(folder):
+    (folder / 'img' / 'c.png').write_bytes((folder / 'img' / 'c.png').read_bytes()[:900])
+    Image.fromarray(picture(9)).save(folder / 'img' / 'extra.JPG')
+    result = inspect(folder, dict(LABELS, gone=['cat']))
+    assert serious(result) == {'1 labelled images are not there': ['gone'],
+                               '1 images cannot be decoded': ['c']}
+    assert notes(result)['1 images have no label'] == ['extra.JPG']
+    assert not result.ok and 'ERROR 1 images cannot be decoded (c): restore' in result.summary()
+
+
+def test_duplicates_by_content(folder):
+    for old, new in (('a', 'same'), ('b', 'other')):  # another format, the same pixels
+        Image.open(folder / 'img' / f'{old}.png').save(folder / 'img' / f'{new}.bmp')
+    result = inspect(folder, dict(LABELS, same=['cat'], other=['cow']), masks=False)
+    assert serious(result) == {'1 images come twice with other labels': ['b = other']}
+    assert notes(result)['1 images come twice'] == ['a = same']
+
+
+def test_labels(folder):
+    result = inspect(folder, dict(a=['cat', 'dog'], b=['cat'], c=['cat'], d=['cat']), masks=False,
+                     classes=('cat', 'dog', 'horse'))
+    assert set(serious(result)) == {
+        'no image has the class "horse"', 'every image has the class "cat"'}
+    result = inspect(folder, dict(a=['cat', 'dog'], b=['cow'], c=['dog'], d=[]), masks=False)
+    assert notes(result)['1 images have no class'] == ['d']
+    assert '"cat" never comes without "dog"' in notes(result)
+    assert '"dog" never comes without "cat"' not in notes(result)
+
+
+def test_images(folder):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(picture(0)).save(folder / 'img' / 'a.png', exif=exif)
+    Image.fromarray(picture(1, (20, 30))).convert('RGBA').save(folder / 'img' / 'b.png')
+    deep = np.arange(70 * 90, dtype=np.uint16).reshape(70, 90)
+    Image.fromarray(deep).save(folder / 'img' / 'd.png')
+    found = notes(inspect(folder, masks=False))
+    assert found['1 images are turned by EXIF'] == ['a']
+    assert found['1 images are smaller than 64 pixels'] == ['b']
+    assert found['1 images are partly transparent'] == ['b']
+    assert found['1 images have 16 bits'] == ['d']
+
+
+def test_masks(folder):
+    result = inspect(folder, dict(LABELS, a=['dog'], c=['cat', 'dog', 'cow']))
+    assert serious(result) == {'1 masks show a class that the label lacks': ['a']}
+    assert notes(result)['2 labels name a class that the mask lacks'] == ['a', 'c']
+    (folder / 'mask' / 'b.png').unlink()
+    Image.fromarray(np.full((70, 90), 7, np.uint8)).save(folder / 'mask' / 'c.png')
+    Image.fromarray(np.zeros((90, 70), np.uint8)).save(folder / 'mask' / 'd.png')
+    result = inspect(folder)
+    problem, = [p for p in result.problems if p.text == '2 masks are wrong']
+    assert problem.names == ['c', 'd'] and 'class id 7' in problem.mend
+    assert notes(result)['1 images have no mask'] == ['b']
+
+
+def test_page(folder):
+    page = dataset_page(inspect(folder, dict(LABELS, gone=['cat'])), 'A <page>', per_class=1)
+    assert 'A &lt;page&gt;' in page and 'gone' in page
+    assert page.count('<img src="data:image/jpeg;base64,') == 3  # one of each class
+    assert 'http' not in page.replace('http-equiv', '')
+
+
+def test_matrix():
+    svg = matrix(['a', 'b<'], np.array([[4, 1], [1, 2]]))
+    assert 'b&lt;' in svg and svg.count('<rect') == 4
+    shares = [part.split('"')[0] for part in svg.split('fill-opacity="')[1:]]
+    assert shares == ['1.000', '0.250', '0.500', '1.000']

@@ -1,0 +1,99 @@
+"""What the network sees: images after the transforms, their views and masks.
+
+    python tools/analysis_tools/browse_dataset.py CONFIG --out DIR [--num 16] [--epoch 10]
+
+One picture per sample: every view (image, paired, strong, ...) with the names of its classes, and
+the mask, prior mask or saliency map where the pipeline loads one. For classifier and segmentation
+configs.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+
+# isort: split
+import numpy as np
+from mmengine.config import DictAction
+from PIL import Image
+from torch import Tensor
+
+from mmwsss.datasets.samplers import EpochIndex
+from mmwsss.inference import read_config
+from mmwsss.registry import DATASETS
+from mmwsss.utils import atomic_write, friendly_errors
+from mmwsss.utils.progress import track
+from mmwsss.visualization import draw_grid, overlay_cam, overlay_mask
+
+MASKS = dict(gt_sem_seg='mask', prior_mask='prior mask', saliency='saliency')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('--out', required=True, help='folder of the pictures')
+    parser.add_argument('--loader', default='train', choices=('train', 'val', 'test'))
+    parser.add_argument('--num', type=int, default=16, help='samples, spread over the data set')
+    parser.add_argument('--epoch', type=int, default=0, help='some views begin later than 0')
+    parser.add_argument('--height', type=int, default=240, help='of each cell in pixels')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
+                        metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def cells(sample: dict, classes: list, palette: list) -> list[tuple[str, np.ndarray]]:
+    """Captions and pictures of a sample.
+
+    Raises:
+        ValueError: The pipeline does not end with a packing transform.
+    """
+    if 'inputs' not in sample:
+        raise ValueError('the pipeline must end with PackWSSSInputs or mmseg.PackSegInputs')
+    views, records = sample['inputs'], sample['data_samples']
+    if isinstance(views, Tensor):
+        views, records = dict(image=views), dict(image=records)
+    found = []
+    for view, tensor in views.items():
+        bgr = tensor.float().clamp(0, 255).byte().numpy().transpose(1, 2, 0)
+        image = np.ascontiguousarray(bgr[..., ::-1])
+        record = records.get(view)
+        label = getattr(record, 'gt_label', None)
+        names = [] if label is None else [classes[i] for i in label.nonzero()[:, 0].tolist()]
+        found.append((f'{view} {" ".join(names)}', image))
+        for key, caption in MASKS.items():
+            mask = getattr(record, key, None)
+            if mask is None:
+                continue
+            mask = np.squeeze(getattr(mask, 'data', mask).numpy())
+            found.append((caption, overlay_cam(image, mask) if key == 'saliency'
+                          else overlay_mask(image, mask.astype(np.uint8), palette)))
+    return found
+
+
+def run(args: argparse.Namespace) -> None:
+    cfg = read_config(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    dataset = DATASETS.build(cfg[f'{args.loader}_dataloader']['dataset'])
+    meta = dataset.metainfo
+    classes = [name for name in meta['classes'] if name != 'background']
+    step = max(len(dataset) / args.num, 1)
+    for k in track(range(min(args.num, len(dataset))), 'samples'):
+        index = int(k * step)
+        row = cells(dataset[EpochIndex(index, args.epoch)], classes, meta.get('palette') or [])
+        name = dataset.get_data_info(index).get('name', f'{index:06d}')
+        with atomic_write(Path(args.out) / f'{name}.png', 'wb') as file:
+            Image.fromarray(draw_grid([row], args.height)).save(file, 'PNG')
+
+
+def main() -> None:
+    args = parse_args()
+    sys.path.insert(0, os.getcwd())
+    with friendly_errors():
+        run(args)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,73 @@
+"""Is a data set fit for training, and what is in it?
+
+    python tools/analysis_tools/check_dataset.py CONFIG
+    python tools/analysis_tools/check_dataset.py FOLDER LABELS [--masks DIR] [--classes cat dog]
+
+Reads every image (and mask) once: decoding, sizes, EXIF, duplicates by content, labels against
+files, ids of masks, counts of the classes and of those that come together. Prints what to do and
+writes one HTML page with a contact sheet of each class. Exit code: 0 fine, 1 something must be
+mended, 2 the config or the table cannot be understood.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+
+# isort: split
+from mmengine.config import DictAction
+
+from mmwsss.datasets.inspection import inspect_dataset, open_folder
+from mmwsss.datasets.splits import inner_dataset
+from mmwsss.inference import read_config
+from mmwsss.registry import DATASETS
+from mmwsss.utils import atomic_write, friendly_errors
+from mmwsss.visualization.dataset_page import dataset_page
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('source', help='config, or folder of images')
+    parser.add_argument('labels', nargs='?', help='label table of the folder')
+    parser.add_argument('--masks', help='folder of <name>.png, for a folder of images')
+    parser.add_argument('--classes', nargs='+', help='all classes, where the table has indices')
+    parser.add_argument('--loader', default='train', choices=('train', 'val', 'test'),
+                        help='whose images of a config: train_dataloader, ...')
+    parser.add_argument('--out', default='dataset.html', help='the page')
+    parser.add_argument('--num-threads', type=int, default=4)
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
+                        metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> int:
+    if Path(args.source).is_dir():
+        if args.labels is None:
+            raise ValueError('a folder needs its label table: check_dataset.py FOLDER LABELS')
+        dataset = open_folder(args.source, args.labels, args.masks, args.classes)
+        result = inspect_dataset(dataset, args.source, args.num_threads)
+    else:
+        cfg = read_config(args.source)
+        cfg.merge_from_dict(args.cfg_options)
+        options = inner_dataset(cfg[f'{args.loader}_dataloader']['dataset'])
+        dataset = DATASETS.build(dict(options, pipeline=[], check_files=False, test_mode=True))
+        result = inspect_dataset(dataset, None, args.num_threads)
+    print(result.summary())
+    with atomic_write(args.out) as file:
+        file.write(dataset_page(result, f'Data set {args.source}'))
+    print(f'page: {args.out}')
+    return 0 if result.ok else 1
+
+
+def main() -> int:
+    args = parse_args()
+    sys.path.insert(0, os.getcwd())
+    with friendly_errors():
+        return run(args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""A trained classifier or segmentation model as ONNX.
+
+    python tools/export_onnx.py CONFIG CHECKPOINT model.onnx
+
+Input: image, RGB pixels 0..255, float32 (N, 3, H, W); the normalisation is in the file. Outputs of
+a classifier: cam (raw and signed, at the resolution of the features) and logits; of a segmentation
+model: logits at the size of the image, background first. One scale, no flip. Where onnxruntime is
+installed, the file is run at two sizes and compared with PyTorch.
+"""
+
+import argparse
+import importlib.util
+import os
+import sys
+
+import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+
+# isort: split
+import torch
+from mmengine.config import DictAction
+
+from mmwsss.apis.deploy import export_onnx, onnx_difference
+from mmwsss.apis.segmentation import class_names
+from mmwsss.inference import load_model, read_config
+from mmwsss.utils import friendly_errors
+
+TOLERANCE = 1e-3
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('out', help='file to write')
+    parser.add_argument('--size', type=int, nargs=2, default=(256, 256), metavar=('H', 'W'),
+                        help='that the network is traced with')
+    parser.add_argument('--static', action='store_true', help='one image of that size only')
+    parser.add_argument('--no-check', action='store_true', help='do not compare with PyTorch')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
+                        metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def check(model: torch.nn.Module, path: str, size: tuple, static: bool) -> None:
+    """Print how far the file is from PyTorch.
+
+    Raises:
+        ValueError: Too far, or it cannot be run.
+    """
+    height, width = size
+    shapes = [(1, 3, height, width)]
+    if not static:
+        shapes += [(2, 3, height, width), (1, 3, height - height // 5, width + width // 7)]
+    for shape in shapes:
+        try:
+            found = onnx_difference(model, path, torch.rand(shape) * 255)
+        except ValueError as error:
+            hint = '' if static else '; export it for one size with --static --size H W'
+            raise ValueError(f'{error}{hint}') from error
+        text = ', '.join(f'{name} {value:.1e}' for name, value in found.items())
+        print(f'{shape}: relative difference from PyTorch {text}')
+        if max(found.values()) > TOLERANCE:
+            raise ValueError(f'"{path}" differs from PyTorch by {text}; do not use it')
+
+
+def run(args: argparse.Namespace) -> None:
+    cfg = read_config(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    model = load_model(cfg, args.checkpoint, 'cpu')
+    classes, _ = class_names(cfg, args.checkpoint)
+    export_onnx(model, args.out, args.size, classes or (), not args.static)
+    print(f'{args.out}: {os.path.getsize(args.out) / 2 ** 20:.1f} MiB')
+    if args.no_check:
+        return
+    if importlib.util.find_spec('onnxruntime') is None:
+        print('not compared with PyTorch, since onnxruntime is not installed')
+        return
+    check(model, args.out, tuple(args.size), args.static)
+
+
+def main() -> None:
+    args = parse_args()
+    sys.path.insert(0, os.getcwd())
+    with friendly_errors():
+        run(args)
+
+
+if __name__ == '__main__':
+    main()

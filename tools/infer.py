@@ -1,0 +1,78 @@
+"""Masks of new images by a trained segmentation model.
+
+    python tools/infer.py CONFIG CHECKPOINT FOLDER --out DIR
+    python tools/infer.py CONFIG CHECKPOINT a.jpg b.tif --out DIR --export coco yolo cvat labelme
+
+DIR gets masks/ (palette PNG; names of the classes inside and beside), overlays/, areas.csv (pixels
+of each class) and the exports. Large images are cut into overlapping tiles whose logits are
+averaged, so memory does not grow with the number of rows; --max-side is faster and coarser. Masks
+that are there are kept. The exit code is 1 if an image could not be read.
+"""
+
+import argparse
+import os
+import sys
+
+import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+
+# isort: split
+from mmengine.config import DictAction
+
+from mmwsss.apis.segmentation import (
+    EXPORTS,
+    SegmentationInferencer,
+    list_images,
+    segment_folder,
+)
+from mmwsss.inference import read_config
+from mmwsss.utils import friendly_errors
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('images', nargs='+', help='files, or folders with their subfolders')
+    parser.add_argument('--out', required=True, help='folder of the results')
+    parser.add_argument('--export', nargs='+', default=[], choices=EXPORTS, metavar='FORMAT',
+                        help=f'of {", ".join(EXPORTS)}')
+    parser.add_argument('--max-side', type=int, help='reduce larger images to this long side')
+    parser.add_argument('--tile', type=int, default=640, help='side of the tiles in pixels')
+    parser.add_argument('--overlap', type=int, default=160, help='of the tiles, in pixels')
+    parser.add_argument('--min-area', type=int, default=0,
+                        help='pixels that a part needs to become a polygon')
+    parser.add_argument('--no-overlays', action='store_true')
+    parser.add_argument('--overwrite', action='store_true', help='make masks again that are there')
+    parser.add_argument('--device', choices=('cpu', 'cuda'))
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
+                        metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> int:
+    images = list_images(args.images)
+    cfg = read_config(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    infer = SegmentationInferencer(
+        cfg, args.checkpoint, args.device, max_side=args.max_side, tile=args.tile,
+        overlap=args.overlap)
+    failed = segment_folder(
+        infer, images, args.out, args.export, None if args.no_overlays else 1600, args.min_area,
+        args.overwrite)
+    for message in failed.values():
+        print(f'warning: {message}', file=sys.stderr)
+    print(f'{len(images) - len(failed)} of {len(images)} masks in {args.out}')
+    return int(bool(failed))
+
+
+def main() -> int:
+    args = parse_args()
+    # So that custom_imports finds what lies in the working folder, as projects/.
+    sys.path.insert(0, os.getcwd())
+    with friendly_errors():
+        return run(args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
