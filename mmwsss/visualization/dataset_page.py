@@ -9,7 +9,7 @@ import numpy as np
 
 from mmwsss.datasets.inspection import Inspection
 
-from .report import figures, page, table
+from .html import figures, page, table
 
 
 def matrix(names: Sequence[str], values: np.ndarray, cell: int = 44) -> str:
