@@ -72,6 +72,9 @@ def image_prototypes(features: Tensor, seeds: Tensor) -> Tensor:
 def image_specific_cam(features: Tensor, prototypes: Tensor) -> Tensor:
     """Positive cosine similarity of each pixel to each prototype.
 
+    Norms are taken in single precision: in half, the guard 1e-8 is 0, and a class without seeds,
+    whose prototype is zero, would give NaN (autocast makes the prototypes half).
+
     Args:
         features: ``(N, D, h, w)``.
         prototypes: ``(N, K, D)``.
@@ -79,8 +82,8 @@ def image_specific_cam(features: Tensor, prototypes: Tensor) -> Tensor:
     Returns:
         ``(N, K, h, w)`` in [0, 1].
     """
-    cosine = torch.einsum('nkd,ndhw->nkhw', F.normalize(prototypes, dim=2, eps=1e-8),
-                          F.normalize(features, dim=1, eps=1e-8))
+    cosine = torch.einsum('nkd,ndhw->nkhw', F.normalize(prototypes.float(), dim=2, eps=1e-8),
+                          F.normalize(features.float(), dim=1, eps=1e-8))
     return F.relu(cosine)
 
 

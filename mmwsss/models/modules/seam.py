@@ -147,6 +147,7 @@ class SelfSupervisedEquivariantAttention(WSSSModule):
         self.ecr_weight = ecr_weight
         self.min_weight = min_weight
         self.fraction = fraction
+        self.full_size = True  # what the head says
 
     def check(self, model: nn.Module) -> None:
         check_revised(self, model)

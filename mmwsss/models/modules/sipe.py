@@ -32,6 +32,7 @@ def general_specific_loss(general: Tensor, specific: Tensor) -> Tensor:
     Returns:
         A scalar.
     """
+    specific = specific.float()
     high = specific.amax(dim=(2, 3), keepdim=True)
     return (general - specific / (high + 1e-5)).abs().mean()
 

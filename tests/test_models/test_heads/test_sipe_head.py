@@ -131,8 +131,20 @@ def test_inference_sums_flips_before_seeds_and_scores_the_background():
     assert abs(got[0, 1:].numpy() - (apart[0] + apart[1, ..., ::-1]) / 2).max() > 0.01
 
 
+def test_a_class_without_seeds_gives_no_nan_in_half_precision():
+    """There the guard of the norm, 1e-8, is zero."""
+    features, prototypes = torch.randn(1, 5, 3, 4).half(), torch.randn(1, 3, 5).half()
+    prototypes[0, 1] = 0
+    cam = image_specific_cam(features.requires_grad_(), prototypes)
+    cam.sum().backward()
+    assert torch.isfinite(cam).all() and (cam[0, 1] == 0).all() and (cam[0, 0] > 0).any()
+    assert torch.isfinite(features.grad).all()
+    want = image_specific_cam(features.detach().float(), prototypes.float())
+    assert torch.allclose(cam.float(), want, atol=1e-2)
+
+
 def test_half_precision_gives_no_nan():
-    """Norms of half-precision features overflow, and a guard of 1e-8 vanishes there."""
+    """Norms of half-precision features overflow."""
     head, feats = head_and_feats()
     with torch.no_grad():
         want = head(feats)
