@@ -1,5 +1,6 @@
 """One line for a mistake in a config or a file, in place of a traceback."""
 
+import atexit
 import difflib
 import errno
 import inspect
@@ -188,6 +189,8 @@ def _interruption(error: Optional[BaseException]) -> Optional[BaseException]:
 
 def _end(line: str, status: int) -> None:
     print(line, file=sys.stderr, flush=True)
+    # Loaders whose workers were killed complain once more when they are deleted at exit.
+    atexit.register(setattr, sys, 'unraisablehook', lambda _: None)
     sys.exit(status)
 
 
