@@ -8,6 +8,7 @@ student are, their operations (training only) are not. A CAM by gradients is lef
 """
 
 import argparse
+import logging
 import os
 import sys
 
@@ -38,6 +39,7 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
         cfg.model.pop('cam', None)
         network = deployed(load_model(cfg, device='cpu'))
+        logging.disable(logging.WARNING)  # a line for each kind of function that is not counted
         info = get_model_complexity_info(
             network, inputs=torch.rand(1, 3, *args.size), show_table=args.table, show_arch=False)
         if args.table:

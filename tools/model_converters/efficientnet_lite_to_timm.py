@@ -8,7 +8,6 @@ The result loads into TimmBackbone(model='tf_efficientnet_lite0') and into timm 
 import mmwsss  # noqa: F401 - first, since it prepares the import of torchvision
 
 # isort: split
-import timm
 import torch
 
 from mmwsss.utils.convert import in_order, read_torch, run_converter
@@ -17,6 +16,10 @@ VARIANTS = [f'tf_efficientnet_lite{i}' for i in range(5)]
 
 
 def convert(src: str) -> dict:
+    try:
+        import timm
+    except ImportError:
+        raise ValueError('the names of timm are needed: pip install timm') from None
     state = dict(read_torch(src))
     for name in VARIANTS:
         with torch.device('meta'):
