@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 
 from mmwsss.inference import multi_scale_cam
@@ -34,7 +35,8 @@ def test_equals_the_sum_over_single_passes(flip, norm):
             total = np.zeros((4, 12, 17))
             for scale in scales:
                 size = [int(round(side * scale)) for side in image.shape[1:]]
-                scaled = F.interpolate(image[None], size, mode='bicubic', align_corners=False)
+                scaled = F.interpolate(
+                    image[None], size, mode='bicubic', align_corners=False, antialias=True)
                 for mirrored in (False, True) if flip else (False,):
                     one = model.conv(scaled.flip(-1) if mirrored else scaled)
                     one = F.interpolate(one, (12, 17), mode='bilinear', align_corners=False)[0]
@@ -60,3 +62,69 @@ def test_relu_after_the_flip_sum():
     assert both.shape == each.shape
     with pytest.raises(ValueError, match='relu='):
         multi_scale_cam(Signed(), images, relu='never', **options)
+
+
+class Seen(nn.Module):
+    """Keeps the images that it is given."""
+
+    def predict_cam(self, images):
+        self.images = images
+        return images[:, :1]
+
+
+@pytest.mark.parametrize('scale', [0.5, 1.5])
+def test_the_pyramid_is_that_of_the_originals(scale):
+    """They resize the uint8 image with Pillow's bicubic filter and normalise it then."""
+    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    size = (int(60 * scale), int(40 * scale))
+    original = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+    images = (torch.from_numpy(picture).permute(2, 0, 1)[None].float() - 120) / 58
+    expected = (torch.from_numpy(original.copy()).permute(2, 0, 1).float() - 120) / 58
+    model = Seen()
+
+    def rms(**options):
+        multi_scale_cam(model, images, torch.ones(1, 1), (scale, ), flip=False, **options)
+        # Pillow cuts off what leaves 0..255.
+        seen = model.images[0].clamp(-120 / 58, 135 / 58)
+        return (seen - expected).square().mean().sqrt().item()
+
+    assert rms() < 0.015
+    if scale < 1:
+        assert rms(antialias=False) > 0.1
+
+
+@pytest.mark.parametrize('flip', [True, False])
+def test_a_model_that_scores_the_background_itself(flip):
+    """SIPE: flips are the model's affair; the sum over scales is divided by its maximum, background
+    included, and only classes are filtered by the label."""
+    class Prototypes(Model):
+        own_background = True
+
+        def predict_scores(self, images, flip):
+            scores = self.conv(images).sigmoid()
+            if flip:
+                straight, mirrored = scores.chunk(2)
+                scores = straight * mirrored.flip(-1)
+            return scores
+
+    model, images = Prototypes(), torch.randn(1, 3, 12, 17)
+    labels = torch.tensor([[1.0, 0, 1]])
+    options = dict(scales=(1.0, 0.5), flip=flip)
+    cams, background = multi_scale_cam(model, images, labels, background=True, **options)
+    total = np.zeros((4, 12, 17))
+    with torch.no_grad():
+        for size in ((12, 17), (6, 8)):
+            scaled = images if size == (12, 17) else F.interpolate(
+                images, size, mode='bicubic', align_corners=False, antialias=True)
+            scores = model.conv(scaled).sigmoid()
+            if flip:
+                scores = scores * model.conv(scaled.flip(-1)).sigmoid().flip(-1)
+            scores = F.interpolate(scores, (12, 17), mode='bilinear', align_corners=False)
+            total += scores[0].numpy()
+    total /= total.max((1, 2), keepdims=True) + 1e-5
+    np.testing.assert_allclose(background[0, 0], total[0], atol=1e-5)
+    np.testing.assert_allclose(cams[0, [0, 2]], total[[1, 3]], atol=1e-5)
+    assert (cams[0, 1] == 0).all()
+    assert torch.equal(multi_scale_cam(model, images, labels, **options), cams)
+    plain = multi_scale_cam(Model(), images, torch.ones(1, 4), background=True, **options)
+    assert plain[0].shape == (1, 4, 12, 17) and plain[1] is None
