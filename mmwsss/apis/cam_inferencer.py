@@ -45,7 +45,7 @@ class CAMInferencer:
         palette: RGB of background and classes; likewise.
         scales, flip: Of :func:`multi_scale_cam`; by default these and its other options are the
             config's (:func:`~mmwsss.inference.cam_options`).
-        threshold: Background score of the mask.
+        threshold: Background score of the mask; not used where the network has its own.
         label_threshold: Image probability from which on a class counts as present where no labels
             are given (the most probable class always does).
         refiner: Config of a mask refiner (``dict(type='CRFMask', bg=0.3)``); None takes the seed.
@@ -196,17 +196,21 @@ class CAMInferencer:
         present = inputs.new_zeros(len(images), len(self.classes))
         for row, some in zip(present, keys):
             row[some] = 1
-        cams = multi_scale_cam(self.model, inputs, present, **self.options).float().cpu().numpy()
-        return [self._result(name, image, cam[some], some, probability)
-                for name, image, cam, some, probability
-                in zip(names, images, cams, keys, probabilities)]
+        cams, backgrounds = multi_scale_cam(
+            self.model, inputs, present, background=True, **self.options)
+        cams = cams.float().cpu().numpy()
+        maps = [None] * len(cams) if backgrounds is None else backgrounds[:, 0].cpu().numpy()
+        return [self._result(name, image, cam[some], some, probability, background)
+                for name, image, cam, some, probability, background
+                in zip(names, images, cams, keys, probabilities, maps)]
 
     def _result(self, name: str, image: np.ndarray, cam: np.ndarray, keys: list[int],
-                probability: np.ndarray) -> dict:
+                probability: np.ndarray, background: np.ndarray | None) -> dict:
         if self.refiner is None:
-            mask = seed_mask(cam, np.array(keys, np.int64), image.shape[:2], self.threshold)
+            mask = seed_mask(cam, np.array(keys, np.int64), image.shape[:2], self.threshold,
+                             background)
         else:
-            mask = refine(self.refiner, image, cam, keys)
+            mask = refine(self.refiner, image, cam, keys, background)
         rgb = np.ascontiguousarray(image[..., ::-1])
         names = [self.classes[key] for key in keys]
         return dict(

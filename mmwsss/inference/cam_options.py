@@ -12,7 +12,8 @@ from mmwsss.registry import MODELS
 # Options of the inference, which validation has as well, and of the making of files.
 INFERENCE = {name: parameter.default
              for name, parameter in inspect.signature(multi_scale_cam).parameters.items()
-             if parameter.default is not inspect.Parameter.empty and name not in ('size', 'eps')}
+             if parameter.default is not inspect.Parameter.empty
+             and name not in ('size', 'eps', 'background')}
 FILES = dict(stride=1, batch_size=1, num_workers=2)
 
 

@@ -110,11 +110,13 @@ def _write_batch(model: nn.Module, data: dict, out_dir: Path, stride: int, optio
     images, samples = data['inputs']['image'], data['data_samples']['image']
     labels = torch.stack([sample.gt_label for sample in samples]).to(images)
     size = [-(-side // stride) for side in images.shape[-2:]]
-    cams = multi_scale_cam(model, images, labels, size=size, **options)
+    cams, backgrounds = multi_scale_cam(
+        model, images, labels, size=size, background=True, **options)
     cams = cams.half().cpu().numpy()
-    for sample, cam in zip(samples, cams):
+    for i, (sample, cam) in enumerate(zip(samples, cams)):
+        background = None if backgrounds is None else backgrounds[i, 0].half().cpu().numpy()
         keys = np.flatnonzero(sample.gt_label.cpu().numpy())
-        save_cam(out_dir / f'{sample.name}.npz', cam[keys], keys, sample.ori_shape[:2])
+        save_cam(out_dir / f'{sample.name}.npz', cam[keys], keys, sample.ori_shape[:2], background)
 
 
 def score_cams(dataset: Any, cam_dir: str | Path, **options: Any) -> dict[str, float]:

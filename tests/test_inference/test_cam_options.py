@@ -92,9 +92,12 @@ def roads(monkeypatch, tmp_path):
             patch.setattr(wsss_classifier.WSSSClassifier, '_check_ideas', lambda self: None)
             patch.setattr(wsss_classifier.WSSSClassifier, '_check_modules', lambda self: None,
                           raising=False)
-            patch.setattr(wsss_classifier, 'multi_scale_cam',
-                          lambda model, images, labels, **options:
-                          seen.update(options=options) or torch.zeros(1, 3, 4, 4))
+            def inference(model, images, labels, background=False, **options):
+                seen.update(options=options)
+                cams = torch.zeros(1, 3, 4, 4)
+                return (cams, None) if background else cams
+
+            patch.setattr(wsss_classifier, 'multi_scale_cam', inference)
             one = wsss_classifier.WSSSClassifier(
                 backbone={}, head={}, test_cfg=model.get('test_cfg'), val_cam=model.get('val_cam'))
             one.predict_logits = lambda images: torch.zeros(1, 3)
@@ -139,7 +142,7 @@ def test_precedence():
     assert cam_options(cfg)['scales'] == (1., ) and cam_options(cfg)['flip'] is True
     cfg.pipeline = dict(cam=dict(scales=(0.5, 1), stride=4))
     options = cam_options(cfg, flip=False, batch_size=None)
-    assert options == dict(scales=(0.5, 1), flip=False, relu='each', norm='minmax', stride=4,
+    assert options == dict(INFERENCE, scales=(0.5, 1), flip=False, norm='minmax', stride=4,
                            batch_size=1, num_workers=2)
     assert cam_options(config())['scales'] == (0.5, 1., 1.5, 2.)
 
@@ -148,8 +151,7 @@ def test_the_config_that_is_read_says_it_to_the_runner():
     cfg = config(test_cfg=dict(norm='minmax', logits=True))
     cfg.pipeline = dict(cam=dict(scales=(1., ), stride=2))
     read_config(cfg)
-    assert cfg.model.test_cfg == dict(scales=(1., ), flip=True, relu='each', norm='minmax',
-                                      logits=True)
+    assert cfg.model.test_cfg == dict(INFERENCE, scales=(1., ), norm='minmax', logits=True)
     other = Config(dict(model=dict(type='mmseg.EncoderDecoder', test_cfg=dict(mode='whole'))))
     assert read_config(other).model.test_cfg == dict(mode='whole')
     changed = read_config(config(), {'pipeline.cam': dict(flip=False)})

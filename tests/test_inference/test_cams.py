@@ -133,3 +133,27 @@ def test_seed_and_scores(config, tmp_path):
     assert scores['mIoU@oracle'] == pytest.approx(100)
     mask = seed_mask(np.array([[[.2, .5]], [[.4, .1]]], np.float16), np.array([0, 2]), (1, 2), 0.3)
     assert mask.tolist() == [[3, 1]]
+
+
+def test_background_of_the_network_is_kept(config, tmp_path):
+    """A model that scores the background itself (SIPE): CAM files hold it, and masks use it."""
+    from mmwsss.structures.artifacts import load_background, load_cam
+
+    class Own(Model):
+        own_background = True
+
+        def predict_scores(self, images, flip):
+            images = images[:len(images) // 2] if flip else images
+            return torch.cat([images.mean(1, keepdim=True), images], dim=1).relu()
+
+    dataset = build_image_dataset(config)
+    generate_cams(Own(), dataset, tmp_path / 'c', scales=(1, ), num_workers=0)
+    inputs = Own().data_preprocessor(
+        dict(inputs={'image': [dataset[1]['inputs']['image']]}))['inputs']['image'][0]
+    score = inputs.mean(0).relu()
+    path = tmp_path / 'c' / 'b.npz'
+    np.testing.assert_allclose(load_background(path), score / (score.max() + 1e-5), atol=2e-3)
+    cam, keys, size = load_cam(path)
+    stack = np.concatenate([load_background(path)[None], cam]).astype(np.float32)
+    expected = np.array([0, 2, 3])[stack.argmax(0)]
+    assert (seed_mask(cam, keys, size, None, load_background(path)) == expected).all()

@@ -102,7 +102,7 @@ def test_a_folder_with_labels_and_no_masks(config, segment, tmp_path):
         shutil.copy(info['img_path'], own / 'images' / f'photo {i}.jpg')
         names = [shapes.metainfo['classes'][k] for k in info['labels']]
         lines.append(','.join([f'photo {i}', *names]))
-    (own / 'labels.csv').write_text('\n'.join(['name,labels', *lines]) + '\n')
+    (own / 'labels.csv').write_text('\n'.join(lines) + '\n')
     classes = tuple(shapes.metainfo['classes'])
     config.train_dataloader.dataset = dict(
         type='ImageLabelDataset', data_root=str(own), label_file='labels.csv', img_dir='images',
@@ -227,7 +227,7 @@ def test_second_run_is_refused(config, tmp_path):
     ("opt['train_cfg.max_iter'] = 1", r"IterBasedTrainLoop has no option \['max_iter'\]"),
     ("opt['train_dataloader.dataset.pipeline'] = [dict(type='NoStep')]", 'NoStep'),
     ("opt['train_dataloader.dataset.masks'] = 'x'", 'masks'),
-    ("opt['test_evaluator.iou_metric'] = ['mIoU']", 'iou_metric'),
+    ("opt['test_evaluator.type'] = 'NoMetric'", 'NoMetric'),
     ("opt['test_dataloader.dataset.data_root'] = '/proc/no'", '/proc/no'),
     ("cfg.pipeline.metrics = [dict(type='NoMetric')]", 'NoMetric'),
     ("cfg.pipeline.stages = dict(mine=dict(type='NoStage'))", 'NoStage'),
