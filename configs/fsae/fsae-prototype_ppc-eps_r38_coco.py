@@ -6,6 +6,4 @@ _base_ = './fsae_ppc-eps_r38_coco.py'
 train_dataloader = dict(
     dataset=dict(pipeline=[*geometry, dict(strong, num_ops=5), jitter, pack]))
 
-max_iters = 1026000
-train_cfg = dict(max_iters=max_iters, val_begin=max_iters, val_interval=max_iters)
-param_scheduler = [dict(type='MaxStepPolyLR', power=0.9, end=max_iters, by_epoch=False)]
+train_cfg = dict(max_iters=1026000)

@@ -4,13 +4,4 @@
 _base_ = '../psa/affinity_r38_voc.py'
 
 model = dict(backbone=dict(init_cfg=dict(checkpoint='pretrain/res38_cls.pth')))
-max_epochs = 5
-train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    dict(
-        type='MaxStepPolyLR',
-        power=0.9,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True)
-]
+train_cfg = dict(max_epochs=5)

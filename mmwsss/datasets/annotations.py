@@ -3,13 +3,13 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 from xml.etree import ElementTree
 
 from mmwsss.utils.images import IMG_SUFFIXES
 from mmwsss.utils.io import read_text
 
-Path_ = Union[str, Path]
+Path_ = str | Path
 _NAME_FILES = ('classes.txt', 'obj.names', 'classes.names')
 
 
@@ -54,7 +54,7 @@ def read_coco(data: dict, path: Path_) -> dict[str, list[str]]:
                          ) from None
 
 
-def _yolo_names(folder: Path) -> Optional[list[str]]:
+def _yolo_names(folder: Path) -> list[str] | None:
     """Class names beside the labels or above them: a list, or ``names`` of a data YAML."""
     for place in (folder, *folder.resolve().parents[:2]):
         for name in _NAME_FILES:

@@ -167,7 +167,7 @@ def _facts(info: dict) -> Facts:
         try:
             mask = LoadMask()(dict(info, img=image))['gt_seg_map']
             counts = np.bincount(mask.ravel(), minlength=256)
-            facts.pixels = np.append(counts[:info['num_classes'] + 1], counts[255])
+            facts.pixels = np.append(counts[:info['mask_ids'].num_classes + 1], counts[255])
         except (ValueError, FileNotFoundError) as error:
             facts.mask_error = (str(error) if os.path.isfile(info['seg_map_path']) else 'missing')
     return facts

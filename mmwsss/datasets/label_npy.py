@@ -3,7 +3,6 @@
 import io
 import pickle
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 
@@ -95,7 +94,7 @@ def _vector(value) -> np.ndarray:
     return np.asarray(value, np.float32)
 
 
-def read_label_npy(path: Union[str, Path]) -> dict[Union[int, str], np.ndarray]:
+def read_label_npy(path: str | Path) -> dict[int | str, np.ndarray]:
     """Read the field's ``cls_labels.npy``, a pickled ``{int or str: vector}``, executing nothing.
 
     Args:

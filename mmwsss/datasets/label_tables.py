@@ -10,7 +10,6 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import Dict, List, Union
 
 import numpy as np
 
@@ -19,8 +18,8 @@ from mmwsss.utils.io import read_text
 from .annotations import is_coco, read_coco, read_label_folder
 from .label_npy import read_label_npy
 
-Classes = Union[List[str], List[int], np.ndarray]
-Table = Dict[Union[str, int], Classes]
+Classes = list[str] | list[int] | np.ndarray
+Table = dict[str | int, Classes]
 
 # Words of a header, by which a CSV tells its form.
 _IMAGE_WORDS = {'', 'image', 'images', 'img', 'imageid', 'imagename', 'imagepath', 'imgid',
@@ -30,7 +29,7 @@ _CLASS_WORDS = {'class', 'classes', 'classname', 'label', 'labels', 'category', 
 _BITS = {'0': 0, '1': 1, '0.0': 0, '1.0': 1, '': 0}
 
 
-def read_label_table(path: Union[str, Path]) -> Table:
+def read_label_table(path: str | Path) -> Table:
     """Read a label table.
 
     ========== ============================================================================
@@ -88,7 +87,7 @@ def _no_multi_hot(table: Table, path: Path) -> Table:
 
 def _read_json(path: Path) -> Table:
     text = read_text(path)
-    duplicates: List[str] = []
+    duplicates: list[str] = []
 
     def pairs_to_dict(pairs: list) -> dict:
         table = dict(pairs)
@@ -127,7 +126,7 @@ def _read_txt(path: Path) -> Table:
 
 
 # -- CSV -------------------------------------------------------------------------------------------
-def _rows(path: Path) -> List[List[str]]:
+def _rows(path: Path) -> list[list[str]]:
     """Cells of the lines that are not empty."""
     text = read_text(path)
     first = text.lstrip().split('\n', 1)[0]
@@ -179,7 +178,7 @@ def _is_number(cell: str) -> bool:
     return re.fullmatch(r'[+-]?\d*\.?\d*', cell) is not None
 
 
-def _is_wide(header: List[str], body: List[List[str]], has_header: bool) -> bool:
+def _is_wide(header: list[str], body: list[list[str]], has_header: bool) -> bool:
     """Whether the first row names classes and the others hold numbers by class."""
     if len(header) < 2 or not body or all(_is_number(cell) for cell in header[1:]):
         return False
@@ -188,7 +187,7 @@ def _is_wide(header: List[str], body: List[List[str]], has_header: bool) -> bool
     return all(len(row) == len(header) and cell in _BITS for row in body for cell in row[1:])
 
 
-def _wide(header: List[str], body: List[List[str]], path: Path) -> Table:
+def _wide(header: list[str], body: list[list[str]], path: Path) -> Table:
     names = header[1:]
     if len(set(names)) < len(names) or '' in names:
         raise ValueError(f'label table "{path}": the header {header[:20]} must name each class '

@@ -2,8 +2,9 @@
 
 import math
 import random
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
-from typing import Any, Iterator, Optional, Sized
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class EpochSampler(Sampler):
     def __init__(self,
                  dataset: Sized,
                  shuffle: bool = True,
-                 seed: Optional[int] = None,
+                 seed: int | None = None,
                  round_up: bool = True):
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
@@ -116,7 +117,7 @@ class EndlessSampler(EpochSampler):
         shuffle, seed: As in :class:`EpochSampler`.
     """
 
-    def __init__(self, dataset: Sized, shuffle: bool = True, seed: Optional[int] = None):
+    def __init__(self, dataset: Sized, shuffle: bool = True, seed: int | None = None):
         super().__init__(dataset, shuffle, seed)
         if not len(dataset):
             raise ValueError('the training set is empty')

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, Optional, Union
+from typing import Any
 
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset
@@ -26,9 +26,9 @@ class Batches:
         ValueError: The schedule is wrong, or an epoch has no batch.
     """
 
-    def __init__(self, runner, dataloader: Union[DataLoader, dict],
-                 batch_size: Optional[Sequence[tuple[int, int]]] = None):
-        self._stream: Optional[Iterator] = None
+    def __init__(self, runner, dataloader: DataLoader | dict,
+                 batch_size: Sequence[tuple[int, int]] | None = None):
+        self._stream: Iterator | None = None
         if not isinstance(dataloader, dict):
             if batch_size:
                 raise ValueError(
@@ -127,7 +127,7 @@ def _name(kind: Any) -> str:
     return getattr(kind, '__name__', str(kind)).split('.')[-1]
 
 
-def _seeded(dataset: Union[Dataset, dict]) -> Dataset:
+def _seeded(dataset: Dataset | dict) -> Dataset:
     """The data set, built, in a :class:`SeededDataset` unless it seeds its samples by itself."""
     if isinstance(dataset, dict):
         dataset = DATASETS.build(dataset)

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from typing import Optional, Union
 
 import numpy as np
 import torch
@@ -49,14 +48,14 @@ class WSSSTrainLoop(BaseLoop):
 
     def __init__(self,
                  runner,
-                 dataloader: Union[DataLoader, dict],
-                 max_epochs: Optional[int] = None,
-                 max_iters: Optional[int] = None,
-                 batch_size: Optional[Sequence[tuple[int, int]]] = None,
-                 phases: Optional[Sequence[dict]] = None,
-                 ema: Optional[dict] = None,
-                 val_begin: Optional[int] = 1,
-                 val_interval: Optional[int] = 1):
+                 dataloader: DataLoader | dict,
+                 max_epochs: int | None = None,
+                 max_iters: int | None = None,
+                 batch_size: Sequence[tuple[int, int]] | None = None,
+                 phases: Sequence[dict] | None = None,
+                 ema: dict | None = None,
+                 val_begin: int | None = 1,
+                 val_interval: int | None = 1):
         if (max_epochs is None) == (max_iters is None):
             raise ValueError('train_cfg: give either max_epochs or max_iters')
         self.batches = Batches(runner, dataloader, batch_size)
@@ -71,7 +70,7 @@ class WSSSTrainLoop(BaseLoop):
         self._epoch = 0
         self._iter = 0
         self._phases = [dict(phase) for phase in phases or ()]
-        self._phase: Optional[str] = None
+        self._phase: str | None = None
         self._check_phases()
         self.ema = None if ema is None else EMA(**ema)
         self.val_begin = val_begin
@@ -154,7 +153,7 @@ class WSSSTrainLoop(BaseLoop):
             wrapper[name].initialize_count_status(
                 self._model, order[:self._iter].count(name), order.count(name))
 
-    def phase_at(self, iteration: int) -> Optional[str]:
+    def phase_at(self, iteration: int) -> str | None:
         """Name of the optimizer that steps at an iteration; None with a single optimizer."""
         if not self._phases:
             return None
@@ -165,7 +164,7 @@ class WSSSTrainLoop(BaseLoop):
             if now < 0:
                 return phase['optim']
 
-    def _enter_phase(self, name: Optional[str]) -> None:
+    def _enter_phase(self, name: str | None) -> None:
         if name != self._phase:
             for owner, parameters in self._parameters.items():
                 for parameter in parameters:

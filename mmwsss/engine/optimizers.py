@@ -3,9 +3,9 @@
 import logging
 import os
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.logging import print_log
@@ -15,7 +15,7 @@ from torch import nn
 from mmwsss.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from mmwsss.utils.model import unwrap_model
 
-Item = Tuple[str, nn.Parameter, nn.Module]  # full name, parameter, layer that owns it
+Item = tuple[str, nn.Parameter, nn.Module]  # full name, parameter, layer that owns it
 _DECAYED = (nn.modules.conv._ConvNd, nn.Linear)
 
 
@@ -51,7 +51,7 @@ def field_param_groups(parameters: Iterable[Item],
                        new_layers: Sequence[str] = (),
                        new_lr_mult: float = 10.,
                        bias_lr_mult: float = 2.,
-                       decay_all: bool = False) -> List[dict]:
+                       decay_all: bool = False) -> list[dict]:
     """Parameter groups as in PSA and what followed it.
 
     ========================  =====================  ============
@@ -77,7 +77,7 @@ def field_param_groups(parameters: Iterable[Item],
     Returns:
         At most six groups, pretrained weights first.
     """
-    groups: Dict[tuple, list] = {}
+    groups: dict[tuple, list] = {}
     for name, parameter, layer in parameters:
         is_new = any(_is_in(name, part) for part in new_layers)
         is_layer = isinstance(layer, _DECAYED)
@@ -111,7 +111,7 @@ class WSSSOptimWrapperConstructor:
 
     OPTIONS = ('new_layers', 'new_lr_mult', 'bias_lr_mult', 'decay_all', 'legacy_momentum')
 
-    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None):
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None):
         self.wrapper_cfg = dict(optim_wrapper_cfg)
         self.options = None if paramwise_cfg is None else dict(paramwise_cfg)
         if 'optimizer' not in self.wrapper_cfg:
@@ -178,9 +178,9 @@ class MultiOptimWrapperConstructor:
             none.
     """
 
-    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None):
-        self.parts: Dict[str, Tuple[str, ...]] = {}
-        self.constructors: Dict[str, WSSSOptimWrapperConstructor] = {}
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None):
+        self.parts: dict[str, tuple[str, ...]] = {}
+        self.constructors: dict[str, WSSSOptimWrapperConstructor] = {}
         for name, cfg in optim_wrapper_cfg.items():
             if not isinstance(cfg, dict) or 'params' not in cfg:
                 raise ValueError(f'optim_wrapper.{name} must be dict(params=(NAME, ...), '
@@ -193,7 +193,7 @@ class MultiOptimWrapperConstructor:
 
     def __call__(self, model: nn.Module) -> OptimWrapperDict:
         model = unwrap_model(model)
-        owned: Dict[str, list] = {name: [] for name in self.parts}
+        owned: dict[str, list] = {name: [] for name in self.parts}
         own_parts = {name: [_present(model, part) for part in parts]
                      for name, parts in self.parts.items()}
         orphans = []

@@ -1,6 +1,6 @@
 """From a collated batch of uint8 images to normalised views on the model's device."""
 
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -9,7 +9,7 @@ from torch import Tensor
 from mmwsss.registry import MODELS
 
 
-def valid_mask(samples: Sequence, size: Sequence[int], device=None) -> Optional[Tensor]:
+def valid_mask(samples: Sequence, size: Sequence[int], device=None) -> Tensor | None:
     """Where a batch of padded crops shows the image.
 
     Args:

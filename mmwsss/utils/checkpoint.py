@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 import torch
 from mmengine import dist
@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import Tensor, nn
 
-PathLike = Union[str, Path]
+PathLike = str | Path
 
 SCRATCH = ('train from scratch with --cfg-options model.backbone.init_cfg=None (and, for '
            'ResNet38d, model.backbone.norm_eval=False model.backbone.frozen_stages=-1, because its '
@@ -109,7 +109,7 @@ def _without_code(checkpoint: Any) -> Any:
     return checkpoint
 
 
-def latest_checkpoint(folder: PathLike) -> Optional[str]:
+def latest_checkpoint(folder: PathLike) -> str | None:
     """The checkpoint that ``last_checkpoint`` in a work dir names, there or in the work dir (which
     may have been moved since); None where there is no such file.
 
@@ -290,7 +290,7 @@ def _is_pretrained(cfg: Any) -> bool:
     return getattr(kind, '__name__', str(kind)).split('.')[-1] in ('Pretrained', 'PretrainedInit')
 
 
-def check_pretrained(cfg: Any, where: Optional[str] = None) -> None:
+def check_pretrained(cfg: Any, where: str | None = None) -> None:
     """Walk a config and refuse initial weights that are not there, before anything is built.
 
     Args:

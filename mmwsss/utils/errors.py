@@ -11,9 +11,9 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List, Optional, Tuple
 
 from mmengine.registry import Registry
 
@@ -26,20 +26,20 @@ _BROKEN = (ConnectionError, EOFError)
 _WORKERS = ('multiprocessing', os.path.join('torch', 'utils', 'data'))
 
 
-def _registries() -> List[Registry]:
+def _registries() -> list[Registry]:
     from mmwsss import registry
     return [value for value in vars(registry).values() if isinstance(value, Registry)]
 
 
-def _did_you_mean(name: str, names: List[str]) -> str:
+def _did_you_mean(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, n=3)
     return f'; did you mean {" or ".join(near)}?' if near else ''
 
 
-def constructor_options(cls: type) -> List[str]:
+def constructor_options(cls: type) -> list[str]:
     """Names of the options of a class, those that it hands on to its parents by ``**kwargs``
     included."""
-    options: List[str] = []
+    options: list[str] = []
     for parent in cls.__mro__:
         if '__init__' not in vars(parent) or parent is object:
             continue
@@ -51,7 +51,7 @@ def constructor_options(cls: type) -> List[str]:
     return list(dict.fromkeys(options))
 
 
-def _component(error: TypeError, name: str) -> Tuple[str, List[str]]:
+def _component(error: TypeError, name: str) -> tuple[str, list[str]]:
     """Name and options of the component whose constructor, or a parent's, refused an option."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
@@ -88,7 +88,7 @@ def _of_system(error: OSError) -> str:
     return f'{file}: {error.strerror}'
 
 
-def _of_machine(error: BaseException, text: str) -> Optional[str]:
+def _of_machine(error: BaseException, text: str) -> str | None:
     """Killed workers, memory, the other processes of a run."""
     if isinstance(error, _BROKEN) and any(
             part in frame.filename for frame in _frames(error) for part in _WORKERS):
@@ -106,7 +106,7 @@ def _of_machine(error: BaseException, text: str) -> Optional[str]:
     return None
 
 
-def explain(error: BaseException) -> Optional[str]:
+def explain(error: BaseException) -> str | None:
     """One line that says what is wrong, or None where the error is no mistake of the user.
 
     A wrong or missing key of a component, an unknown component, every error that mmwsss raises
@@ -180,7 +180,7 @@ if hasattr(os, 'register_at_fork'):  # forked workers die of it as they always d
     os.register_at_fork(after_in_child=_default_sigterm)
 
 
-def _interruption(error: Optional[BaseException]) -> Optional[BaseException]:
+def _interruption(error: BaseException | None) -> BaseException | None:
     """Ctrl-C or SIGTERM, also where another error came out of it, as torch's does within a save."""
     while error is not None and not isinstance(error, (KeyboardInterrupt, Terminated)):
         error = error.__cause__ or error.__context__

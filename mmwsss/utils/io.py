@@ -2,13 +2,14 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Iterator, Union
+from typing import IO
 
 
 @contextmanager
-def atomic_write(path: Union[str, Path], mode: str = 'w') -> Iterator[IO]:
+def atomic_write(path: str | Path, mode: str = 'w') -> Iterator[IO]:
     """Open a temporary file beside ``path`` that takes its name only when the block succeeds.
 
     Args:
@@ -39,7 +40,7 @@ def atomic_write(path: Union[str, Path], mode: str = 'w') -> Iterator[IO]:
         raise
 
 
-def sweep_temporaries(folder: Union[str, Path], pattern: str) -> None:
+def sweep_temporaries(folder: str | Path, pattern: str) -> None:
     """Remove what :func:`atomic_write` left behind when it was killed.
 
     Args:
@@ -50,7 +51,7 @@ def sweep_temporaries(folder: Union[str, Path], pattern: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def read_text(path: Union[str, Path]) -> str:
+def read_text(path: str | Path) -> str:
     """Text of a list or table.
 
     Raises:

@@ -1,7 +1,7 @@
 """Work spread over processes, in order and with bounded memory."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import cv2
 from torch.utils.data import DataLoader, Dataset
@@ -16,7 +16,7 @@ class _Work(Dataset):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> tuple[Any, Optional[str]]:
+    def __getitem__(self, index: int) -> tuple[Any, str | None]:
         try:
             return self.function(self.items[index]), None
         except Exception as error:
@@ -33,7 +33,7 @@ def _same(x: Any) -> Any:
 
 def ordered_map(function: Callable[[Any], Any],
                 items: Sequence[Any],
-                num_workers: int = 0) -> Iterator[tuple[Any, Any, Optional[str]]]:
+                num_workers: int = 0) -> Iterator[tuple[Any, Any, str | None]]:
     """Apply a function to each item in a pool of single-threaded processes.
 
     A failed item does not stop the others, and at most two results per process are waiting.

@@ -2,12 +2,11 @@
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import mmcv
 import numpy as np
-
-from mmwsss.datasets.inspection import Inspection
 
 from .html import figures, page, table
 
@@ -46,7 +45,7 @@ def _thumbnail(path: str, side: int = 160) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def dataset_page(result: Inspection, title: str, per_class: int = 12) -> str:
+def dataset_page(result: Any, title: str, per_class: int = 12) -> str:
     """One self-contained HTML document: problems, classes, co-occurrence, sizes, and a contact
     sheet of each class.
 

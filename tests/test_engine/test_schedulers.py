@@ -185,7 +185,7 @@ def test_mctformer_rate_of_each_epoch():
     cfg = Config.fromfile(ROOT / 'configs/_base_/schedules/adamw_60e.py').param_scheduler
     assert len(cfg) == 1
     base = 5e-4 * 64 / 512
-    options = dict(cfg[0])
+    options = dict(cfg[0], end=60)  # which the runner gives
     wrapper, scheduler = make(kind=options.pop('type'), lrs=(base, ), **options)
     rates = [rate for rate, in run(wrapper, scheduler, 60)]
     expected = [timm_rate(0, base)] + [timm_rate(epoch, base) for epoch in range(59)]

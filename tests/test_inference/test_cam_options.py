@@ -89,9 +89,7 @@ def roads(monkeypatch, tmp_path):
         model = read_config(file).model
         with monkeypatch.context() as patch:
             patch.setattr(wsss_classifier.MODELS, 'build', lambda cfg, **kwargs: Part())
-            patch.setattr(wsss_classifier.WSSSClassifier, '_check_ideas', lambda self: None)
-            patch.setattr(wsss_classifier.WSSSClassifier, '_check_modules', lambda self: None,
-                          raising=False)
+            patch.setattr(wsss_classifier.WSSSClassifier, '_check_modules', lambda self: None)
             def inference(model, images, labels, background=False, **options):
                 seen.update(options=options)
                 cams = torch.zeros(1, 3, 4, 4)

@@ -125,7 +125,9 @@ def test_configs_load_and_differ_only_in_the_idea(monkeypatch):
     ktse = Config.fromfile(folder / 'ktse_mobilenet.py')
     for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'val_dataloader'):
         assert base[key] == ktse[key]
-    assert ktse.train_dataloader.dataset.dataset == base.train_dataloader.dataset
+    data = ktse.train_dataloader.dataset.to_dict()
+    assert [view['type'] for view in data.pop('views')] == ['PairedView']
+    assert data == base.train_dataloader.dataset.to_dict()
     assert len(ktse.model.modules) == 3 and len(base.model.modules) == 0
     seg = Config.fromfile(folder / 'deeplabv2_mobilenet.py')
     assert seg.model.decode_head.num_classes == len(base.classes) + 1

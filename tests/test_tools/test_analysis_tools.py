@@ -56,7 +56,7 @@ model = dict(
 
 
 @pytest.mark.parametrize(('config', 'extra'), [
-    (KTSE, ('--epoch', '99', '--cfg-options', 'train_dataloader.dataset.dataset.num_images=12')),
+    (KTSE, ('--epoch', '99', '--cfg-options', 'train_dataloader.dataset.num_images=12')),
     (SEGMENT, ()),
     (CAM, ('--loader', 'val', '--cfg-options', 'val_dataloader.dataset.num_images=12'))])
 def test_browse_dataset(config, extra, tmp_path):

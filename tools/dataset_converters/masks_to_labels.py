@@ -10,7 +10,6 @@ those of the annotations.
 import argparse
 import json
 from pathlib import Path
-from typing import Optional, Union
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from mmwsss.utils import atomic_write
 from mmwsss.utils.errors import friendly_errors
 
 
-def labels_of_masks(folder: Union[str, Path], names: Optional[list[str]] = None,
+def labels_of_masks(folder: str | Path, names: list[str] | None = None,
                     suffix: str = '.png') -> dict[str, list[int]]:
     """Class indices from 0 of the mask of each image.
 

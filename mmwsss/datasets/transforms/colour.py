@@ -1,6 +1,6 @@
 """Transforms that change colours and move nothing."""
 
-from typing import Callable, Dict, Optional, Sequence, Union
+from collections.abc import Callable, Sequence
 
 import cv2
 import mmcv
@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform
 
 from mmwsss.registry import TRANSFORMS
 
-Range = Union[float, Sequence[float]]
+Range = float | Sequence[float]
 
 
 def _on_picture(results: dict, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -83,7 +83,7 @@ def _posterize(image: np.ndarray, bits: float) -> np.ndarray:
 
 
 # The operations of RandAugment that move nothing: name -> (function, range of the magnitude).
-COLOUR_OPS: Dict[str, tuple] = dict(
+COLOUR_OPS: dict[str, tuple] = dict(
     AutoContrast=(_auto_contrast, (0., 1.)),
     Brightness=(mmcv.adjust_brightness, (0.05, 0.95)),
     Color=(mmcv.adjust_color, (0.05, 0.95)),
@@ -115,12 +115,12 @@ class StrongView(BaseTransform):
     """
 
     def __init__(self,
-                 jitter: Optional[dict] = None,
-                 blur: Optional[Sequence[float]] = (0.1, 2.0),
+                 jitter: dict | None = None,
+                 blur: Sequence[float] | None = (0.1, 2.0),
                  num_ops: int = 5,
                  replacement: bool = True,
                  name: str = 'strong'):
-        self.jitter: Optional[Callable] = jitter and ColorJitter(**jitter)
+        self.jitter: Callable | None = jitter and ColorJitter(**jitter)
         self.blur = blur
         if not replacement and num_ops > len(COLOUR_OPS):
             raise ValueError(f'StrongView: num_ops={num_ops} without replacement, there are '

@@ -1,7 +1,7 @@
 """Transforms that move pixels: the image, its views and all of its maps alike."""
 
 import math
-from typing import Callable, Dict, Sequence, Tuple, Union
+from collections.abc import Callable, Sequence
 
 import cv2
 import mmcv
@@ -11,7 +11,7 @@ from mmcv.transforms import BaseTransform
 from mmwsss.registry import TRANSFORMS
 
 # Maps that follow the image, by nearest neighbour, and what they are padded with.
-MAP_FILL: Dict[str, int] = dict(gt_seg_map=255, prior_mask=255, saliency=0)
+MAP_FILL: dict[str, int] = dict(gt_seg_map=255, prior_mask=255, saliency=0)
 
 
 def apply_geometry(results: dict, on_image: Callable, on_map: Callable) -> dict:
@@ -65,7 +65,7 @@ class ResizeLong(_Resize):
             smaller, or ``'cv2'``, which is faster and does not.
     """
 
-    def __init__(self, long: Union[int, Sequence[int]] = (256, 512), **kwargs):
+    def __init__(self, long: int | Sequence[int] = (256, 512), **kwargs):
         super().__init__(**kwargs)
         self.long = (long, long) if isinstance(long, int) else tuple(long)
 
@@ -121,7 +121,7 @@ class RandomResizedCrop(_Resize):
         self.scale = tuple(scale)
         self.ratio = tuple(ratio)
 
-    def window(self, height: int, width: int) -> Tuple[int, int, int, int]:
+    def window(self, height: int, width: int) -> tuple[int, int, int, int]:
         """``top, left, height, width``."""
         for _ in range(10):
             area = height * width * np.random.uniform(*self.scale)
@@ -155,7 +155,7 @@ class RandomPadCrop(BaseTransform):
         size: Side of the crop, or ``(height, width)``.
     """
 
-    def __init__(self, size: Union[int, Sequence[int]]):
+    def __init__(self, size: int | Sequence[int]):
         self.size = (size, size) if isinstance(size, int) else tuple(size)
 
     def transform(self, results: dict) -> dict:

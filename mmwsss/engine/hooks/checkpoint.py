@@ -3,9 +3,9 @@
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional, Sequence, Union
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ _HISTORY = 'log_history'
 class AtomicBackend(LocalBackend):
     """Local files that take their name when they are complete."""
 
-    def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
+    def put(self, obj: bytes, filepath: str | Path) -> None:
         with atomic_write(filepath, 'wb') as file:
             file.write(obj)
 
@@ -124,11 +124,11 @@ class WSSSCheckpointHook(Hook):
                  by_epoch: bool = True,
                  max_keep_ckpts: int = -1,
                  save_last: bool = True,
-                 save_best: Optional[str] = None,
+                 save_best: str | None = None,
                  rule: str = 'greater',
                  save_begin: int = 0,
                  save_optimizer: bool = True,
-                 out_dir: Optional[str] = None):
+                 out_dir: str | None = None):
         if rule not in ('greater', 'less'):
             raise ValueError(f"checkpoint.rule={rule!r} must be 'greater' or 'less'")
         if interval == 0 or max_keep_ckpts == 0:
@@ -143,7 +143,7 @@ class WSSSCheckpointHook(Hook):
         self.save_optimizer = save_optimizer
         self.out_dir = out_dir
         self.name = 'epoch_{}.pth' if by_epoch else 'iter_{}.pth'
-        self._gradients: Optional[dict] = None
+        self._gradients: dict | None = None
 
     # -- when --------------------------------------------------------------------------------------
     def before_train(self, runner) -> None:
@@ -171,7 +171,7 @@ class WSSSCheckpointHook(Hook):
                 or self.save_last and self.is_last_train_epoch(runner)):
             self._save(runner, runner.epoch + 1, runner.iter)
 
-    def after_val_epoch(self, runner, metrics: Optional[dict] = None) -> None:
+    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         if not self.save_best:
             return
         if self.save_best not in (metrics or {}):

@@ -1,7 +1,6 @@
 """DeiT with one class token per class (MCTformer, CVPR 2022)."""
 
 from collections.abc import Sequence
-from typing import Optional
 
 import torch
 from mmcv.cnn.bricks import DropPath
@@ -117,7 +116,7 @@ class MCTDeiT(BaseModule):
                  mlp_ratio: int = 4,
                  drop_path_rate: float = 0.,
                  stem: Sequence[int] = (),
-                 init_cfg: Optional[dict] = None):
+                 init_cfg: dict | None = None):
         super().__init__(init_cfg)
         self.num_classes = num_classes
         self.patch_size = patch_size

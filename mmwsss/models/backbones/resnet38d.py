@@ -1,7 +1,6 @@
 """ResNet38d: Wide ResNet-38 (model A1), dilated to stride 8, as in PSA, SEAM, KTSE, ..."""
 
 from collections.abc import Sequence
-from typing import Optional, Union
 
 import torch
 from mmengine.model import BaseModule
@@ -124,13 +123,13 @@ class ResNet38d(BaseModule):
     DEPTHS = (3, 3, 6, 3)
 
     def __init__(self,
-                 width: Union[float, Sequence[int]] = 1.0,
+                 width: float | Sequence[int] = 1.0,
                  out_indices: Sequence[int] = (6, ),
                  drop_rates: tuple[float, float] = (0.3, 0.5),
                  frozen_stages: int = 2,
                  norm_eval: bool = True,
                  with_cp: bool = False,
-                 init_cfg: Optional[dict] = None):
+                 init_cfg: dict | None = None):
         super().__init__(init_cfg)
         if isinstance(width, (int, float)):
             # Stages 6 and 7 divide their width by 4.

@@ -1,6 +1,5 @@
 """VGG16 of DeepLab-LargeFOV, output stride 8."""
 
-from typing import Optional
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -30,7 +29,7 @@ class VGG16LargeFOV(BaseModule):
                  drop_rate: float = 0.5,
                  dilation: int = 12,
                  width: float = 1.,
-                 init_cfg: Optional[dict] = None):
+                 init_cfg: dict | None = None):
         super().__init__(init_cfg)
         layers, in_channels = [], 3
         stages = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))

@@ -1,7 +1,7 @@
 """The views of one training step, each forwarded at most once per network."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -18,14 +18,14 @@ class Progress:
     epoch: int = 0
     iter: int = 0
     fraction: float = 0.
-    phase: Optional[str] = None
+    phase: str | None = None
 
 
 @dataclass
 class _Recipe:
     make: Callable[[], Tensor]
     spec: dict
-    after: Tuple[str, ...]
+    after: tuple[str, ...]
 
 
 class Views:
@@ -48,20 +48,20 @@ class Views:
 
     def __init__(self,
                  forward: Callable[..., CAMOutput],
-                 images: Dict[str, Tensor],
-                 samples: Dict[str, Sequence],
-                 progress: Optional[Progress] = None,
+                 images: dict[str, Tensor],
+                 samples: dict[str, Sequence],
+                 progress: Progress | None = None,
                  batchable: Callable[[str], bool] = lambda network: False,
                  trained: Callable[[str], bool] = lambda network: True):
         self._forward = forward
         self._images = dict(images)
-        self._recipes: Dict[str, _Recipe] = {}
+        self._recipes: dict[str, _Recipe] = {}
         self._labels = {
             name: torch.stack([sample.gt_label for sample in rows])
             for name, rows in samples.items() if rows and 'gt_label' in rows[0]
         }
-        self._outputs: Dict[Tuple[str, str], Tuple[CAMOutput, bool]] = {}
-        self._expected: Dict[Tuple[str, str], Optional[int]] = {}  # rows; None: all
+        self._outputs: dict[tuple[str, str], tuple[CAMOutput, bool]] = {}
+        self._expected: dict[tuple[str, str], int | None] = {}  # rows; None: all
         self._batchable = batchable
         self._grad = torch.is_grad_enabled()
         self._shared: dict = {}
@@ -113,7 +113,7 @@ class Views:
     def add(self,
             name: str,
             make: Callable[[], Tensor],
-            labels: Optional[Tensor] = None,
+            labels: Tensor | None = None,
             after: Sequence[str] = (),
             **spec) -> None:
         """Define a view by a recipe that runs when the view is first needed.
@@ -139,7 +139,7 @@ class Views:
                 f'{known.spec if known else "given by the data"} and {spec}; give the modules '
                 'equal options, or another view name')
 
-    def expect(self, *names: str, network: str = 'student', rows: Optional[int] = None) -> None:
+    def expect(self, *names: str, network: str = 'student', rows: int | None = None) -> None:
         """Announce views that will be asked for with gradient, so they can be batched.
 
         Args:
@@ -165,7 +165,7 @@ class Views:
                  name: str,
                  network: str = 'student',
                  grad: bool = True,
-                 rows: Optional[int] = None) -> CAMOutput:
+                 rows: int | None = None) -> CAMOutput:
         """Output of a network on a view; made at the first call, remembered for the others.
 
         Args:
@@ -200,7 +200,7 @@ class Views:
             output = first
         return output.detach() if has_grad and not grad else output
 
-    def _batch_of(self, name: str, network: str) -> List[str]:
+    def _batch_of(self, name: str, network: str) -> list[str]:
         if not self._batchable(network):
             return [name]
         shape = self.image(name).shape[1:]

@@ -1,7 +1,6 @@
 """What every CAM head gives back."""
 
 from dataclasses import dataclass, field
-from typing import Optional
 
 import torch
 from torch import Tensor
@@ -25,10 +24,10 @@ class CAMOutput:
 
     cam: Tensor
     logits: Tensor
-    bg: Optional[Tensor] = None
+    bg: Tensor | None = None
     feats: tuple[Tensor, ...] = ()
     extra: dict[str, Tensor] = field(default_factory=dict)
-    origin: Optional[tuple['CAMOutput', int]] = None
+    origin: tuple['CAMOutput', int] | None = None
 
     @property
     def scores(self) -> Tensor:

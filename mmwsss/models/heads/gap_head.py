@@ -1,7 +1,6 @@
 """A CAM by 1x1 convolution, image logits by its global average (Zhou et al., CAM)."""
 
 from collections.abc import Sequence
-from typing import Optional
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -31,10 +30,10 @@ class GAPHead(BaseModule):
                  num_classes: int,
                  in_channels: int,
                  drop: float = 0.,
-                 embed_channels: Optional[int] = None,
+                 embed_channels: int | None = None,
                  background: bool = False,
                  bias: bool = False,
-                 init_cfg: Optional[dict] = None):
+                 init_cfg: dict | None = None):
         super().__init__(init_cfg)
         self.num_classes = num_classes
         self.in_channels = in_channels

@@ -1,7 +1,6 @@
 """The head of SIPE (CVPR 2022): image-specific prototypes."""
 
 from collections.abc import Sequence
-from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +25,7 @@ def cam_with_background(cam: Tensor) -> Tensor:
 
 def structure_seeds(cam: Tensor,
                     features: Tensor,
-                    valid: Optional[Tensor] = None,
+                    valid: Tensor | None = None,
                     bg_weight: float = 0.5) -> Tensor:
     """Give each pixel to the class whose map looks most like the pixel's similarity map.
 

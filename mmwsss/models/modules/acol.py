@@ -1,7 +1,6 @@
 """Rigid classification of the erased image, the row that KTSE compares with as ACoL
 (Zhang et al., CVPR 2018: complementary regions by adversarial erasing)."""
 
-from typing import Dict
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -34,7 +33,7 @@ class ErasedClassification(WSSSModule):
     def add_views(self, views: Views) -> None:
         add_erased_view(views, self.threshold)
 
-    def loss(self, views: Views) -> Dict[str, Tensor]:
+    def loss(self, views: Views) -> dict[str, Tensor]:
         return dict(
             loss_cls=F.binary_cross_entropy_with_logits(views['erased'].logits,
                                                         views.labels('image')))

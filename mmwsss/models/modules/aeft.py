@@ -4,7 +4,6 @@ The erased image attracts and an image of other classes repels, in the space of 
 pooling's map. Facts from the released code; the paper's text was not at hand.
 """
 
-from typing import Dict, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -45,7 +44,7 @@ def region_features(pooled: Tensor, cam: Tensor, labels: Tensor,
     return mean * labels
 
 
-def disjoint_partners(labels: Tensor) -> Tuple[Tensor, Tensor]:
+def disjoint_partners(labels: Tensor) -> tuple[Tensor, Tensor]:
     """A random image of the batch that shares no class, and whether there is one, both ``(N,)``.
 
     Drawn anew for each image, as the original, which shuffles its list of candidates. The original
@@ -128,7 +127,7 @@ class AdversarialErasingTriplet(WSSSModule):
             raise ValueError("AdversarialErasingTriplet needs head=dict(type='GPPHead', ...)")
         return output.extra['pooled_map']
 
-    def loss(self, views: Views) -> Dict[str, Tensor]:
+    def loss(self, views: Views) -> dict[str, Tensor]:
         labels = views.labels('image')
         pooled = self.pooled_map(views['image'])
         losses = {}

@@ -1,6 +1,6 @@
 """The common part of every published idea: when it acts and how much it counts."""
 
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -37,8 +37,8 @@ class WSSSModule(BaseModule):
                  begin: int = 0,
                  ramp: int = 0,
                  by_epoch: bool = True,
-                 name: Optional[str] = None,
-                 init_cfg: Optional[dict] = None):
+                 name: str | None = None,
+                 init_cfg: dict | None = None):
         super().__init__(init_cfg)
         if begin < 0 or ramp < 0:
             raise ValueError(
@@ -65,6 +65,6 @@ class WSSSModule(BaseModule):
     def add_views(self, views: Views) -> None:
         """Make and announce views before any network runs."""
 
-    def loss(self, views: Views) -> Dict[str, Tensor]:
+    def loss(self, views: Views) -> dict[str, Tensor]:
         """Loss terms by name (``loss_*``), unweighted by :attr:`weight`."""
         raise NotImplementedError

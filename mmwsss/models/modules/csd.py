@@ -13,7 +13,6 @@ negative scores of a convolutional head rule the softmax.
 """
 
 import math
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -53,7 +52,7 @@ def foreground_consistency_loss(source: Tensor,
                                 labels: Tensor,
                                 weights: Tensor,
                                 variant: str = 'paper',
-                                temperature: Optional[float] = None) -> Tensor:
+                                temperature: float | None = None) -> Tensor:
     """L_fg (eq. 3): the pasted object keeps its distribution over classes.
 
     ``paper``: ``sum_p w_p KL(softmax M_s || softmax M_mix)`` over all classes, the CAM not
@@ -233,10 +232,10 @@ class CrossDomainDecoupling(WSSSModule):
                  variant: str = 'paper',
                  mean: bool = True,
                  dummy: float = 0.1,
-                 temperature: Optional[float] = None,
+                 temperature: float | None = None,
                  bg_temperature: float = 10.,
                  threshold: float = 0.5,
-                 purity: Optional[float] = None,
+                 purity: float | None = None,
                  teacher: str = 'frozen',
                  **kwargs):
         super().__init__(**kwargs)

@@ -1,7 +1,6 @@
 """EPS: Explicit Pseudo-pixel Supervision by saliency maps (Lee et al., CVPR 2021), in the form in
 which PPC uses it."""
 
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -75,8 +74,8 @@ class ExplicitPseudoPixelSupervision(WSSSModule):
                  tau: float = 0.4,
                  alpha: float = 0.5,
                  revised: bool = False,
-                 scale: Optional[float] = None,
-                 size: Optional[int] = None,
+                 scale: float | None = None,
+                 size: int | None = None,
                  **kwargs):
         super().__init__(**kwargs)
         for option, value in (('tau', tau), ('alpha', alpha)):

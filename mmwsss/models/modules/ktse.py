@@ -7,7 +7,6 @@ is an option and the docstring says so.
 """
 
 import math
-from typing import Dict, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -70,7 +69,7 @@ def inter_class_loss(scores: Tensor, mask: Tensor, detach: bool = True) -> Tenso
 def confident_ce_loss(logits: Tensor,
                       pseudo: Tensor,
                       fg_weight: float = 0.0125,
-                      fg_images: Optional[Tensor] = None) -> Tensor:
+                      fg_images: Tensor | None = None) -> Tensor:
     """Cross entropy on confident pixels, background and foreground averaged apart.
 
     ``mean_bg CE + fg_weight * mean_fg CE``; an empty set counts 0 (the original gives NaN).
@@ -115,7 +114,7 @@ def global_alignment_loss(anchor: Tensor, erased: Tensor, labels: Tensor) -> Ten
 def local_alignment_loss(anchor: Tensor,
                          erased: Tensor,
                          labels: Tensor,
-                         valid: Optional[Tensor] = None,
+                         valid: Tensor | None = None,
                          margin: float = 0.05) -> Tensor:
     """L_local: what shows up when the rest is erased, the anchor must activate too (eq. 9).
 
@@ -191,7 +190,7 @@ class SimulatedInterImageErasing(WSSSModule):
         views.expect('image', 'concat')
         views.expect('paired', rows=n)
 
-    def loss(self, views: Views) -> Dict[str, Tensor]:
+    def loss(self, views: Views) -> dict[str, Tensor]:
         n = self.pairs_of(views)
         halves = [views['image'].cam[:n], views('paired', rows=n).cam]
         labels = views.labels('concat')
@@ -242,7 +241,7 @@ class SelfSupervisedRegularization(WSSSModule):
                  high: float = 0.30,
                  low: float = 0.15,
                  relu_cam: bool = False,
-                 refiner: Optional[dict] = dict(type='PAR'),  # noqa: B006
+                 refiner: dict | None = dict(type='PAR'),  # noqa: B006
                  truncate: bool = True,
                  fg_weight: float = 0.0125,
                  complex_fg: bool = False,
@@ -290,7 +289,7 @@ class SelfSupervisedRegularization(WSSSModule):
             logits, views.image(name).shape[-2:], mode='bilinear', align_corners=False)
 
     @torch.no_grad()
-    def pseudo_labels(self, views: Views) -> Tuple[Tensor, Optional[Tensor]]:
+    def pseudo_labels(self, views: Views) -> tuple[Tensor, Tensor | None]:
         """Confident labels of ``image``, and of ``concat`` if there is such a view."""
         cam, labels, image = views['image'].cam, views.labels('image'), views.image('image')
         size = len(image)
@@ -307,7 +306,7 @@ class SelfSupervisedRegularization(WSSSModule):
             return pseudo, None
         return pseudo[:size], torch.cat([pseudo[:n], pseudo[size:]], dim=1)
 
-    def loss(self, views: Views) -> Dict[str, Tensor]:
+    def loss(self, views: Views) -> dict[str, Tensor]:
         pseudo, pseudo_concat = self.pseudo_labels(views)
         labels = views.labels('image')
         logits = self.pixel_logits(views, 'image')
@@ -362,7 +361,7 @@ class MultiGranularityAlignment(WSSSModule):
     def add_views(self, views: Views) -> None:
         add_erased_view(views, self.threshold)
 
-    def loss(self, views: Views) -> Dict[str, Tensor]:
+    def loss(self, views: Views) -> dict[str, Tensor]:
         anchor, erased, labels = views['image'].cam, views['erased'].cam, views.labels('image')
         losses = {}
         if self.global_weight:

@@ -5,7 +5,6 @@ whole batch make: prototypes of the other view, labels of the other view, and, w
 against semi-hard negatives. Facts from the released code (SEAM: branch master; EPS: branch esp).
 """
 
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -83,7 +82,7 @@ def intra_view_loss(features: Tensor,
                     labels: Tensor,
                     temperature: float = 0.1,
                     negatives: tuple[int, int] = (3, 13),
-                    chance: Optional[Tensor] = None) -> Tensor:
+                    chance: Tensor | None = None) -> Tensor:
     """Contrast within a view, with semi-hard prototypes and semi-hard pixels.
 
     A pixel's negatives are the prototypes at ranks ``negatives`` of its similarities (from 0, the
@@ -185,8 +184,8 @@ class PixelToPrototypeContrast(WSSSModule):
                  cross_label: float = 0.1,
                  intra: float = 0.1,
                  negatives: tuple[int, int] = (3, 13),
-                 scale: Optional[float] = None,
-                 size: Optional[int] = None,
+                 scale: float | None = None,
+                 size: int | None = None,
                  **kwargs):
         super().__init__(**kwargs)
         check_one_size(self, scale, size)

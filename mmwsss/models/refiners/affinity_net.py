@@ -5,7 +5,6 @@ with 0 background, ``1..C`` and 255 not confident, of the size of the image or o
 """
 
 from collections.abc import Sequence
-from typing import Optional, Union
 
 import torch
 import torch.nn.functional as F
@@ -71,7 +70,7 @@ def displacement_loss(displacement: Tensor,
 class _AffinityModel(BaseModel):
     """What the two networks share: how batches come in and labels are brought to map size."""
 
-    def __init__(self, backbone: dict, data_preprocessor: Optional[dict], init_cfg: Optional[dict]):
+    def __init__(self, backbone: dict, data_preprocessor: dict | None, init_cfg: dict | None):
         super().__init__(
             data_preprocessor=data_preprocessor or dict(type='WSSSDataPreprocessor'),
             init_cfg=init_cfg)
@@ -106,8 +105,8 @@ class _AffinityModel(BaseModel):
         return torch.stack(maps)
 
     def forward(self,
-                inputs: Union[Tensor, dict[str, Tensor]],
-                data_samples: Optional[dict[str, list]] = None,
+                inputs: Tensor | dict[str, Tensor],
+                data_samples: dict[str, list] | None = None,
                 mode: str = 'tensor'):
         """``loss`` gives a dict of losses, ``tensor`` what :meth:`extract` does."""
         image = inputs['image'] if isinstance(inputs, dict) else inputs
@@ -152,8 +151,8 @@ class AffinityNet(_AffinityModel):
                  in_channels: Sequence[int] = (512, 1024, 4096),
                  channels: Sequence[int] = (64, 128, 256),
                  radius: int = 5,
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None):
+                 data_preprocessor: dict | None = None,
+                 init_cfg: dict | None = None):
         super().__init__(backbone, data_preprocessor, init_cfg)
         if len(in_channels) != len(channels):
             raise ValueError(f'AffinityNet: in_channels={in_channels} and channels={channels} must '
@@ -217,7 +216,7 @@ class _Reduce(nn.Sequential):
     def __init__(self, before: int, after: int, groups: int):
         super().__init__(nn.Conv2d(before, after, 1, bias=False), nn.GroupNorm(groups, after))
 
-    def forward(self, x: Tensor, like: Optional[Tensor] = None) -> Tensor:
+    def forward(self, x: Tensor, like: Tensor | None = None) -> Tensor:
         x = super().forward(x)
         return F.relu(x if like is None else _up(x, like))
 
@@ -277,12 +276,12 @@ class IRNet(_AffinityModel):
     def __init__(self,
                  backbone: dict,
                  in_channels: Sequence[int] = (64, 256, 512, 1024, 2048),
-                 stem: Optional[str] = 'maxpool',
+                 stem: str | None = 'maxpool',
                  displacement: bool = False,
                  radius: int = 10,
                  crop_size: int = 512,
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None):
+                 data_preprocessor: dict | None = None,
+                 init_cfg: dict | None = None):
         super().__init__(backbone, data_preprocessor, init_cfg)
         if displacement and len(in_channels) < 3:
             raise ValueError('IRNet: the displacement branch needs at least three taps, '
@@ -305,7 +304,7 @@ class IRNet(_AffinityModel):
         self.backbone.eval()
         return self
 
-    def extract(self, image: Tensor) -> tuple[Tensor, Optional[Tensor]]:
+    def extract(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """Normalised images ``(N, 3, H, W)`` to edge logits ``(N, 1, h, w)`` and displacements
         ``(N, 2, h, w)`` (or None)."""
         self._stem.clear()

@@ -1,7 +1,6 @@
 """Pseudo labels from two background thresholds (AFA; eq. 4 of KTSE)."""
 
 from collections.abc import Callable
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -29,8 +28,8 @@ def confident_labels(cam: Tensor,
                      labels: Tensor,
                      high: float = 0.30,
                      low: float = 0.15,
-                     refiner: Optional[Callable[[Tensor, Tensor], Tensor]] = None,
-                     img: Optional[Tensor] = None,
+                     refiner: Callable[[Tensor, Tensor], Tensor] | None = None,
+                     img: Tensor | None = None,
                      down_scale: int = 2,
                      relu: bool = True) -> Tensor:
     """Pixels whose class or background two thresholds agree on, eq. 4 of KTSE with refinement.

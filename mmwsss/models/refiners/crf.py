@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Optional, Union
 
 import numpy as np
 import torch
@@ -241,7 +240,7 @@ def has_pydensecrf() -> bool:
     return find_spec('pydensecrf') is not None
 
 
-def make_crf(cfg: Union[None, str, Mapping, _CRF]) -> Optional[_CRF]:
+def make_crf(cfg: None | str | Mapping | _CRF) -> _CRF | None:
     """A CRF from a preset's name or a config.
 
     Args:

@@ -1,7 +1,6 @@
 """The decode heads of DeepLab that mmseg lacks."""
 
 from collections.abc import Sequence
-from typing import Optional
 
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads.aspp_head import ASPPHead
@@ -38,8 +37,8 @@ class DeepLabV2Head(BaseDecodeHead):
         in_channels: int,
         num_classes: int,
         dilations: Sequence[int] = (6, 12, 18, 24),
-        loss_decode: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        loss_decode: dict | None = None,
+        init_cfg: dict | None = None,
         **kwargs,
     ) -> None:
         super().__init__(
@@ -87,9 +86,9 @@ class DeepLabV1Head(BaseDecodeHead):
         channels: int = 512,
         dilation: int = 12,
         dropout_ratio: float = 0.5,
-        norm_cfg: Optional[dict] = None,
-        loss_decode: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        norm_cfg: dict | None = None,
+        loss_decode: dict | None = None,
+        init_cfg: dict | None = None,
         **kwargs,
     ) -> None:
         super().__init__(
@@ -133,8 +132,8 @@ class LargeFOVHead(BaseDecodeHead):
         num_classes: int,
         channels: int = 512,
         dilation: int = 12,
-        loss_decode: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        loss_decode: dict | None = None,
+        init_cfg: dict | None = None,
         **kwargs,
     ) -> None:
         super().__init__(
@@ -181,9 +180,9 @@ class ASPPPoolHead(ASPPHead):
         channels: int = 256,
         dilations: Sequence[int] = (6, 12, 18, 24),
         dropout_ratio: float = 0.5,
-        norm_cfg: Optional[dict] = None,
-        loss_decode: Optional[dict] = None,
-        init_cfg: Optional[dict] = None,
+        norm_cfg: dict | None = None,
+        loss_decode: dict | None = None,
+        init_cfg: dict | None = None,
         **kwargs,
     ) -> None:
         super().__init__(
@@ -216,7 +215,7 @@ class DeepLabV3PlusHead(DepthwiseSeparableASPPHead):
     def __init__(
         self,
         dropout_ratio: float = 0.1,
-        loss_decode: Optional[dict] = None,
+        loss_decode: dict | None = None,
         **kwargs,
     ) -> None:
         super().__init__(dropout_ratio=0, loss_decode=loss_decode or CROSS_ENTROPY, **kwargs)

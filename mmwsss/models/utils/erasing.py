@@ -1,6 +1,6 @@
 """Erasing of the most discriminative part, found by the CAM."""
 
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,7 +10,7 @@ from .cam import normalize_cam
 
 def foreground_response(cam: Tensor,
                         labels: Tensor,
-                        size: Optional[Sequence[int]] = None) -> Tensor:
+                        size: Sequence[int] | None = None) -> Tensor:
     """``max_c N(up(relu(cam)))_c y_c``, the strongest response of any present class.
 
     Args:

@@ -5,7 +5,7 @@
 _base_ = './gpp_mobilenet.py'
 
 weights = 'pretrain/efficientnet_lite0_timm.pth'
-crop, epochs = 224, 3
+crop = 224
 
 model = dict(
     data_preprocessor=dict(channels_last=True),
@@ -31,8 +31,7 @@ optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='SGD', lr=0.003, momentum=0.9, weight_decay=1e-4),
     # Not `head`: the backbone has a conv_head.
     paramwise_cfg=dict(custom_keys={'head.classifier': dict(lr_mult=10.), '_delete_': True}))
-param_scheduler = dict(end=epochs)
-train_cfg = dict(max_epochs=epochs, val_begin=epochs + 1)
+train_cfg = dict(max_epochs=3)
 
 cam = dict(scales=(0.5, 1.0, 1.5, 2.0), flip=True, batch_size=8)
 segment = dict(config='projects/voc_animals/configs/deeplabv2_mobilenet.py')

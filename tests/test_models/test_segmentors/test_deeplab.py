@@ -204,8 +204,8 @@ def test_every_config_trains_two_steps(path):
             for step in cfg.train_dataloader.dataset.pipeline
             if step.type in ('mmseg.RandomCrop', 'RandomResizedCrop')]
     assert [tuple(cfg.model.data_preprocessor.size)] == [tuple(size) for size in crop]
-    length = cfg.train_cfg.get('max_iters') or cfg.train_cfg.max_epochs
-    assert cfg.param_scheduler[-1].end == length
+    assert cfg.train_cfg.get('max_iters') or cfg.train_cfg.max_epochs
+    assert 'end' not in cfg.param_scheduler[-1]  # it ends with the training
     if cfg.model.backbone.get('init_cfg'):
         assert cfg.model.backbone.init_cfg.checkpoint.startswith('pretrain/')
     keys = cfg.optim_wrapper.get('paramwise_cfg', {}).get('custom_keys', {})

@@ -3,7 +3,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from mmwsss.utils.masks import read_mask, voc_palette, write_class_names, write_mask
+from mmwsss.structures.artifacts import read_mask, write_class_names, write_mask
+from mmwsss.utils.palette import voc_palette
 
 
 def test_class_names_inside_a_mask(tmp_path):
