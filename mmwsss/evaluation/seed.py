@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmwsss.datasets.mask_ids import IGNORE
+from mmwsss.datasets.mask_ids import IGNORE, mask_ids_of
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.structures.artifacts import load_cam
 
-from .confusion import iou_from_confusion, mean_scores
+from .confusion import confusion_matrix, iou_from_confusion, mean_scores
 from .truth import Truth
 
 ArrayLike = np.ndarray | Tensor
@@ -137,6 +137,34 @@ def seed_confusion(
     cells, counts = seed_histogram(cam, keys, gt, thresholds, num_classes)
     num_classes = num_classes or len(cam)
     return histogram_confusion(sum_histograms([(cells, counts)], num_classes, len(thresholds)))
+
+
+def own_confusion(
+    background: ArrayLike,
+    cam: ArrayLike,
+    keys: ArrayLike | None,
+    gt: ArrayLike,
+    num_classes: int,
+) -> np.ndarray:
+    """Confusion matrix of one image's seed ``argmax([background, cam])``, without a threshold.
+
+    Args:
+        background: The network's own background map ``(H, W)`` (SIPE).
+        cam, keys, gt, num_classes: As in :func:`seed_histogram`.
+
+    Returns:
+        int64 ``(C + 1, C + 1)``, rows exact, columns seed.
+
+    Raises:
+        ValueError: The background has another size than the mask, or an id is out of its range.
+    """
+    background, cam, gt = (torch.as_tensor(x).cpu() for x in (background, cam, gt))
+    if background.shape != gt.shape:
+        raise ValueError(f'background of shape {tuple(background.shape)} for a mask of shape '
+                         f'{tuple(gt.shape)}')
+    ids = mask_ids_of(np.arange(len(cam)) if keys is None else np.asarray(keys))
+    best = torch.cat([background[None].float(), cam.float()]).argmax(0)
+    return confusion_matrix(ids[best.numpy()], gt.numpy().astype(np.int64), num_classes)[:, :-1]
 
 
 def sum_histograms(

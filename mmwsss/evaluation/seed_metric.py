@@ -5,15 +5,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from prettytable import PrettyTable
+from torch import Tensor
 
 from mmwsss.registry import METRICS
 from mmwsss.structures.artifacts import write_record
 
 from .confusion import mean_scores, scores_from_confusion
-from .seed import SeedCurve, histogram_confusion, seed_histogram, sum_histograms, threshold_range
+from .seed import (
+    SeedCurve,
+    histogram_confusion,
+    own_confusion,
+    seed_histogram,
+    sum_histograms,
+    threshold_range,
+)
 
 
 def in_held_out(name: str, fraction: float) -> bool:
@@ -37,10 +46,12 @@ class SeedMetric(BaseMetric):
     - ``mIoU@held_out``, ``threshold@held_out``, ...: the threshold that is best on a held-out part
       of the split (drawn by a hash of the names), scored on the rest.
     - ``mIoU@fixed``, ...: the threshold ``fixed``, if one is given (EADER: 0.3).
+    - ``mIoU@own``, ...: no threshold, the argmax with the network's own background (SIPE); where
+      every sample has one.
 
     Each sample holds the ground truth ``gt_sem_seg`` ``(H, W)`` (255 is not scored), its ``name``,
     and ``pred_cam`` ``(C, H, W)`` in [0, 1] with absent classes zero, or ``cam`` ``(K, H, W)`` with
-    ``keys`` ``(K,)``.
+    ``keys`` ``(K,)``; and ``pred_background`` ``(H, W)``, if the network scores the background.
 
     Args:
         thresholds: ``(start, stop, step)`` in [0, 1], ``stop`` included; None for ``fixed`` alone.
@@ -94,15 +105,18 @@ class SeedMetric(BaseMetric):
                 if 'gt_sem_seg' not in sample or not (full or 'cam' in sample and 'keys' in sample):
                     raise ValueError(
                         'needs gt_sem_seg (ground truth; loaded?), and pred_cam or cam + keys')
-                cells, counts = seed_histogram(
-                    sample['pred_cam' if full else 'cam'], None if full else sample['keys'],
-                    sample['gt_sem_seg'], self.thresholds, num_classes)
+                maps = (sample['pred_cam' if full else 'cam'], None if full else sample['keys'],
+                        sample['gt_sem_seg'])
+                histogram = seed_histogram(*maps, self.thresholds, num_classes)
+                own = None
+                if sample.get('pred_background') is not None:
+                    own = _sparse(own_confusion(sample['pred_background'], *maps, num_classes))
             except ValueError as error:
                 raise ValueError(f'SeedMetric, image {name}: {error}') from error
             # One sparse record per image (not one sum per rank): the sampler repeats images to
             # fill up the ranks, and mmengine drops the repeated records by their position.
-            self.results.append(
-                (in_held_out(str(name), self.held_out), cells.int().cpu(), counts.int().cpu()))
+            self.results.append((in_held_out(str(name), self.held_out),
+                                 *(x.int().cpu() for x in histogram), own))
 
     def _num_classes(self) -> int:
         if self.num_classes is None:
@@ -119,7 +133,7 @@ class SeedMetric(BaseMetric):
         num_classes = self._num_classes()
         chosen, rest = (
             SeedCurve(self.thresholds, histogram_confusion(sum_histograms(
-                [record[1:] for record in results if record[0] == part], num_classes,
+                [record[1:3] for record in results if record[0] == part], num_classes,
                 len(self.thresholds)))) for part in (True, False))
         whole = SeedCurve(self.thresholds, chosen.confusion + rest.confusion)
 
@@ -136,10 +150,13 @@ class SeedMetric(BaseMetric):
                     'mIoU@held_out is not reported', 'current', level=30)
         if self.fixed is not None:
             picked['fixed'] = self.fixed, whole.at(self.fixed)
+        if all(record[3] is not None for record in results):
+            picked['own'] = None, _dense([record[3] for record in results], num_classes)
 
         metrics = {}
         for protocol, (threshold, confusion) in picked.items():
-            metrics[f'threshold@{protocol}'] = round(float(threshold), 6)
+            if threshold is not None:
+                metrics[f'threshold@{protocol}'] = round(float(threshold), 6)
             for key, value in mean_scores(confusion).items():
                 metrics[f'{key}@{protocol}'] = value
         self._report(whole, picked, metrics)
@@ -152,9 +169,11 @@ class SeedMetric(BaseMetric):
         """Log the scores per class, and write all of them if a file is named."""
         names = (self.dataset_meta or {}).get('classes') or range(1, self._num_classes() + 1)
         classes = ['background', *map(str, names)]
-        protocol, (threshold, confusion) = next(iter(picked.items()))
+        protocol = 'own' if 'own' in picked else next(iter(picked))
+        threshold, confusion = picked[protocol]
         table = PrettyTable()
-        table.add_column(f'{protocol} (t = {threshold:g})', classes)
+        table.add_column(protocol + (f' (t = {threshold:g})' if threshold is not None else ''),
+                         classes)
         for key, values in scores_from_confusion(confusion)._asdict().items():
             table.add_column(key, np.round(100 * values, 2).tolist())
         print_log(f'seed scores per class\n{table}', 'current')
@@ -167,3 +186,18 @@ class SeedMetric(BaseMetric):
                 metrics=metrics, per_class=per_class,
                 curve=dict(thresholds=self.thresholds.astype(float).round(6), **whole.means))
             write_record(self.out_file, record)
+
+
+def _sparse(confusion: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Places and counts of the non-zero cells."""
+    flat = torch.from_numpy(confusion).flatten()
+    cells = torch.nonzero(flat).flatten()
+    return cells.int(), flat[cells].int()
+
+
+def _dense(confusions: Sequence[tuple], num_classes: int) -> np.ndarray:
+    """The sum of confusion matrices ``(C + 1, C + 1)`` from :func:`_sparse`."""
+    total = np.zeros((num_classes + 1)**2, np.int64)
+    for cells, counts in confusions:
+        total[cells.numpy()] += counts.numpy()
+    return total.reshape(num_classes + 1, -1)

@@ -16,7 +16,7 @@ from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import SeedMetric
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.multi_scale import multi_scale_cam
-from mmwsss.structures.artifacts import load_cam, save_cam, write_manifest
+from mmwsss.structures.artifacts import load_background, load_cam, save_cam, write_manifest
 from mmwsss.utils.images import image_size
 from mmwsss.utils.model import unwrap_model
 from mmwsss.utils.progress import track
@@ -128,16 +128,21 @@ def score_cams(dataset: Any, cam_dir: str | Path, **options: Any) -> dict[str, f
         options: Of :class:`SeedMetric`.
 
     Returns:
-        The metrics of :class:`SeedMetric`.
+        The metrics of :class:`SeedMetric`, ``mIoU@own`` among them if the files hold the network's
+        own background.
     """
     split = dataset if isinstance(dataset, Split) else Split(dataset)
     metric = SeedMetric(**{'num_classes': split.num_classes, **options})
     metric.dataset_meta = dict(classes=split.classes)
     for name in split.names:
-        cam, keys, _ = load_cam(Path(cam_dir) / f'{name}.npz', split.num_classes)
-        gt = split.ground_truth(name)
+        path = Path(cam_dir) / f'{name}.npz'
+        cam, keys, _ = load_cam(path, split.num_classes)
+        gt, background = split.ground_truth(name), load_background(path)
+        if background is not None:
+            background = resize_cam(background[None], gt.shape)[0]
         metric.process(None, [dict(
-            name=name, cam=resize_cam(cam, gt.shape), keys=keys, gt_sem_seg=gt)])
+            name=name, cam=resize_cam(cam, gt.shape), keys=keys, gt_sem_seg=gt,
+            pred_background=background)])
     return metric.compute_metrics(metric.results)
 
 

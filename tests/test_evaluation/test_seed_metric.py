@@ -136,6 +136,38 @@ def test_oracle_held_out_and_fixed(tmp_path):
     assert set(record['per_class']['oracle']['iou']) == {'background', *CLASSES}
 
 
+def test_own_background_needs_no_threshold(tmp_path):
+    batch, total = samples(6), 0
+    rng = np.random.default_rng(7)
+    for sample in batch:
+        cam, gt = sample.pred_cam.numpy(), sample.gt_sem_seg.numpy()
+        background = (rng.integers(0, 21, gt.shape) * 0.05).astype('f4')
+        sample.pred_background = torch.from_numpy(background)
+        seed = np.zeros_like(gt)
+        for y, x in np.ndindex(gt.shape):
+            best = background[y, x]
+            for key in range(C):
+                if cam[key, y, x] > best:
+                    best, seed[y, x] = cam[key, y, x], key + 1
+        total = total + confusion_matrix(seed, gt, C)
+    metrics = evaluate(SeedMetric((0, 0.6, 0.1), out_file=str(tmp_path / 'seed.json')), batch)
+    for key, value in mean_scores(total).items():
+        assert metrics[f'seed/{key}@own'] == pytest.approx(value)
+    assert 'seed/threshold@own' not in metrics and 'seed/mIoU@oracle' in metrics
+    record = json.loads((tmp_path / 'seed.json').read_text())
+    assert set(record['per_class']['own']['iou']) == {'background', *CLASSES}
+
+    del batch[0].pred_background  # not every image has one: no such score
+    assert 'seed/mIoU@own' not in evaluate(SeedMetric((0, 0.6, 0.1)), batch)
+
+
+def test_own_background_of_another_size():
+    sample, = samples(1)
+    sample.pred_background = torch.zeros(3, 3)
+    with pytest.raises(ValueError, match='image 2007_000000: background of shape'):
+        evaluate(SeedMetric(), [sample])
+
+
 def test_fixed_alone():
     batch = samples(3)
     metrics = evaluate(SeedMetric(None, fixed=0.3), batch)

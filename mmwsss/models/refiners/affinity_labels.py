@@ -42,6 +42,9 @@ class AffinityTarget:
             image: Image uint8 BGR ``(H, W, 3)``.
             cam: CAM in [0, 1] of the classes present, ``(K, h, w)``; resized to the image.
             keys: Their indices ``0..C-1``.
+
+        A target whose ``bg`` is ``'own'`` is given the network's background map as a fourth
+        argument.
         """
         raise TypeError(f'{type(self).__name__} lacks __call__()')
 
@@ -52,35 +55,60 @@ class AffinityTarget:
 
 @MODELS.register_module()
 class IRLabel(AffinityTarget):
-    """The confident labels that IRNet learns from: label CRF at two constant backgrounds. The
-    result is a mask uint8 ``(H, W)``: 0, ``1..C``, 255 not confident.
+    """The confident labels that IRNet learns from: label CRF at two backgrounds. The result is a
+    mask uint8 ``(H, W)``: 0, ``1..C``, 255 not confident.
 
     Args:
-        fg: Background score of the map that finds foreground (0.30).
-        bg: Of the map that finds background (IRN 0.05, KTSE 0.10).
+        fg: Background score of the map that finds foreground (0.30); or ``'own'``, the network's
+            background map (SIPE), for both.
+        bg: Of the map that finds background (IRN 0.05, KTSE 0.10); or ``'own'``.
         preset: CRF of both.
         gt_prob: Confidence in the labels before the CRF.
+        bg_factor: With ``'own'``, the map that finds background takes this times the network's
+            background (SIPE 0.5).
+
+    Raises:
+        ValueError: A background is out of its range, or only one of them is ``'own'``.
     """
 
-    def __init__(self, fg: float = 0.30, bg: float = 0.05, preset: str | dict = 'irn_label',
-                 gt_prob: float = 0.7):
+    def __init__(self, fg: float | str = 0.30, bg: float | str = 0.05,
+                 preset: str | dict = 'irn_label', gt_prob: float = 0.7, bg_factor: float = 0.5):
         super().__init__(preset)
-        if not 0 <= bg <= fg <= 1:
-            raise ValueError(f'IRLabel: bg={bg} must not exceed fg={fg}, both in [0, 1]')
+        if 'own' in (fg, bg):
+            if fg != bg:
+                raise ValueError(f"IRLabel: fg={fg!r} and bg={bg!r}; 'own' is for both")
+            if not 0 < bg_factor <= 1:
+                raise ValueError(f'IRLabel: bg_factor={bg_factor} must be in (0, 1]')
+        elif isinstance(fg, str) or isinstance(bg, str) or not 0 <= bg <= fg <= 1:
+            raise ValueError(f'IRLabel: bg={bg!r} must not exceed fg={fg!r}, both in [0, 1], or '
+                             "both 'own'")
         self.fg = fg
         self.bg = bg
         self.gt_prob = gt_prob
+        self.bg_factor = bg_factor
 
-    def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int]) -> np.ndarray:
+    def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
+                 background: np.ndarray | None = None) -> np.ndarray:
+        size = image.shape[:2]
         if len(keys) == 0:
-            return np.zeros(image.shape[:2], np.uint8)
-        cam = resize_cam(cam, image.shape[:2]).numpy()
+            return np.zeros(size, np.uint8)
+        cam = resize_cam(cam, size).numpy()
         maps = []
-        for score in (self.fg, self.bg):
+        for score in self._backgrounds(background, size):
             label = with_background(cam, score).argmax(0)
             label = self.first_crf.from_labels(image, label, len(cam) + 1, self.gt_prob).argmax(0)
             maps.append(torch.from_numpy(mask_ids_of(keys)[label]))
         return combine_confident(*maps).numpy()
+
+    def _backgrounds(self, background: np.ndarray | None, size: tuple[int, int]) -> tuple:
+        """Of the map that finds foreground, and of that which finds background."""
+        if self.bg != 'own':
+            return self.fg, self.bg
+        if background is None:
+            raise ValueError("IRLabel: bg='own' needs CAM files with a background map, which only "
+                             'some heads make (SIPE); give fg and bg numbers')
+        own = resize_cam(np.asarray(background)[None], size)[0].numpy()
+        return own, self.bg_factor * own
 
 
 @MODELS.register_module()

@@ -367,10 +367,11 @@ class IRNMask(_WalkMask):
         model: Config of the IRNet; the displacement branch is not used.
         checkpoint: Its weights.
         beta, log_steps, radius: Of the walk.
-        power: Exponent of the CAM before the walk (SIPE 1.5).
+        power: Exponent of the scores before the walk (SIPE 1.5).
         device: Default: a GPU if there is one.
         bg: Constant background beside the walked scores, which are divided by their maximum over
-            all classes; 0.25 in IRN.
+            all classes; 0.25 in IRN. ``'own'`` (SIPE): the network's background walks with the
+            classes, and the largest wins.
         crf, keep: See :class:`MaskRefiner`; KTSE's segmentation stage uses ``keep=0.5``.
     """
 
@@ -394,5 +395,7 @@ class IRNMask(_WalkMask):
 
     def scores(self, image: np.ndarray, cam: np.ndarray,
                background: np.ndarray | None = None) -> np.ndarray:
-        walked = self.walk(image, cam)
-        return self.with_background(walked / max(walked.max(), 1e-12), background)
+        own = self.bg == 'own'
+        walked = self.walk(image, self.with_background(cam, background) if own else cam)
+        walked = walked / max(walked.max(), 1e-12)
+        return walked if own else self.with_background(walked)

@@ -46,15 +46,21 @@ class CAMStage(Stage):
     Its block ``pipeline.cam`` has the options of :func:`cam_options`. ``mIoU@oracle`` is at the
     best threshold of the split itself, ``mIoU@held_out`` at the threshold of a held-out part
     (:class:`SeedMetric`). Without any ground truth the record holds ``auto``, a threshold by a rule
-    that needs none.
+    that needs none. A network that scores the background itself (SIPE) has ``mIoU@own`` beside
+    them, its seeds without any threshold; the report shows those.
     """
 
     inputs = ('classify', )
     blocks = ('cam', )
-    columns = (
+    _columns = (
         Column('seed', 'seed (oracle)'), Column('threshold', 'at', 2, False),
         Column('precision', 'precision'), Column('recall', 'recall'),
         Column('held_out', 'seed (held-out)'), Column('held_out_threshold', 'at', 2, False))
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        own = any('mIoU@own' in scores for scores in self.result.values())
+        return (*self._columns, *[Column('own', 'seed (own)')] * own)
 
     def settings(self, context: Context) -> dict:
         options = {key: value for key, value in context.cam_options.items()
@@ -77,7 +83,8 @@ class CAMStage(Stage):
     def figures(self, context: Context) -> dict[str, dict[str, float]]:
         keys = dict(seed='mIoU@oracle', threshold='threshold@oracle',
                     precision='mPrecision@oracle', recall='mRecall@oracle',
-                    held_out='mIoU@held_out', held_out_threshold='threshold@held_out')
+                    held_out='mIoU@held_out', held_out_threshold='threshold@held_out',
+                    own='mIoU@own')
         return {split: {key: scores.get(source) for key, source in keys.items()}
                 for split, scores in self.result.items() if split != 'auto'}
 
@@ -103,9 +110,11 @@ class CAMStage(Stage):
             return []
         split = context.scored[0].name
         record = read_record(self.folder / f'seeds_{split}.json')
-        curve, per_class = record['curve'], record['per_class']['oracle']['iou']
+        curve, scores = record['curve'], record['per_class']
+        kind = 'own' if 'own' in scores else 'oracle'
+        title = 'own background' if kind == 'own' else 'oracle threshold'
         return [
             Chart(f'Seed mIoU by background threshold ({split})', 'curve',
                   (curve['thresholds'], curve['mIoU'])),
-            Chart(f'Seed IoU per class ({split}, oracle threshold)', 'bars',
-                  [per_class[c] for c in ('background', *context.classes)])]
+            Chart(f'Seed IoU per class ({split}, {title})', 'bars',
+                  [scores[kind]['iou'][c] for c in ('background', *context.classes)])]
