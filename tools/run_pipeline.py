@@ -36,6 +36,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', type=int, nargs='+',
                         help='repeat with these seeds; mean and standard deviation at the end')
     parser.add_argument('--no-baseline', action='store_true', help='leave the baseline out')
+    parser.add_argument(
+        '--supervised', action='store_true',
+        help='also train the segmentation model on ground truth (the upper bound, a stage '
+             '"supervised" of its own)')
     parser.add_argument('--verify', action='store_true',
                         help='compare the checksums of all files of finished stages')
     parser.add_argument(
@@ -50,7 +54,26 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg = read_config(args.config, args.cfg_options)
     if args.no_baseline and 'pipeline' in cfg:
         cfg.pipeline.baseline = None
+    if args.supervised:
+        add_upper_bound(cfg)
     return cfg
+
+
+def add_upper_bound(cfg: Config) -> None:
+    """Give the method, but not its baseline, a stage that segments from ground truth.
+
+    Raises:
+        ValueError: The config has no segmentation.
+    """
+    options = cfg.get('pipeline') or {}
+    if not options.get('segment'):
+        raise ValueError('--supervised trains the segmentation model of pipeline.segment, but the '
+                         'config has none')
+    stages, baseline = options.get('stages') or {}, options.get('baseline')
+    if baseline:
+        baseline = dict(config=baseline) if isinstance(baseline, str) else baseline
+        cfg.pipeline.baseline = {'stages': stages, **baseline}
+    cfg.pipeline.stages = {**stages, 'supervised': dict(type='SegmentStage', ground_truth=True)}
 
 
 def run(args: argparse.Namespace) -> None:

@@ -8,3 +8,4 @@ model = dict(
         _delete_=True, type='SIPEHead', num_classes=6, in_channels=(32, 64, 128),
         side_channels=(32, 32, 64)),
     modules=[sipe])
+pipeline = dict(mask=dict(type='CRFMask', bg='own'))

@@ -45,3 +45,5 @@ val_dataloader = dict(dataset=dict(ann_file='ImageSets/Segmentation/val.txt'))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='SeedMetric', thresholds=None, fixed=0.3)
 test_evaluator = val_evaluator
+
+pipeline = dict(mask=dict(type='ThresholdMask', bg=0.3))

@@ -15,4 +15,4 @@ train_dataloader = dict(dataset=dict(pipeline=[*geometry, strong, jitter, pack])
 train_cfg = dict(ema=dict(momentum=0.999))
 pipeline = dict(
     baseline='configs/ppc/ppc-eps_r38_coco.py',
-    segment=dict(config='configs/deeplab/deeplabv2_r101_coco.py'))
+    segment=dict(config='configs/deeplab/deeplabv2_r101_coco_msc-crf.py'))

@@ -1,6 +1,6 @@
 # FSAE (WACV 2025) on PPC with EPS. Published on VOC train: seed 74.5, mask (CRF) 77.0 mIoU;
-# val/test 73.7/75.3 with DeepLabV1-R101, 74.4/75.0 with V2. Its baseline is
-# ppc/ppc-eps-40k_r38_voc.py.
+# val/test 74.4/75.0 with the wseg code base's DeepLabV2-R101, 73.7/75.3 with V1
+# (fsae_ppc-eps_r38_voc_deeplabv1.py). Its baseline is ppc/ppc-eps-40k_r38_voc.py.
 _base_ = '../ppc/ppc-eps-40k_r38_voc.py'
 
 fsae = dict(type='FeatureSpatialActivationExpansion', tau_fae=0.95, tau_sae=0.8, kernel=3)
@@ -16,4 +16,4 @@ strong = dict(
 train_dataloader = dict(dataset=dict(pipeline=[*geometry, strong, jitter, pack]))
 pipeline = dict(
     baseline='configs/ppc/ppc-eps-40k_r38_voc.py',
-    segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py'))
+    segment=dict(config='configs/deeplab/deeplabv2-aspp_r101_voc_msc-crf.py'))

@@ -14,4 +14,4 @@ train_dataloader = dict(
 pipeline = dict(
     baseline='configs/sipe/sipe_r50_coco.py',
     mask=dict(type='CRFMask', alpha=8, preset='eps'),
-    segment=dict(config='configs/deeplab/deeplabv2_r101_coco.py'))
+    segment=dict(config='configs/deeplab/deeplabv2_r101_coco_msc-crf.py'))

@@ -1,5 +1,6 @@
 # FSAE (WACV 2025) on SIPE. Published on VOC train: seed 61.1 (SIPE 58.6), mask (CRF) 70.5 mIoU;
-# val/test 70.3/72.6 with DeepLabV1-R101, 69.9/71.2 with V2.
+# val/test 69.9/71.2 with the wseg code base's DeepLabV2-R101, 70.3/72.6 with V1
+# (fsae_sipe_r50_voc_deeplabv1.py).
 #
 # The paper does not say how SIPE's CAM becomes a probability with a background; see `background` in
 # FeatureSpatialActivationExpansion for what is done here.
@@ -16,9 +17,9 @@ train_dataloader = dict(
     dataset=dict(pipeline=[*geometry, strong, dict(type='ColorJitter', **jitter), pack]))
 
 train_cfg = dict(max_epochs=10)
-# The paper's masks come from dense CRF; the threshold is the seeds' best.
+# The paper's masks come from dense CRF; the background is SIPE's own.
 pipeline = dict(
     affinity=None,
     baseline='configs/sipe/sipe_r50_voc.py',
-    mask=dict(_delete_=True, type='CRFMask', bg='oracle'),
-    segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py'))
+    mask=dict(_delete_=True, type='CRFMask', bg='own'),
+    segment=dict(config='configs/deeplab/deeplabv2-aspp_r101_voc_msc-crf.py'))

@@ -15,3 +15,4 @@ model = dict(test_cfg=dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True))
 # Batch norms decay as well, as in the released code.
 optim_wrapper = dict(paramwise_cfg=dict(decay_all=True))
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.augmentation))
+pipeline = dict(segment=dict(config='configs/deeplab/deeplabv2_r50_voc_msc-crf.py'))

@@ -1,6 +1,6 @@
 # KTSE on COCO 2014. There is no code for it and the paper's "40 epochs" are those of the
 # segmentation model; the classifier is trained as on VOC, also for 40 epochs.
-# Published on COCO val: 45.9 (DeepLab-R101), 37.2 (VGG16).
+# Published on COCO val: 45.9 (BECO, R101), 37.2 (VGG16: ktse_r38_coco_vgg16.py).
 _base_ = [
     '../_base_/models/ktse_r38.py',
     '../_base_/datasets/coco14_wsss.py',
@@ -16,4 +16,5 @@ pipeline = dict(
     baseline='configs/ktse/gpp_r38_coco.py',
     cam=dict(scales=(0.5, 1., 1.5, 2.), flip=True, relu='flip'),
     affinity=dict(config='configs/irn/irnet_r50_coco.py', labels=dict(bg=0.10)),
-    segment=dict(config='configs/deeplab/deeplabv2_r101_coco.py'))
+    mask=dict(keep=0.5),
+    segment=dict(config='configs/beco/beco_r101_coco_msc-crf.py'))

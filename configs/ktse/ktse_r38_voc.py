@@ -1,5 +1,5 @@
-# KTSE (ECCV 2024) on ResNet38. Published on VOC train: seed 67.0, mask (IRN) 73.8 mIoU;
-# DeepLabV2-R101 val/test 73.0/72.9.
+# KTSE (ECCV 2024) on ResNet38. Published on VOC train: seed 67.0, mask (IRN) 73.8 mIoU; val/test
+# 73.0/72.9 with BECO's DeepLabV2-R101 (67.3/67.0 with VGG16: ktse_r38_voc_vgg16.py).
 _base_ = [
     '../_base_/models/ktse_r38.py',
     '../_base_/datasets/voc12_wsss.py',
@@ -16,4 +16,5 @@ pipeline = dict(
     # seeds are those of model.test_cfg.
     cam=dict(scales=(0.5, 1., 1.5, 2.), flip=True, relu='flip'),
     affinity=dict(labels=dict(bg=0.10)),
-    segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py'))
+    mask=dict(keep=0.5),  # BECO's models label the other half for each other
+    segment=dict(config='configs/beco/beco_r101_voc_msc-crf.py'))

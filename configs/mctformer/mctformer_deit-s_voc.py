@@ -16,4 +16,5 @@ train_dataloader = dict(batch_size=64, dataset=dict(pipeline=_base_.augmentation
 pipeline = dict(
     affinity=dict(
         config='configs/mctformer/affinity_r38_voc.py', labels=dict(low=1, high=12)),
-    mask=dict(_delete_=True, type='PSAMask', bg=0.39, beta=8, log_steps=6))
+    mask=dict(_delete_=True, type='PSAMask', bg=0.39, beta=8, log_steps=6),
+    segment=dict(config='configs/deeplab/deeplabv1_r38_mct_voc_msc-crf.py'))

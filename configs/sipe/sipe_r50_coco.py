@@ -18,3 +18,8 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.))
 
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.augmentation))
+
+# As the authors: CRF in place of IRN.
+pipeline = dict(
+    mask=dict(type='CRFMask', bg='own', preset='irn_label', unary='labels'),
+    segment=dict(config='configs/deeplab/deeplabv2_r101_coco_msc-crf.py'))

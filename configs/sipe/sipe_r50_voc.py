@@ -25,4 +25,4 @@ train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.augmentation
 pipeline = dict(
     affinity=dict(labels=dict(fg='own', bg='own', bg_factor=0.5)),
     mask=dict(bg='own', power=1.5),
-    segment=dict(config='configs/deeplab/deeplabv2_r101_voc_coco-init.py'))
+    segment=dict(config='configs/deeplab/deeplabv2_r101_voc_coco-init_msc-crf.py'))

@@ -1,11 +1,17 @@
 """The upper bound of a weakly supervised segmentation model."""
 
+import inspect
 import os
 from pathlib import PurePath
 
 from mmengine.config import Config
 
+from mmwsss.registry import DATASETS
+
+from .pseudo_mask_dataset import PseudoMaskDataset
 from .splits import inner_dataset
+
+DEFAULT_DIR = inspect.signature(PseudoMaskDataset).parameters['mask_dir'].default
 
 
 def use_ground_truth(cfg: Config) -> None:
@@ -20,6 +26,9 @@ def use_ground_truth(cfg: Config) -> None:
     """
     train, test = (inner_dataset((cfg.get(f'{split}_dataloader') or {}).get('dataset') or {})
                    for split in ('train', 'test'))
+    for dataset in (train, test):
+        if 'type' in dataset and DATASETS.get(dataset['type']) is PseudoMaskDataset:
+            dataset.setdefault('mask_dir', DEFAULT_DIR)
     if 'mask_dir' not in train:
         raise ValueError('--supervised is for configs that train on masks '
                          '(train_dataloader.dataset.mask_dir); this one does not')

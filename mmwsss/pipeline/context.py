@@ -206,6 +206,13 @@ class Context:
         raise FileNotFoundError(f'no checkpoint of the stage "{stage}" in '
                                 f'{", ".join(map(str, places))}; name one')
 
+    @property
+    def fixed_threshold(self) -> float | None:
+        """The one threshold at which the config's ``val_evaluator`` scores seeds, if any."""
+        evaluators = self.cfg.get('val_evaluator') or []
+        evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
+        return next((x['fixed'] for x in evaluators if x.get('fixed') is not None), None)
+
     # -- masks -------------------------------------------------------------------------------------
     @property
     def mask_options(self) -> dict:

@@ -34,6 +34,18 @@ def test_other_root_other_ids(tmp_path):
         data_root='a', mask_dir=str(tmp_path / 'gt'))
 
 
+def test_folder_by_default():
+    """PseudoMaskDataset has a folder of ground truth where none is named."""
+    data = dict(type='PseudoMaskDataset', data_root='a')
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(data, mask_dir='generated')),
+                      test_dataloader=dict(dataset=dict(data, mask_classes=['x']))))
+    use_ground_truth(cfg)
+    assert cfg.train_dataloader.dataset == dict(
+        data, mask_dir='SegmentationClassAug', mask_classes=['x'])
+    assert use_ground_truth(Config(dict(train_dataloader=dict(dataset=data),
+                                        test_dataloader=dict(dataset=data)))) is None
+
+
 @pytest.mark.parametrize('cfg, message', [
     (dict(), 'trains on masks|train on masks'),
     (dict(train_dataloader=dict(dataset=dict(type='VOCImageLabelDataset'))), 'train on masks'),

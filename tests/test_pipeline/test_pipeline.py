@@ -10,7 +10,13 @@ from mmengine.config import Config
 
 from mmwsss.evaluation import mask_iou
 from mmwsss.pipeline import Pipeline
-from mmwsss.pipeline.report import print_repetition, print_table, rows_of, write_report
+from mmwsss.pipeline.report import (
+    header_of,
+    print_repetition,
+    print_table,
+    rows_of,
+    write_report,
+)
 from mmwsss.structures.artifacts import read_mask
 
 
@@ -55,6 +61,67 @@ def test_stages_up_to_the_masks(config, tmp_path):
     config.optim_wrapper.optimizer.lr = 0.02
     Pipeline(copy.deepcopy(config), work).run()
     assert {name for name, time in times(work).items() if time != before[name]} == set(before)
+
+
+def test_own_background_is_scored_shown_and_used(config, tmp_path):
+    config.model.backbone.update(
+        num_stages=3, strides=(1, 2, 1), dilations=(1, 1, 1), out_indices=(0, 1, 2))
+    config.model.head = dict(type='SIPEHead', num_classes=6, in_channels=(8, 16, 32),
+                             side_channels=(4, 4, 4))
+    config.pipeline.mask.bg = 'own'
+    pipeline = Pipeline(config, tmp_path / 'w')
+    results = pipeline.run()
+    for split in ('train', 'val'):  # plain seeds, so the masks' score is the seeds'
+        assert results['mask'][split]['mIoU'] == pytest.approx(
+            results['cam'][split]['mIoU@own'], abs=1e-6)
+    assert results['mask']['threshold'] == 'own'
+    row = dict(zip(header_of(pipeline), rows_of(pipeline)[1]))
+    assert row['seed (own)'] == f'{results["cam"]["val"]["mIoU@own"]:.1f}'
+    assert 'own background' in write_report(pipeline).read_text()
+
+
+def test_fixed_threshold_of_the_config(config, tmp_path):
+    config.val_evaluator = dict(type='SeedMetric', thresholds=None, fixed=0.3)
+    config.pipeline.mask.bg = 0.3
+    pipeline = Pipeline(config, tmp_path / 'w')
+    results = pipeline.run()
+    assert results['cam']['val']['mIoU@fixed'] == pytest.approx(
+        results['mask']['val']['mIoU'], abs=1e-6)
+    assert 'seed (fixed)' in header_of(pipeline)
+
+
+def test_masks_of_reliable_pixels_are_scored_whole(config, tmp_path):
+    whole = Pipeline(copy.deepcopy(config), tmp_path / 'w').run()
+    config.pipeline.mask.keep = 0.5
+    part = Pipeline(config, tmp_path / 'w').run()
+    assert part['mask'] == whole['mask']
+    mask = read_mask(tmp_path / 'w' / 'mask' / 'val_00000.png')
+    assert 0.2 < (mask == 255).mean() <= 0.5
+    assert not (read_mask(tmp_path / 'w' / 'mask' / 'whole' / 'val_00000.png') == 255).any()
+
+
+@pytest.mark.slow
+def test_upper_bound_beside_the_segmentation(config, segment, tmp_path):
+    """Trained on ground truth alone, without the other stages; a fingerprint of its own."""
+    config.pipeline.update(
+        segment=dict(config=segment),
+        stages=dict(supervised=dict(type='SegmentStage', ground_truth=True)))
+    pipeline = Pipeline(copy.deepcopy(config), tmp_path / 'w', stages=['supervised'])
+    stage = pipeline.stages['supervised']
+    assert stage.fingerprint != pipeline.stages['segment'].fingerprint and not stage.before
+    dataset = stage.config(pipeline.context).train_dataloader.dataset
+    assert dataset.mask_dir == 'SegmentationClassAug'
+    results = pipeline.run()
+    assert list(results) == ['supervised']
+    assert (tmp_path / 'w' / 'supervised' / 'images.txt').is_file()
+    row = dict(zip(header_of(pipeline), rows_of(pipeline)[1]))
+    assert row['supervised'] == f'{results["supervised"]["mIoU"]:.1f}'
+
+    missing = next((tmp_path / 'shapes' / 'SegmentationClassAug').glob('train_*.png'))
+    missing.rename(tmp_path / missing.name)
+    with pytest.raises(FileNotFoundError, match=f'ground truth of all training.*{missing.name}'):
+        Pipeline(config, tmp_path / 'v', stages=['supervised']).stages['supervised'].check(
+            pipeline.context)
 
 
 def test_loader_workers_are_no_change(config, tmp_path):

@@ -1,5 +1,7 @@
 """The command line of the pipeline: repetition over seeds, and mistakes."""
 
+import argparse
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +68,20 @@ def test_a_mistake_is_one_line(config, tmp_path, option, message):
     assert result.returncode == 2
     assert message in result.stderr and 'Traceback' not in result.stderr
     assert not (tmp_path / 'w').exists()
+
+
+def test_supervised_is_a_stage_of_the_method_alone(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    load_config = importlib.import_module('run_pipeline').load_config
+    path = tmp_path / 'method.py'
+    path.write_text("pipeline = dict(baseline='b.py', segment=dict(config='s.py'),\n"
+                    "                stages=dict(metrics=None))")
+    args = argparse.Namespace(
+        config=str(path), cfg_options=None, no_baseline=False, supervised=True)
+    options = load_config(args).pipeline
+    assert options.stages == dict(
+        metrics=None, supervised=dict(type='SegmentStage', ground_truth=True))
+    assert options.baseline == dict(stages=dict(metrics=None), config='b.py')
+    path.write_text("pipeline = dict(segment=None)")
+    with pytest.raises(ValueError, match='--supervised trains the segmentation model'):
+        load_config(args)

@@ -47,7 +47,8 @@ class CAMStage(Stage):
     best threshold of the split itself, ``mIoU@held_out`` at the threshold of a held-out part
     (:class:`SeedMetric`). Without any ground truth the record holds ``auto``, a threshold by a rule
     that needs none. A network that scores the background itself (SIPE) has ``mIoU@own`` beside
-    them, its seeds without any threshold; the report shows those.
+    them, its seeds without any threshold. With ``val_evaluator=dict(fixed=0.3)`` there is
+    ``mIoU@fixed`` (EADER).
     """
 
     inputs = ('classify', )
@@ -59,13 +60,17 @@ class CAMStage(Stage):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        own = any('mIoU@own' in scores for scores in self.result.values())
-        return (*self._columns, *[Column('own', 'seed (own)')] * own)
+        known = {key for scores in self.result.values() for key in scores}
+        more = (Column('own', 'seed (own)'), Column('fixed', 'seed (fixed)'))
+        return (*self._columns, *(column for column in more if f'mIoU@{column.key}' in known))
 
     def settings(self, context: Context) -> dict:
         options = {key: value for key, value in context.cam_options.items()
                    if key not in ('batch_size', 'num_workers')}
-        return dict(options=options, data=list_digest(context.images))
+        settings = dict(options=options, data=list_digest(context.images))
+        if context.fixed_threshold is not None:
+            settings['fixed'] = context.fixed_threshold
+        return settings
 
     def check(self, context: Context) -> None:
         cam_options(context.cfg)
@@ -76,7 +81,7 @@ class CAMStage(Stage):
             return {}
         if not context.scored:
             return dict(auto=dict(threshold=context.auto_threshold(folder)))
-        return {split.name: score_cams(split, folder,
+        return {split.name: score_cams(split, folder, fixed=context.fixed_threshold,
                                        out_file=str(folder / f'seeds_{split.name}.json'))
                 for split in context.scored}
 
@@ -84,7 +89,7 @@ class CAMStage(Stage):
         keys = dict(seed='mIoU@oracle', threshold='threshold@oracle',
                     precision='mPrecision@oracle', recall='mRecall@oracle',
                     held_out='mIoU@held_out', held_out_threshold='threshold@held_out',
-                    own='mIoU@own')
+                    own='mIoU@own', fixed='mIoU@fixed')
         return {split: {key: scores.get(source) for key, source in keys.items()}
                 for split, scores in self.result.items() if split != 'auto'}
 

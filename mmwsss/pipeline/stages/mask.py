@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mmwsss.datasets.splits import ImageUnion
 from mmwsss.evaluation import mask_iou
 from mmwsss.inference import generate_masks
 from mmwsss.inference.masks import MaskReport
@@ -57,6 +58,9 @@ class MaskStage(Stage):
 
     Its block ``pipeline.mask`` is the config of a mask refiner; ``bg`` may be a rule
     (:meth:`Context.threshold`). One threshold is used for all images.
+
+    What ``keep`` leaves out of the masks would count as misses, so then the scores are those of the
+    whole masks, made of the scored images in ``whole``.
     """
 
     inputs = ('cam', 'affinity')
@@ -90,7 +94,13 @@ class MaskStage(Stage):
         report, threshold, rule = make_masks(context, cam.folder, folder, context.mask_options,
                                              checkpoint, cam.result)
         report.raise_if_failed(folder)
-        scores = {split.name: mask_iou(folder, split) for split in context.scored}
+        scored = folder
+        if context.mask_options.get('keep') is not None and context.scored:
+            scored = folder / 'whole'
+            images = ImageUnion([split.dataset for split in context.scored])
+            make_masks(context, cam.folder, scored, dict(context.mask_options, keep=None),
+                       checkpoint, cam.result, images)[0].raise_if_failed(scored)
+        scores = {split.name: mask_iou(scored, split) for split in context.scored}
         return dict(scores, threshold=threshold, rule=rule)
 
     def figures(self, context: Context) -> dict[str, dict[str, float]]:

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from mmwsss.datasets.splits import Split, inner_dataset
+from mmwsss.datasets.supervised import use_ground_truth
 from mmwsss.evaluation import mask_iou
 from mmwsss.registry import DATASETS, STAGES
 from mmwsss.structures.artifacts import read_mask
@@ -27,11 +28,22 @@ TEST_KEYS = ('val_dataloader', 'test_dataloader', 'test_evaluator')
 class SegmentStage(Stage):
     """``pipeline.segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py', cfg_options={})``:
     mmseg's training on the masks of the *training* images, then its test. Without ground truth
-    nothing is tested; the report shows predictions in any case."""
+    nothing is tested; the report shows predictions in any case.
 
-    inputs = ('mask', )
+    Args:
+        ground_truth: Train on ground truth in place of the masks (:func:`use_ground_truth`): the
+            upper bound, ``pipeline.stages=dict(supervised=dict(type='SegmentStage',
+            ground_truth=True))`` beside the stage ``segment``; ``run_pipeline.py --supervised``.
+    """
+
     blocks = ('segment', )
-    columns = (Column('segment', 'segmentation'), )
+
+    def __init__(self, ground_truth: bool = False):
+        self.ground_truth = ground_truth
+        self.inputs = () if ground_truth else ('mask', )
+        self.figure = 'supervised' if ground_truth else 'segment'
+        self.columns = (
+            Column(self.figure, 'supervised' if ground_truth else 'segmentation'), )
 
     def applies(self, context: Context) -> bool:
         return bool(context.options.get('segment'))
@@ -47,6 +59,8 @@ class SegmentStage(Stage):
         dataset = inner_dataset(cfg.train_dataloader.dataset)
         dataset['mask_dir'] = str((context.work_dir / 'mask').resolve())
         dataset['ann_file'] = str((context.work_dir / self.key / LIST).resolve())
+        if self.ground_truth:
+            use_ground_truth(cfg)
         if not context.scored:
             cfg.update({f'{kind}_{part}': None for kind in ('val', 'test')
                         for part in ('dataloader', 'cfg', 'evaluator')})
@@ -72,6 +86,17 @@ class SegmentStage(Stage):
                     f'segmentation config "{name}" tests the classes {classes}, '
                     f'the method has {context.classes}; set metainfo of its data sets')
         check_training(cfg, name)
+        if self.ground_truth:
+            dataset = inner_dataset(cfg.train_dataloader.dataset)
+            folder = Path(dataset.get('data_root') or '') / dataset.mask_dir
+            suffix = dataset.get('mask_suffix', '.png')
+            names = (context.train_set.get_data_info(i)['name']
+                     for i in range(len(context.train_set)))
+            missing = [name for name in names if not (folder / f'{name}{suffix}').is_file()]
+            if missing:
+                raise FileNotFoundError(
+                    f'the supervised upper bound needs the ground truth of all training images; '
+                    f'{len(missing)} have none in "{folder}", e.g. "{missing[0]}{suffix}"')
 
     def run(self, context: Context, folder: Path) -> dict:
         if is_main_process():
@@ -95,16 +120,16 @@ class SegmentStage(Stage):
 
     def figures(self, context: Context) -> dict[str, dict[str, float]]:
         result = self.result
-        return {result['split']: dict(segment=result['mIoU'])} if 'split' in result else {}
+        return {result['split']: dict([(self.figure, result['mIoU'])])} if 'split' in result else {}
 
     def cells(self, context: Context, name: str, image: np.ndarray) -> list:
         path = self.folder / SHOWN / f'{name}.png'
         if not path.is_file():
             return []
-        return [('segmentation', overlay_mask(image, read_mask(path), context.palette))]
+        return [(self.columns[0].title, overlay_mask(image, read_mask(path), context.palette))]
 
     def charts(self, context: Context) -> list[Chart]:
         result = self.result
         if 'split' not in result:
             return []
-        return [Chart(f'Segmentation IoU per class ({result["split"]})', 'bars', result['IoU'])]
+        return [Chart(f'{self.columns[0].title.capitalize()} IoU per class ({result["split"]})', 'bars', result['IoU'])]

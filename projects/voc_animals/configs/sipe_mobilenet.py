@@ -8,3 +8,4 @@ model = dict(
         _delete_=True, type='SIPEHead', num_classes=6, in_channels=(96, 192, 384, 768),
         side_channels=(64, 64, 128, 128)),
     modules=[sipe])
+pipeline = dict(mask=dict(bg='own'))
