@@ -156,9 +156,9 @@ def _read_csv(path: Path) -> Table:
         return _wide(header, body, path)
     table = []
     for row in body if has_header else rows:
-        row = [cell for cell in row if cell]
         if len(row) == 1 and not has_header:  # written with blanks
             row = row[0].split()
+        row = [cell for cell in row if cell]
         table.append((row[0], row[1:]))
     if all(len(classes) <= 1 for _, classes in table):
         return _long(table)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from mmwsss.utils import atomic_write
 from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
 
+from .mask_shares import describe, mask_shares, warnings
 from .model import read_config
 
 IGNORE = 255
@@ -79,11 +81,13 @@ class MaskReport:
         made: Number of masks made now (by all ranks).
         skipped: Number that was there.
         failed: Error message by image id.
+        shares: Of all masks, see :func:`~mmwsss.inference.mask_shares.mask_shares`.
     """
 
     made: int = 0
     skipped: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
 
     def raise_if_failed(self, folder: Path) -> None:
         """Raises:
@@ -140,11 +144,11 @@ def _record(name: str, path: Path) -> dict:
     if path.suffix == '.npz':
         with np.load(path, allow_pickle=False) as file:
             classes, size = file['keys'].tolist(), list(file['scores'].shape[2:])
-    else:
-        mask = read_mask(path)
-        classes = [int(i) - 1 for i in np.unique(mask) if 0 < i < IGNORE]
-        size = list(mask.shape)
-    return dict(name=name, classes=classes, size=size, sha256=sha256)
+        return dict(name=name, classes=classes, size=size, sha256=sha256)
+    mask = read_mask(path)
+    classes = [int(i) - 1 for i in np.unique(mask) if 0 < i < IGNORE]
+    return dict(name=name, classes=classes, size=list(mask.shape), sha256=sha256,
+                background=round(float((mask == 0).mean()), 4))
 
 
 def generate_masks(dataset: Any,
@@ -158,7 +162,8 @@ def generate_masks(dataset: Any,
     Ranks share the images. A mask that is there and not older than its CAM is kept, so a run that
     was cut off goes on. An image that fails does not stop the others: it is listed in
     ``<out_dir>/failed.json``, and the next call does just those again. ``manifest.jsonl`` has a
-    line ``name, classes, size, sha256`` per mask.
+    line ``name, classes, size, sha256, background`` (share of its pixels) per mask. Shares of
+    empty and full masks and of classes lost are logged, with a warning where they are large.
 
     Args:
         dataset: :class:`ImageLabelDataset`, or a list of ``dict(name=..., img_path=...)``.
@@ -214,12 +219,30 @@ def generate_masks(dataset: Any,
     for part, errors in all_gather_object((made, failed)):
         made.update(part)
         failed.update(errors)
+    shares = {}
     if is_main_process():
         known.update(made)
-        _write_manifest(out_dir, records, known, refiner.suffix, failed)
+        lines = _write_manifest(out_dir, records, known, refiner.suffix, failed)
         _write_failed(out_dir, failed)
+        if refiner.suffix == '.png':
+            shares = mask_shares(lines, _labels(dataset))
+            _report_shares(shares, getattr(refiner, 'bg', None))
     barrier()
-    return MaskReport(len(made), skipped, failed)
+    return MaskReport(len(made), skipped, failed, shares)
+
+
+def _labels(dataset: Any) -> dict[str, Sequence[int]]:
+    """Classes of each image, where the data set knows them."""
+    if hasattr(dataset, 'get_data_info'):
+        dataset = (dataset.get_data_info(i) for i in range(len(dataset)))
+    return {info['name']: info.get('labels', ()) for info in dataset}
+
+
+def _report_shares(shares: dict, bg: Any) -> None:
+    if shares:
+        print_log(f'masks: {describe(shares)}', 'current')
+    for line in warnings(shares, bg):
+        print_log(line, 'current', level=logging.WARNING)
 
 
 def _relative(cam_dir: Path, out_dir: Path) -> str:
@@ -285,7 +308,7 @@ def _read_manifest(out_dir: Path, suffix: str) -> dict[str, dict]:
 
 
 def _write_manifest(out_dir: Path, records: list[dict], known: dict, suffix: str,
-                    failed: dict) -> None:
+                    failed: dict) -> list[dict]:
     lines = []
     for record in records:
         name = record['name']
@@ -294,6 +317,7 @@ def _write_manifest(out_dir: Path, records: list[dict], known: dict, suffix: str
             lines.append(known.get(name) or _record(name, out_dir / f'{name}{suffix}'))
     with atomic_write(out_dir / 'manifest.jsonl') as file:
         file.writelines(json.dumps(line) + '\n' for line in lines)
+    return lines
 
 
 def _write_failed(out_dir: Path, failed: dict[str, str]) -> None:

@@ -26,7 +26,8 @@ from mmwsss.utils.errors import constructor_options
 from .fingerprint import plain
 from .training import last_checkpoint
 
-DEFAULT_MASK = dict(type='CRFMask', bg='oracle')
+# PAR, by tools/benchmarks/refiners.py: above all CRFs at every way to choose the threshold.
+DEFAULT_MASK = dict(type='PARMask', bg='oracle')
 
 
 def find_file(path: str, base: str | None = None) -> str:
@@ -219,7 +220,7 @@ class Context:
         """The refiner of the masks."""
         options = dict(self.options.get('mask') or DEFAULT_MASK)
         if 'type' not in options:
-            raise ValueError("pipeline.mask needs a refiner, e.g. type='CRFMask'")
+            raise ValueError("pipeline.mask needs a refiner, e.g. type='PARMask'")
         return options
 
     def check_background(self) -> None:
@@ -227,30 +228,31 @@ class Context:
             ValueError: ``pipeline.mask.bg`` is neither a number nor a known rule.
         """
         bg = self.mask_options.get('bg')
-        known = ('oracle', 'held_out', 'auto', 'own')
+        known = ('oracle', 'oracle_seed', 'held_out', 'auto', 'own')
         if isinstance(bg, str) and bg not in known and _rule(bg) not in (*RULES, 'crf'):
             raise ValueError(f'pipeline.mask.bg={bg!r} must be a number, "oracle" or "held_out" '
-                             '(best on ground truth), "auto" or "auto:<rule>" (without ground '
-                             f'truth; rules: {[*RULES, "crf"]}), or "own"')
+                             '(best on ground truth; "oracle_seed": before refinement), "auto" or '
+                             '"auto:<rule>" (without ground truth; rules: '
+                             f'{[*RULES, "crf"]}), or "own"')
 
     def threshold(self, bg: Any, cam_dir: Path,
                   scores: Mapping[str, dict] | None = None) -> tuple[Any, str]:
-        """The background of the masks, and how it was chosen.
+        """The background of the seeds, and how it was chosen.
 
         Args:
-            bg: A number; ``'oracle'`` or ``'held_out'``: as the scores of the first split with
-                ground truth choose it, without ground truth as ``'auto'``; ``'auto'`` or
-                ``'auto:<rule>'``: :func:`choose_threshold`; ``'own'`` or None stay.
+            bg: A number; ``'oracle'``, ``'oracle_seed'`` or ``'held_out'``: as the scores of the
+                first split with ground truth choose it, without ground truth as ``'auto'``;
+                ``'auto'`` or ``'auto:<rule>'``: :func:`choose_threshold`; ``'own'`` or None stay.
             cam_dir: Folder of the CAM files.
             scores: Scores of the seeds by split, if they are known.
         """
         if not isinstance(bg, str) or bg == 'own':
             return bg, ''
-        if bg in ('oracle', 'held_out'):
+        if bg in ('oracle', 'oracle_seed', 'held_out'):
             if self.scored:
-                split = self.scored[0]
+                split, key = self.scored[0], bg.removesuffix('_seed')
                 found = (scores or {}).get(split.name) or score_cams(split, cam_dir)
-                return found[f'threshold@{bg}'], f'{bg} of {split.name}'
+                return found[f'threshold@{key}'], f'{key} of {split.name}'
             print_log(f'no ground truth for bg={bg!r}: chosen without it', logger='current')
             bg = 'auto'
         rule = _rule(bg) or DEFAULT_RULE

@@ -9,7 +9,7 @@ A method's config says it in a short block; everything in it is optional::
         affinity=dict(                           # a network that learns from confident labels
             config='configs/irn/irnet_r50_voc.py',
             labels=dict(type='IRLabel', fg=0.3, bg=0.1)),
-        mask=dict(type='CRFMask', bg='oracle'),  # a mask refiner; bg: a number, 'oracle' or
+        mask=dict(type='PARMask', bg='oracle'),  # a mask refiner; bg: a number, 'oracle' or
                                                  # 'held_out' (need ground truth), or 'auto'
         segment=dict(config='configs/deeplab/deeplabv2_r101_voc.py', cfg_options={}),
         metrics=[dict(type='MyMetric')],         # further metrics of the masks

@@ -15,7 +15,8 @@ class PairedView(DataView):
     """Beside each image, another one that shares a class with it (KTSE).
 
     The class is drawn uniformly from those of the image, then the image uniformly from those
-    that have the class (it may be the same one); both are augmented independently.
+    that have the class (it may be the same one); both are augmented independently. An image of no
+    class is paired with another of none.
 
     Adds ``paired`` (or ``name``) to ``inputs`` and ``data_samples``.
 
@@ -32,11 +33,13 @@ class PairedView(DataView):
         labels = dataset.label_matrix()
         self._of_class = [np.flatnonzero(column) for column in labels.T]
         self._classes = [np.flatnonzero(row) for row in labels]
+        self._negatives = np.flatnonzero(~labels.any(1))
 
     def partner(self, index: int, epoch: int = 0) -> int:
         """Index of the image paired with image ``index``."""
-        rng = self.rng(index, epoch, CHOICE)
-        return int(rng.choice(self._of_class[rng.choice(self._classes[index])]))
+        rng, classes = self.rng(index, epoch, CHOICE), self._classes[index]
+        return int(rng.choice(
+            self._of_class[rng.choice(classes)] if len(classes) else self._negatives))
 
     def add(self, sample: dict, index: int, epoch: int) -> None:
         paired = self.load(self.partner(index, epoch), index, epoch, SECOND)

@@ -9,7 +9,9 @@ import numpy as np
 from mmwsss.datasets.splits import ImageUnion
 from mmwsss.evaluation import mask_iou
 from mmwsss.inference import generate_masks
+from mmwsss.inference.mask_shares import describe, warnings
 from mmwsss.inference.masks import MaskReport
+from mmwsss.inference.refined import best_refined
 from mmwsss.models.refiners import MaskRefiner
 from mmwsss.registry import MODELS, STAGES
 from mmwsss.structures.artifacts import read_mask
@@ -36,6 +38,8 @@ def make_masks(context: Context, cam_dir: str | Path, folder: str | Path, option
         cam_dir: Folder of the CAM files.
         folder: Of the masks.
         options: Config of the refiner, as :attr:`Context.mask_options`; its ``bg`` may be a rule.
+            ``'oracle'`` is the best for the refined masks of a sample of the first split with
+            ground truth (:func:`best_refined`), ``'oracle_seed'`` that of the seeds.
         checkpoint: Weights of its network, if it has one.
         scores: Scores of the seeds by split, if they are known.
         dataset: The images; by default all of the method's.
@@ -45,10 +49,15 @@ def make_masks(context: Context, cam_dir: str | Path, folder: str | Path, option
         What was done, the background threshold, and the rule that chose it.
     """
     threshold, rule = context.threshold(options.get('bg'), Path(cam_dir), scores)
+    refiner = context.refiner(options, threshold, checkpoint)
+    workers = num_workers(context) if workers is None else workers
+    if options.get('bg') == 'oracle' and context.scored and refiner['type'] != 'ThresholdMask':
+        threshold, curve = best_refined(refiner, threshold, context.scored[0], cam_dir,
+                                        num_workers=workers)
+        rule = f'{rule}, refined; mIoU of a sample {curve}'
+        refiner = context.refiner(options, threshold, checkpoint)
     report = generate_masks(
-        context.images if dataset is None else dataset, cam_dir, folder,
-        context.refiner(options, threshold, checkpoint),
-        num_workers(context) if workers is None else workers)
+        context.images if dataset is None else dataset, cam_dir, folder, refiner, workers)
     return report, threshold, rule
 
 
@@ -94,14 +103,17 @@ class MaskStage(Stage):
         report, threshold, rule = make_masks(context, cam.folder, folder, context.mask_options,
                                              checkpoint, cam.result)
         report.raise_if_failed(folder)
-        scored = folder
-        if context.mask_options.get('keep') is not None and context.scored:
+        scored, options = folder, context.mask_options
+        if options.get('keep') is not None and context.scored:
             scored = folder / 'whole'
+            whole = dict(options, keep=None)
+            if threshold is not None:
+                whole['bg'] = threshold
             images = ImageUnion([split.dataset for split in context.scored])
-            make_masks(context, cam.folder, scored, dict(context.mask_options, keep=None),
-                       checkpoint, cam.result, images)[0].raise_if_failed(scored)
+            make_masks(context, cam.folder, scored, whole, checkpoint, cam.result,
+                       images)[0].raise_if_failed(scored)
         scores = {split.name: mask_iou(scored, split) for split in context.scored}
-        return dict(scores, threshold=threshold, rule=rule)
+        return dict(scores, threshold=threshold, rule=rule, shares=report.shares)
 
     def figures(self, context: Context) -> dict[str, dict[str, float]]:
         return {split.name: dict(mask=self.result[split.name]['mIoU'])
@@ -119,7 +131,11 @@ class MaskStage(Stage):
 
     def note(self, context: Context) -> str:
         result, options = self.result, context.mask_options
-        if result.get('threshold') is None:
-            return f'The masks use the background alpha {options.get("alpha")}.'
+        threshold, shares = result.get('threshold'), result.get('shares') or {}
         how = f' ({result["rule"]})' if result.get('rule') else ''
-        return f'The masks use one background for all images: {result["threshold"]}{how}.'
+        lines = [f'The masks use the background alpha {options.get("alpha")}.' if threshold is None
+                 else f'The masks use one background for all images: {threshold}{how}.']
+        if shares:
+            lines += [f'{describe(shares).capitalize()}.',
+                      *(f'Warning: {line}.' for line in warnings(shares, threshold))]
+        return ' '.join(lines)

@@ -1,0 +1,70 @@
+"""How many masks came out empty, full, or without a class of their label."""
+
+from collections.abc import Mapping, Sequence
+
+# Shares above which the masks are not what one wants to train on.
+EMPTY, FULL, LOST = 0.1, 0.1, 0.2
+FILLS = 0.98
+
+
+def mask_shares(records: Sequence[Mapping], labels: Mapping[str, Sequence[int]]) -> dict:
+    """Shares of the masks of a manifest that refinement or threshold spoiled.
+
+    Args:
+        records: Lines of the manifest: ``name``, ``classes`` that the mask has, and ``background``,
+            the share of its pixels that are background (older lines have none).
+        labels: Classes ``0..C-1`` of each image; images of no class do not count.
+
+    Returns:
+        ``images`` (with a class), and in [0, 1]: ``empty`` (no pixel of a class), ``full`` (at most
+        2 % background), ``lost`` (of all labelled classes, those that are nowhere in the mask).
+        Empty without labels.
+    """
+    records = [record for record in records if len(labels.get(record['name'], ()))]
+    if not records:
+        return {}
+    empty = sum(not record['classes'] for record in records)
+    full = sum(record.get('background', 1) < 1 - FILLS for record in records)
+    wanted = sum(len(labels[record['name']]) for record in records)
+    lost = sum(len(set(labels[record['name']]) - set(record['classes'])) for record in records)
+    count = len(records)
+    return dict(images=count, empty=round(empty / count, 4), full=round(full / count, 4),
+                lost=round(lost / wanted, 4))
+
+
+def describe(shares: Mapping) -> str:
+    """One line; empty without shares."""
+    if not shares:
+        return ''
+    return (f'of {shares["images"]} masks {100 * shares["empty"]:.1f} % are empty and '
+            f'{100 * shares["full"]:.1f} % fill the image; {100 * shares["lost"]:.1f} % of the '
+            'labelled classes are in no pixel')
+
+
+def warnings(shares: Mapping, bg: object = None) -> list[str]:
+    """What is likely wrong and which option to change, a line each.
+
+    Args:
+        shares: Of :func:`mask_shares`.
+        bg: The background threshold of the masks, for the text.
+    """
+    if not shares:
+        return []
+    at = f' (now {bg:g})' if isinstance(bg, (int, float)) else ''
+    percent = {key: f'{100 * value:.0f} %' for key, value in shares.items() if key != 'images'}
+    found = []
+    if shares['empty'] > EMPTY:
+        found.append(
+            f'{percent["empty"]} of the masks are empty: the background score is too high for '
+            f'these CAMs, or the CRF removed small regions. Lower pipeline.mask.bg{at}, or take '
+            "pipeline.mask=dict(type='PARMask', ...)")
+    if shares['full'] > FULL:
+        found.append(
+            f'{percent["full"]} of the masks fill the image: the background score is too low, or '
+            f'the classifier has not learned. Raise pipeline.mask.bg{at}; check its mAP')
+    if shares['lost'] > LOST and shares['lost'] > 1.2 * shares['empty']:
+        found.append(
+            f'{percent["lost"]} of the labelled classes are in no pixel of their masks: stronger '
+            'classes or the background cover them. Lower pipeline.mask.bg'
+            f'{at}, train longer, or look whether their labels are right (check_dataset.py)')
+    return found

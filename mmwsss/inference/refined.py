@@ -1,0 +1,94 @@
+"""The background threshold that is best after refinement, not before it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmwsss.datasets.splits import Split
+from mmwsss.datasets.transforms import LoadImage
+from mmwsss.evaluation import confusion_matrix, iou_from_confusion
+from mmwsss.registry import MODELS
+from mmwsss.structures.artifacts import load_cam
+from mmwsss.utils.parallel import ordered_map
+from mmwsss.utils.progress import track
+
+# The seed's threshold times these; the cost is so many refinements of at most SAMPLE images.
+FACTORS = (0.5, 0.7, 1., 1.4, 2.)
+SAMPLE = 40
+
+
+def candidates(seed: float, factors: Sequence[float] = FACTORS) -> list[float]:
+    """Thresholds in [0.01, 0.95] around that of the seed, which is one of them."""
+    found = {round(min(max(seed * factor, 0.01), 0.95), 4) for factor in factors}
+    return sorted(found | {seed})
+
+
+class _Confusions:
+    """Confusion matrices of one image's refined masks, ``(T, C + 1, C + 2)``."""
+
+    def __init__(self, refiner: Any, thresholds: Sequence[float], split: Split, cam_dir: Path):
+        self.refiner, self.thresholds = refiner, thresholds
+        self.split, self.cam_dir = split, cam_dir
+        self.load = LoadImage()
+
+    def __call__(self, record: dict) -> np.ndarray:
+        name = record['name']
+        image = self.load(dict(img_path=record['img_path']))['img']
+        cam, keys, _ = load_cam(self.cam_dir / f'{name}.npz', self.split.num_classes)
+        truth, counts = self.split.ground_truth(name), []
+        for threshold in self.thresholds:
+            self.refiner.bg = threshold
+            mask = self.refiner(image, cam, keys)
+            counts.append(confusion_matrix(mask, truth, self.split.num_classes))
+        return np.stack(counts)
+
+
+def refined_curve(refiner: dict, thresholds: Sequence[float], split: Split, cam_dir: str | Path,
+                  limit: int | None = SAMPLE, num_workers: int = 0) -> np.ndarray:
+    """mIoU of refined masks at several background thresholds.
+
+    Args:
+        refiner: Config of a :class:`~mmwsss.models.refiners.MaskRefiner` with a constant ``bg``.
+        thresholds: Values of ``bg``.
+        split: Images with ground truth; of more than ``limit``, that many, evenly spread.
+        cam_dir: Folder of CAM files.
+        limit: None: all images.
+        num_workers: Processes; 0 works in this one, and so does a refiner on a GPU.
+
+    Returns:
+        Percent, ``(T,)``.
+
+    Raises:
+        RuntimeError: An image cannot be refined; names it.
+    """
+    refiner = MODELS.build(dict(refiner, bg=thresholds[0]))
+    count = len(split) if limit is None else min(limit, len(split))
+    infos = [split.dataset.get_data_info(i * len(split) // count) for i in range(count)]
+    infos = [dict(name=info['name'], img_path=info['img_path']) for info in infos]
+    job = _Confusions(refiner, thresholds, split, Path(cam_dir))
+    results = ordered_map(job, infos, num_workers if refiner.device.type == 'cpu' else 0)
+    total = 0
+    for record, counts, error in track(results, 'refined thresholds', count):
+        if error is not None:
+            raise RuntimeError(f'refining "{record["name"]}" failed: {error}')
+        total = total + counts
+    return 100 * np.nanmean(iou_from_confusion(total), axis=-1)
+
+
+def best_refined(refiner: dict, seed: float, split: Split, cam_dir: str | Path,
+                 **options: Any) -> tuple[float, dict[str, float]]:
+    """The best of :func:`candidates` for masks after refinement, in one pass.
+
+    Args:
+        refiner, split, cam_dir, options: As in :func:`refined_curve`.
+        seed: The threshold that is best before refinement; kept on a tie.
+
+    Returns:
+        The threshold, and mIoU (percent) of the sample by threshold.
+    """
+    thresholds = candidates(seed)
+    curve = refined_curve(refiner, thresholds, split, cam_dir, **options)
+    order = sorted(range(len(curve)), key=lambda i: (-curve[i], abs(thresholds[i] - seed)))
+    return thresholds[order[0]], {f'{t:g}': round(float(x), 2) for t, x in zip(thresholds, curve)}
