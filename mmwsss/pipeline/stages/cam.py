@@ -59,7 +59,10 @@ class CAMStage(Stage):
     def settings(self, context: Context) -> dict:
         options = {key: value for key, value in context.cam_options.items()
                    if key not in ('batch_size', 'num_workers')}
-        return dict(options=options, data=list_digest(context.images))
+        settings = dict(options=options, data=list_digest(context.images))
+        if context.store is not None:  # others may score other splits of the same images
+            settings['splits'] = [(split.name, split.names) for split in context.scored]
+        return settings
 
     def check(self, context: Context) -> None:
         cam_options(context.cfg)
