@@ -52,3 +52,16 @@ def pairing_distribution(matrix: Tensor, labels: Tensor, variant: str = 'paper')
         rows = matrix / matrix.sum(1, keepdim=True).clamp(min=1e-12)
     scores = labels.float() @ rows
     return scores / scores.sum(-1, keepdim=True).clamp(min=1e-12)
+
+
+def frequent_pairs(labels: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """Ordered pairs of mask ids (from 1) that share the most images.
+
+    Args:
+        labels: Multi-hot ``(N, C)``.
+        count: At most so many pairs.
+    """
+    matrix = cooccurrence_matrix(torch.from_numpy(labels)).fill_diagonal_(0).numpy()
+    order = np.argsort(-matrix, axis=None, kind='stable')[:count]
+    pairs = (divmod(int(i), len(matrix)) for i in order)
+    return [(i + 1, j + 1) for i, j in pairs if matrix[i, j] > 0]

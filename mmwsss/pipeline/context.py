@@ -78,6 +78,7 @@ class Context:
         amp: Mixed precision in every training, see :func:`mmwsss.engine.use_amp`.
         side: Makes the pipeline of another config that works beside this one:
             ``side(config, folder, options)``.
+        store: Folder that several pipelines share, see :meth:`folder_of`.
     """
 
     def __init__(self,
@@ -88,7 +89,8 @@ class Context:
                  device: str | None = None,
                  launch: dict | None = None,
                  amp: bool = False,
-                 side: Callable[..., Any] | None = None):
+                 side: Callable[..., Any] | None = None,
+                 store: str | Path | None = None):
         self.amp = amp
         self.cfg = self.training_config(config)
         if options is not None:
@@ -102,6 +104,17 @@ class Context:
         self.device = device
         self.launch = dict(launch or {})
         self.side = side
+        self.store = None if store is None else Path(store)
+
+    @property
+    def root(self) -> Path:
+        """The folder that has those of all stages."""
+        return self.store or self.work_dir
+
+    def folder_of(self, stage: Any) -> Path:
+        """The folder of a stage: ``<work_dir>/<stage>``, or ``<store>/<stage>-<fingerprint>``,
+        which all pipelines with an equal stage share."""
+        return self.root / (f'{stage.key}-{stage.fingerprint}' if self.store else stage.key)
 
     def training_config(self, config: str | Path | Config,
                         options: Mapping[str, Any] | None = None) -> Config:
@@ -286,11 +299,12 @@ class Context:
                 options.setdefault('device', self.device)
         return options
 
-    def affinity_config(self) -> Config:
-        """Config of the affinity network, told where its labels are."""
+    def affinity_config(self, labels: str | Path = 'labels') -> Config:
+        """Config of the affinity network, told where its labels are; by default the name of the
+        stage that makes them, which names no place."""
         affinity = self.block('affinity')
         cfg = self.training_config(self.find(affinity['config']), affinity.get('cfg_options'))
-        set_prior_dir(cfg.train_dataloader, str((self.work_dir / 'labels').resolve()))
+        set_prior_dir(cfg.train_dataloader, str(labels))
         return cfg
 
 

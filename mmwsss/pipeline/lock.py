@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,13 @@ def _started(pid: int) -> str | None:
 
 
 @contextmanager
-def lock(folder: str | Path) -> Iterator[None]:
+def lock(folder: str | Path, wait: bool = False, poll: float = 0.5) -> Iterator[None]:
     """Keep other runs out of a folder while the block runs; the main process holds the lock.
+
+    Args:
+        folder: The folder; made if it is not there.
+        wait: Wait for the other run to end instead of refusing.
+        poll: Seconds between two looks.
 
     Raises:
         ValueError: Another run works there; names its host and process. The lock of a process
@@ -41,13 +47,22 @@ def lock(folder: str | Path) -> Iterator[None]:
     path = Path(folder) / NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     mine = dict(host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()))
+    told = False
     while True:
         try:
             with open(path, 'x') as file:
                 json.dump(mine, file)
             break
         except FileExistsError:
-            _refuse_or_remove(path, mine['host'])
+            try:
+                _refuse_or_remove(path, mine['host'])
+            except ValueError as error:
+                if not wait:
+                    raise
+                if not told:
+                    print_log(f'waits: {error}', logger='current')
+                told = True
+                time.sleep(poll)
     try:
         yield
     finally:

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
 from mmwsss.registry import STAGES
@@ -38,6 +39,7 @@ from mmwsss.registry import STAGES
 from .context import Context
 from .fingerprint import plain
 from .lock import lock
+from .run_record import write_run
 from .stage import Stage
 from .stages import LINE
 
@@ -56,6 +58,8 @@ class Pipeline:
         device: ``'cpu'`` or ``'cuda'``; default: a GPU if there is one.
         launch: Keys put into every training's config (``launcher`` ...).
         amp: Mixed precision in every training, see :func:`mmwsss.engine.use_amp`.
+        store: Folder whose stages all pipelines share that name it: a stage with the same settings
+            and inputs runs once. Its lock makes others wait.
 
     Raises:
         FileNotFoundError, ValueError: See :meth:`check`.
@@ -69,9 +73,10 @@ class Pipeline:
                  options: dict | None = None,
                  device: str | None = None,
                  launch: dict | None = None,
-                 amp: bool = False):
+                 amp: bool = False,
+                 store: str | Path | None = None):
         self.context = context = Context(config, work_dir, seed, options, device, launch, amp,
-                                         self._side)
+                                         self._side, store)
         self.name = context.name
         known = {name: STAGES.build(plain(cfg))
                  for name, cfg in {**LINE, **context.block('stages')}.items() if cfg is not None}
@@ -104,7 +109,7 @@ class Pipeline:
         """The pipeline of another config beside this one."""
         context = self.context
         return Pipeline(config, folder, context.seed, stages, options, context.device,
-                        context.launch, context.amp)
+                        context.launch, context.amp, context.store)
 
     @property
     def methods(self) -> list['Pipeline']:
@@ -152,7 +157,9 @@ class Pipeline:
         """
         if check:
             self.check()
-        with nullcontext() if locked else lock(self.context.work_dir):
+        with nullcontext() if locked or self.context.store else lock(self.context.work_dir):
+            if is_main_process():
+                write_run(self)
             stages = [stage for name, stage in self.stages.items() if name in self.wanted]
             for number, stage in enumerate(stages, 1):
                 print_log(f'[{number}/{len(stages)}] {stage.name}', logger='current')
@@ -160,6 +167,14 @@ class Pipeline:
             if self.baseline is not None:
                 self.baseline.run(check=False, verify=verify, locked=True)
         return self.results()
+
+    def needed(self, stages: Sequence[str]) -> list[str]:
+        """Some stages and all that they use, in their order."""
+        keep = {name for name in stages if name in self.stages}
+        for stage in reversed(self.stages.values()):
+            if stage.key in keep:
+                keep |= {before.key for before in stage.before}
+        return [name for name in self.stages if name in keep]
 
     def results(self) -> dict:
         """Records of the finished stages by name, and those of the baseline under ``baseline``."""

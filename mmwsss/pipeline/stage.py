@@ -4,6 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from mmwsss.structures.artifacts import read_manifest, read_record, write_record
 from mmwsss.utils.progress import duration
 
 from .fingerprint import digest, file_digest, portable
+from .lock import NAME as LOCK
+from .lock import lock
 
 DONE, BEGUN, FILES = 'done.json', 'stage.json', 'files.json'
 TEMPORARY = re.compile(r'\..+\.[a-z0-9_]{8}')  # of atomic_write
@@ -116,13 +119,18 @@ class Stage:
     def bind(self, context: Any, name: str, before: Sequence['Stage'] = ()) -> 'Stage':
         """Say where the stage stands: its context, name and the stages it uses."""
         self.context, self.key, self.before = context, name, list(before)
-        self.name, self.folder = f'{context.name}/{name}', Path(context.work_dir) / name
+        self.name = f'{context.name}/{name}'
         return self
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where its files are, see :meth:`Context.folder_of`."""
+        return self.context.folder_of(self)
 
     @cached_property
     def fingerprint(self) -> str:
         """Checksum of all that the result depends on."""
-        settings = portable(self.settings(self.context), self.context.work_dir)
+        settings = portable(self.settings(self.context), self.context.root)
         return digest([settings, [stage.fingerprint for stage in self.before]])
 
     @property
@@ -162,6 +170,11 @@ class Stage:
                 raise ValueError(
                     f'stage "{self.name}" needs "{stage.name}", which is not done with the present '
                     'config; run that stage as well (--stages)')
+        shared = self.context.store is not None
+        with lock(self.folder, wait=True) if shared else nullcontext():
+            return self._execute(verify)
+
+    def _execute(self, verify: bool) -> dict:
         done = self.is_done
         if _agree(done and (not is_main_process() or self._is_whole(verify))):
             print_log(f'{self.name}: done before, skipped ({self.folder})', logger='current')
@@ -205,7 +218,7 @@ class Stage:
             if TEMPORARY.fullmatch(path.name) and path.is_file():
                 path.unlink()
         begun, done = self.folder / BEGUN, self.folder / DONE
-        if any(self.folder.iterdir()):
+        if any(path.name != LOCK for path in self.folder.iterdir()):
             if not begun.is_file():
                 raise ValueError(
                     f'"{self.folder}" holds files that no stage made; choose another --work-dir, '

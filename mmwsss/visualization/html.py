@@ -4,6 +4,7 @@ import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from PIL import Image
@@ -24,7 +25,7 @@ pre{background:#f5f6f8;padding:.8rem;overflow:auto;font-size:.8rem;border-radius
 .key i{width:.9rem;height:.9rem;border-radius:2px;display:inline-block;border:1px solid #0002}
 svg text{font:11px system-ui,sans-serif;fill:#444}
 '''
-COLORS = ('#2563c9', '#9aa3ad', '#d9822b', '#2f9e5b')
+COLORS = ('#2563c9', '#9aa3ad', '#d9822b', '#2f9e5b', '#8e44ad', '#c0392b', '#16a2b8', '#7f6a00')
 
 
 def picture(image: np.ndarray, quality: int = 82) -> str:
@@ -82,12 +83,12 @@ def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x_label
         px, _ = place(x, y0)
         parts.append(f'<text x="{px:.1f}" y="{height - bottom + 15}" '
                      f'text-anchor="middle">{x:.2g}</text>')
-    for line, color in zip(points.values(), COLORS):
+    for line, color in zip(points.values(), cycle(COLORS)):
         path = ' '.join(f'{x:.1f},{y:.1f}' for x, y in (place(*point) for point in line))
         best = place(*max(line, key=lambda point: point[1]))
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>'
                      f'<circle cx="{best[0]:.1f}" cy="{best[1]:.1f}" r="3.5" fill="{color}"/>')
-    for i, (name, color) in enumerate(zip(points, COLORS)):
+    for i, (name, color) in enumerate(zip(points, cycle(COLORS))):
         parts.append(f'<rect x="{width - 178}" y="{16 + 17 * i}" width="10" height="10" '
                      f'fill="{color}"/><text x="{width - 163}" y="{25 + 17 * i}">'
                      f'{html.escape(name)}</text>')

@@ -17,26 +17,12 @@ import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
 # isort: split
 import numpy as np
-import torch
 
-from mmwsss.datasets import cooccurrence_matrix
+from mmwsss.datasets.cooccurrence import frequent_pairs
 from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import class_confusions, mask_confusion, mean_scores
 from mmwsss.inference import read_config
 from mmwsss.utils.cli import make_parser, run_tool
-
-
-def together(labels: np.ndarray, count: int) -> list[tuple[int, int]]:
-    """Ordered pairs of mask ids (from 1) that share the most images.
-
-    Args:
-        labels: Multi-hot ``(N, C)``.
-        count: At most so many pairs.
-    """
-    matrix = cooccurrence_matrix(torch.from_numpy(labels)).fill_diagonal_(0).numpy()
-    order = np.argsort(-matrix, axis=None, kind='stable')[:count]
-    pairs = (divmod(int(i), len(matrix)) for i in order)
-    return [(i + 1, j + 1) for i, j in pairs if matrix[i, j] > 0]
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,7 +40,7 @@ def compare(config: str, folders: list[str], count: int) -> None:
     """Print the table of folders of masks."""
     split = Split(read_config(config).val_dataloader.dataset)
     names = ('background', *split.classes)
-    pairs = together(split.dataset.label_matrix(), count)
+    pairs = frequent_pairs(split.dataset.label_matrix(), count)
     if not pairs:
         raise SystemExit('no image has two classes, so none can be mixed up')
     rates, scores = [], []

@@ -58,5 +58,6 @@ class AffinityStage(_AffinityBlock):
         check_training(context.affinity_config(), context.block('affinity')['config'])
 
     def run(self, context: Context, folder: Path) -> dict[str, Any]:
-        train(context.affinity_config(), folder, context.seed, context.launch)
+        labels = self.before[0].folder.resolve()
+        train(context.affinity_config(labels), folder, context.seed, context.launch)
         return dict(checkpoint=last_checkpoint(folder).name)

@@ -70,6 +70,8 @@ class CAMStage(Stage):
         settings = dict(options=options, data=list_digest(context.images))
         if context.fixed_threshold is not None:
             settings['fixed'] = context.fixed_threshold
+        if context.store is not None:  # others may score other splits of the same images
+            settings['splits'] = [(split.name, split.names) for split in context.scored]
         return settings
 
     def check(self, context: Context) -> None:

@@ -25,7 +25,7 @@ class PriorStage(Stage):
         options = {key: value for key, value in context.options.items() if key not in LEAVE}
         self.pipeline = context.side(context.find(context.options['prior']),
                                      context.work_dir / 'prior', options)
-        folder = self.pipeline.context.work_dir / 'mask'
+        folder = self.pipeline.stages['mask'].folder
         set_prior_dir(context.cfg.train_dataloader, str(folder.resolve()))
 
     def check(self, context: Any) -> None:

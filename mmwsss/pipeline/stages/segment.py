@@ -48,8 +48,10 @@ class SegmentStage(Stage):
     def applies(self, context: Context) -> bool:
         return bool(context.options.get('segment'))
 
-    def config(self, context: Context) -> Config:
-        """The config, told where masks and list are."""
+    def config(self, context: Context, masks: str | Path = 'mask',
+               folder: Path | None = None) -> Config:
+        """The config, told where masks and list are; by default the names of the stages that make
+        them, which name no place."""
         segment = context.block('segment')
         unknown = sorted(set(segment) - {'config', 'cfg_options'})
         if unknown or 'config' not in segment:
@@ -57,8 +59,8 @@ class SegmentStage(Stage):
                              f'given {sorted(segment)}')
         cfg = context.training_config(context.find(segment['config']), segment.get('cfg_options'))
         dataset = inner_dataset(cfg.train_dataloader.dataset)
-        dataset['mask_dir'] = str((context.work_dir / 'mask').resolve())
-        dataset['ann_file'] = str((context.work_dir / self.key / LIST).resolve())
+        dataset['mask_dir'] = str(masks)
+        dataset['ann_file'] = str((folder or Path(self.key)) / LIST)
         if self.ground_truth:
             use_ground_truth(cfg)
         if not context.scored:
@@ -104,7 +106,7 @@ class SegmentStage(Stage):
                 file.writelines(f'{context.train_set.get_data_info(i)["name"]}\n'
                                 for i in range(len(context.train_set)))
         barrier()
-        cfg = self.config(context)
+        cfg = self.config(context, self.before[0].folder.resolve(), folder.resolve())
         runner = train(cfg, folder, context.seed, context.launch)
         scores = {}
         if cfg.get('test_dataloader'):

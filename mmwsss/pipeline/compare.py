@@ -1,0 +1,136 @@
+"""Several runs side by side: images of their stages, scores of each image, curves."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import numpy as np
+
+from mmwsss.evaluation import scores_from_confusion
+from mmwsss.evaluation.confusion import confusion_matrix
+from mmwsss.inference import seed_mask
+from mmwsss.structures.artifacts import load_background, load_cam, read_mask, read_record
+from mmwsss.visualization import html, overlay_mask
+
+from .pipeline import Pipeline
+
+
+def split_of(pipeline: Pipeline, name: str | None = None) -> Any:
+    """A scored split by name; by default the first.
+
+    Raises:
+        ValueError: There is none.
+    """
+    for split in pipeline.context.scored:
+        if name in (None, split.name):
+            return split
+    raise ValueError(f'{pipeline.name}: no split "{name or "with ground truth"}"; there are '
+                     f'{[split.name for split in pipeline.context.scored]}')
+
+
+def image_paths(pipeline: Pipeline, names: Iterable[str]) -> dict[str, str]:
+    """Files of images.
+
+    Raises:
+        ValueError: The method has no such image.
+    """
+    images = pipeline.context.images
+    infos = (images.get_data_info(i) for i in range(len(images)))
+    known = {info['name']: info['img_path'] for info in infos}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ValueError(f'{pipeline.name} has no image "{missing[0]}"; it has e.g. '
+                         f'{list(known)[:3]}')
+    return {name: known[name] for name in names}
+
+
+def compare_rows(runs: Mapping[str, Pipeline], images: Mapping[str, str]) -> list[list[tuple]]:
+    """Rows of cells ``(caption, RGB)``: of each image a row for each run, with image, CAMs, masks
+    and what else its stages show; the ground truth ends the first.
+
+    Args:
+        runs: Pipelines by the name to show.
+        images: Files of the images by name.
+    """
+    rows = []
+    for name, path in images.items():
+        image = mmcv.imread(path, channel_order='rgb')
+        for number, (title, pipeline) in enumerate(runs.items()):
+            cells = [(f'{name}: {title}', image)]
+            for stage in pipeline.stages.values():
+                if stage.is_done:
+                    cells += stage.cells(pipeline.context, name, image)
+            if number == 0:
+                cells += _ground_truth(pipeline, name, image)
+            rows.append(cells)
+    return rows
+
+
+def _ground_truth(pipeline: Pipeline, name: str, image: np.ndarray) -> list[tuple]:
+    for split in pipeline.context.scored:
+        if name in split.names:
+            return [('ground truth', overlay_mask(image, split.ground_truth(name),
+                                                  pipeline.context.palette))]
+    return []
+
+
+def compare_section(runs: Mapping[str, Pipeline], images: Mapping[str, str]) -> str:
+    """:func:`compare_rows` as HTML."""
+    context = next(iter(runs.values())).context
+    return html.legend(('background', *context.classes), context.palette) + ''.join(
+        html.figures(cells) for cells in compare_rows(runs, images))
+
+
+def mask_reader(pipeline: Pipeline, what: str = 'mask') -> Callable[[str], np.ndarray]:
+    """Gives the mask of an image by its name.
+
+    Args:
+        pipeline: The run.
+        what: ``'mask'``: the pseudo masks; ``'seed'``: the CAMs at the threshold that is best on
+            the first split.
+
+    Raises:
+        ValueError: The stage is not done.
+    """
+    stage = pipeline.stages.get('mask' if what == 'mask' else 'cam')
+    if stage is None or not stage.is_done:
+        raise ValueError(f'{pipeline.name}: no finished stage makes a {what}')
+    if what == 'mask':
+        return lambda name: read_mask(stage.folder / f'{name}.png')
+    threshold = stage.shown_threshold(pipeline.context)
+
+    def seed(name: str) -> np.ndarray:
+        path = stage.folder / f'{name}.npz'
+        return seed_mask(*load_cam(path), threshold, load_background(path))
+    return seed
+
+
+def image_scores(pipeline: Pipeline, split: str | None = None,
+                 what: str = 'mask') -> list[dict[str, Any]]:
+    """IoU, precision and recall of each image, in percent: means over the foreground classes that
+    its ground truth or its mask shows; None where there are none.
+
+    Args:
+        pipeline: The run.
+        split: Name of the split.
+        what: See :func:`mask_reader`.
+    """
+    truth, read = split_of(pipeline, split), mask_reader(pipeline, what)
+    records = []
+    for name in truth.names:
+        scores = scores_from_confusion(
+            confusion_matrix(read(name), truth.ground_truth(name), truth.num_classes))
+        shown = np.isfinite(scores.iou) & (np.arange(truth.num_classes + 1) > 0)
+        record = dict(IoU=scores.iou, precision=scores.precision, recall=scores.recall)
+        records.append(dict(image=name, **{
+            key: 100 * float(np.nan_to_num(values[shown]).mean()) if shown.any() else None
+            for key, values in record.items()}))
+    return records
+
+
+def sweep(pipeline: Pipeline, split: str | None = None) -> dict[str, Sequence[float]]:
+    """The curve over all thresholds that the seed record of a finished run holds: ``thresholds``,
+    ``mIoU``, ``mPrecision``, ``mRecall``, ``FPR``, ``FNR``."""
+    name = split_of(pipeline, split).name
+    return read_record(Path(pipeline.stages['cam'].folder) / f'seeds_{name}.json')['curve']
