@@ -106,7 +106,8 @@ class SegmentStage(Stage):
                 file.writelines(f'{context.train_set.get_data_info(i)["name"]}\n'
                                 for i in range(len(context.train_set)))
         barrier()
-        cfg = self.config(context, self.before[0].folder.resolve(), folder.resolve())
+        masks = self.before[0].folder.resolve() if self.before else 'mask'
+        cfg = self.config(context, masks, folder.resolve())
         runner = train(cfg, folder, context.seed, context.launch)
         scores = {}
         if cfg.get('test_dataloader'):
