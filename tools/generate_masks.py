@@ -33,7 +33,7 @@ from mmwsss.inference.masks import replace_background
 from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS
 from mmwsss.pipeline import Context, make_masks
 from mmwsss.utils import setup_launcher
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -95,8 +95,9 @@ def network_of(config: dict, args: argparse.Namespace, context: Context) -> Any:
 
 def run(args: argparse.Namespace) -> int:
     setup_launcher(Config(dict()), args.launcher)
-    work_dir = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}')
-    context = Context(read_config(args.config, args.cfg_options), work_dir, device=args.device)
+    cfg = read_config(args.config, args.cfg_options)
+    work_dir = Path(args.work_dir or default_work_dir(args.config, cfg))
+    context = Context(cfg, work_dir, device=args.device)
     config = refiner_of(args, context)
     checkpoint = network_of(config, args, context)
     if checkpoint is not None:

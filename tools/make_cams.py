@@ -26,7 +26,7 @@ from mmwsss.datasets.splits import Split
 from mmwsss.inference import read_config, score_cams
 from mmwsss.pipeline import Context, make_cams
 from mmwsss.utils import setup_launcher
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,8 +49,9 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     setup_launcher(Config(dict()), args.launcher)
-    work_dir = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}')
-    context = Context(read_config(args.config, args.cfg_options), work_dir, device=args.device)
+    cfg = read_config(args.config, args.cfg_options)
+    work_dir = Path(args.work_dir or default_work_dir(args.config, cfg))
+    context = Context(cfg, work_dir, device=args.device)
     folder = Path(args.out or work_dir / 'cams')
     dataset = context.images_of(args.loader)
     make_cams(context, args.checkpoint or context.checkpoint('classify'), folder, dataset,

@@ -24,7 +24,7 @@ from mmwsss.inference import read_config
 from mmwsss.pipeline import LINE, Pipeline
 from mmwsss.pipeline.report import print_repetition, print_table, write_report
 from mmwsss.utils import setup_launcher
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -79,8 +79,9 @@ def add_upper_bound(cfg: Config) -> None:
 def run(args: argparse.Namespace) -> None:
     launch = Config(dict())
     setup_launcher(launch, args.launcher)
-    work_dir = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}/pipeline')
     begin = time.time()
+    work_dir = Path(args.work_dir or Path(
+        default_work_dir(args.config, load_config(args)), 'pipeline'))
     seeds = args.seeds or [args.seed]
     pipelines = [
         Pipeline(load_config(args), work_dir / f'seed_{seed}' if args.seeds else work_dir, seed,

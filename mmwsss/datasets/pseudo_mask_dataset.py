@@ -16,8 +16,8 @@ from mmseg.registry import DATASETS as MMSEG_DATASETS
 from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
 
 from mmwsss.registry import DATASETS, TRANSFORMS
-from mmwsss.structures.artifacts import read_mask
-from mmwsss.utils.images import image_size
+from mmwsss.structures.artifacts import read_classes, read_mask
+from mmwsss.utils.images import IMG_SUFFIXES, image_size
 
 from .mask_ids import MaskIds
 from .voc import VOCImageLabelDataset, voc_image_id
@@ -108,7 +108,7 @@ class PseudoMaskDataset(BaseSegDataset):
         confidence_dir: Folder of grey PNGs ``<id>.png``, the reliability of each pixel times 255
             (BECO's confidence masks). Pixels below ``confidence_threshold`` become 255.
         confidence_threshold: In [0, 1].
-        img_suffix, mask_suffix: File endings.
+        img_suffix, mask_suffix: File endings; ``img_suffix=None`` looks for the usual ones.
         verify: Whether to read all masks when the dataset is built.
         max_refetch: 0: an image that fails is an error (mmengine would take another one).
         Others: as in mmseg.
@@ -127,7 +127,7 @@ class PseudoMaskDataset(BaseSegDataset):
         mask_classes: str | Sequence[str] | None = None,
         confidence_dir: str | None = None,
         confidence_threshold: float = 0.5,
-        img_suffix: str = '.jpg',
+        img_suffix: str | None = '.jpg',
         mask_suffix: str = '.png',
         verify: bool = True,
         max_refetch: int = 0,
@@ -183,24 +183,31 @@ class PseudoMaskDataset(BaseSegDataset):
             return self._ids([line.strip() for line in lines if line.strip()])
         what, folder, suffix = 'mask', self.data_prefix.get('seg_map_path'), self.seg_map_suffix
         if self.test_mode and not os.path.isdir(folder or ''):
-            what, folder, suffix = 'img', self.data_prefix['img_path'], self.img_suffix
+            what, folder, suffix = 'img', self.data_prefix['img_path'], self.img_suffix or ''
         folder = Path(folder)
         if not folder.is_dir():
             raise FileNotFoundError(f'{what} folder {folder} does not exist; check {what}_dir')
+        if not suffix:
+            return sorted(path.relative_to(folder).with_suffix('').as_posix()
+                          for path in folder.rglob('*') if path.suffix in IMG_SUFFIXES)
         return sorted(path.relative_to(folder).as_posix()[:-len(suffix)]
                       for path in folder.rglob(f'*{suffix}'))
 
     def _ids(self, lines: list[str]) -> list[str]:
         """Image ids in the lines of the list, see ``ann_file``."""
         if self._voc_list:
-            return [voc_image_id(line).removesuffix(self.img_suffix) for line in lines]
+            return [voc_image_id(line).removesuffix(self.img_suffix or '') for line in lines]
         spaced = [line for line in lines if len(line.split()) > 1]
         if any(os.path.isfile(self._file('img_path', line, self.img_suffix)) for line in spaced):
             return lines
         return [line.split()[0] for line in lines]
 
-    def _file(self, folder: str, name: str, suffix: str) -> str:
-        return os.path.join(self.data_prefix[folder], name + suffix)
+    def _file(self, folder: str, name: str, suffix: str | None) -> str:
+        stem = os.path.join(self.data_prefix[folder], name)
+        if suffix is None:
+            return next((stem + x for x in IMG_SUFFIXES if os.path.isfile(stem + x)),
+                        stem + IMG_SUFFIXES[0])
+        return stem + suffix
 
     def load_data_list(self) -> list[dict]:
         """The listed images, each checked to have its files."""
@@ -236,12 +243,29 @@ class PseudoMaskDataset(BaseSegDataset):
                 raise FileNotFoundError(
                     f'{len(missing)} of the {len(records)} {what} of {source} are missing, first '
                     f'{missing[0]}; generate or copy them, or take the ids off the list{without}')
+        self._check_names(records)
         if self.verify:
             # Decoding releases the GIL: VOC's 10,582 masks are read in seconds.
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
                 for _ in pool.map(self._check_record, records, chunksize=64):
                     pass
         return records
+
+    def _check_names(self, records: list[dict]) -> None:
+        """Masks of mmwsss name their classes, inside or in ``classes.txt`` beside them, which must
+        be those that ``mask_classes`` says."""
+        path = next((x['seg_map_path'] for x in records if x.get('seg_map_path')), None)
+        names = read_classes(path) if path else ()
+        beside = Path(self.data_prefix.get('seg_map_path') or '', 'classes.txt')
+        if path and not names and beside.is_file():
+            names = beside.read_text(encoding='utf-8').splitlines()
+        names = [name for name in names if name != 'background']
+        if names and tuple(names) != self.mask_ids.all_classes:
+            raise ValueError(
+                f'mask {path} was made for the classes {names[:30]}, but mask_classes (default: '
+                f'those of metainfo) says that its ids stand for '
+                f'{list(self.mask_ids.all_classes)[:30]}; set mask_classes to the former, or leave '
+                'it out where metainfo has them')
 
     def get_data_info(self, idx: int) -> dict:
         """Record of an image, with the :class:`MaskIds` of its mask."""

@@ -17,6 +17,7 @@ from mmwsss.registry import LOOPS
 from mmwsss.utils.model import unwrap_model
 
 from .batches import Batches
+from .checks import check_begins, check_classes, check_frozen
 from .ema import EMA
 
 
@@ -193,9 +194,13 @@ class WSSSTrainLoop(BaseLoop):
                 'without EMA; start from it with load_from=... instead of --resume')
 
     def _check_sample(self) -> None:
-        """Ask the model now whether the data has all it will need, also in later epochs."""
-        if hasattr(self._model, 'check_sample'):
-            self._model.check_sample(self.dataloader.dataset[EpochIndex(0, self._max_epochs - 1)])
+        """Find now what would go wrong or be in vain, also in later epochs."""
+        model, dataset, cfg = self._model, self.dataloader.dataset, self.runner.cfg
+        late = check_begins(model, self._max_epochs, self._max_iters)
+        check_classes(model, dataset)
+        check_frozen(model, bool(cfg.get('load_from') or cfg.get('resume') or self._iter))
+        if hasattr(model, 'check_sample'):
+            model.check_sample(dataset[EpochIndex(0, self._max_epochs - 1)], late)
 
     def run(self) -> nn.Module:
         """Train from the current iteration to the end."""

@@ -22,6 +22,7 @@ from mmwsss.structures.artifacts import (
     load_cam,
     read_mask,
     read_record,
+    write_class_names,
     write_record,
 )
 from mmwsss.utils import atomic_write
@@ -225,6 +226,8 @@ def generate_masks(dataset: Any,
         lines = _write_manifest(out_dir, records, known, refiner.suffix, failed)
         _write_failed(out_dir, failed)
         if refiner.suffix == '.png':
+            if metainfo.get('classes'):
+                write_class_names(out_dir, ('background', *metainfo['classes']), palette)
             shares = mask_shares(lines, _labels(dataset))
             _report_shares(shares, getattr(refiner, 'bg', None))
     barrier()

@@ -31,16 +31,17 @@ DEFAULT_MASK = dict(type='PARMask', bg='oracle')
 
 
 def find_file(path: str, base: str | None = None) -> str:
-    """A path that a config names: as it is, or relative to the folder above ``configs``.
+    """A path that a config names: as it is, relative to the folder above ``configs``, or beside
+    the config.
 
     Raises:
-        FileNotFoundError: It is nowhere; names both places.
+        FileNotFoundError: It is nowhere; names the places.
     """
     places = [Path(path)]
     if base:
         above = [folder.parent for folder in Path(base).resolve().parents
                  if folder.name in ('configs', 'projects')]
-        places += [p / path for p in above]
+        places += [p / path for p in above] + [Path(base).resolve().parent / path]
     for place in places:
         if place.is_file():
             return str(place)

@@ -13,6 +13,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from torch import nn
 
 from mmwsss.datasets.splits import inner_dataset
+from mmwsss.engine.checks import check_frozen
 from mmwsss.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from mmwsss.utils import check_pretrained, register_safe_loader
 from mmwsss.utils.errors import constructor_options
@@ -54,6 +55,7 @@ def check_training(cfg: Config, name: str) -> nn.Module:
             raise ValueError(f'config "{name}" has no {part}; the pipeline trains from it')
     check_pretrained(cfg)
     model = MODELS.build(cfg.model)
+    check_frozen(model, bool(cfg.get('load_from')))
     if 'optimizer' in cfg.optim_wrapper or 'constructor' in cfg.optim_wrapper:
         build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
     _check_options(LOOPS, cfg.train_cfg, 'train_cfg')

@@ -172,7 +172,7 @@ def write_mask(path: str | Path, mask: np.ndarray, palette: Sequence = (),
 def read_classes(path: str | Path) -> tuple[str, ...]:
     """Names of the ids 0, 1, ... that a mask file carries; empty if it carries none."""
     with Image.open(path) as image:
-        return tuple(json.loads(image.text.get(CLASSES_CHUNK, '[]')))
+        return tuple(json.loads(getattr(image, 'text', {}).get(CLASSES_CHUNK, '[]')))
 
 
 def write_class_names(folder: str | Path, classes: Sequence[str], palette: Sequence = ()) -> None:

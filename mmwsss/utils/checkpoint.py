@@ -278,14 +278,15 @@ def init_from_pretrained(module: nn.Module, **options) -> bool:
         Whether ``init_cfg`` asked for it.
     """
     cfg = module.init_cfg
-    if not _is_pretrained(cfg):
+    if not is_pretrained(cfg):
         return False
     load_pretrained(module, cfg['checkpoint'], cfg.get('prefix') or '', **options)
     module.is_init = True
     return True
 
 
-def _is_pretrained(cfg: Any) -> bool:
+def is_pretrained(cfg: Any) -> bool:
+    """Whether an ``init_cfg`` loads a checkpoint."""
     kind = cfg.get('type') if isinstance(cfg, Mapping) else None
     return getattr(kind, '__name__', str(kind)).split('.')[-1] in ('Pretrained', 'PretrainedInit')
 
@@ -304,7 +305,7 @@ def check_pretrained(cfg: Any, where: str | None = None) -> None:
     if isinstance(cfg, Config):
         cfg = cfg.to_dict()
     if isinstance(cfg, Mapping):
-        wanted = cfg.get('checkpoint') if _is_pretrained(cfg) else None
+        wanted = cfg.get('checkpoint') if is_pretrained(cfg) else None
         if not where:
             wanted = wanted or cfg.get('load_from')
         if isinstance(wanted, str) and '://' not in wanted and not os.path.isfile(

@@ -5,7 +5,7 @@ import difflib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config, DictAction
@@ -55,17 +55,44 @@ def add_arguments(parser: argparse.ArgumentParser, *parts: str) -> None:
         PARTS[part](parser)
 
 
+def _places(node: Any, value: Any, keys: Any = None, prefix: str = '') -> Iterator[str]:
+    """Dotted keys below a config, at the top those of ``keys``, that hold a value."""
+    children = (node.items() if isinstance(node, Mapping) else
+                enumerate(node) if isinstance(node, (list, tuple)) else ())
+    for key, child in children:
+        if keys is None or key in keys:
+            if type(child) is type(value) and child == value:
+                yield f'{prefix}{key}'
+            yield from _places(child, value, None, f'{prefix}{key}.')
+
+
+def default_work_dir(config: str, cfg: Config) -> str:
+    """Where a run of a config leaves its files: its ``work_dir``, or ``work_dirs/<its name>``."""
+    return cfg.get('work_dir') or os.path.join(
+        'work_dirs', os.path.splitext(os.path.basename(config))[0])
+
+
 def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
     """Put ``--cfg-options`` on top of a config, in place.
 
     Raises:
         KeyError: A top-level key is neither in the config nor known to mmengine or mmwsss; names
             the nearest.
+        ValueError: A key is only a variable of the config file, whose value was put where it is
+            used when the file was read, so that changing it has no effect.
     """
     options = dict(options or {})
-    known = {*cfg.keys(), *OTHER_KEYS, *inspect.signature(Runner.__init__).parameters}
+    used = {*OTHER_KEYS, *inspect.signature(Runner.__init__).parameters}
+    known = {*cfg.keys(), *used}
     for key in options:
         top = key.split('.')[0]
+        if top in cfg and top not in used:
+            places = list(_places(cfg, cfg[top], used))
+            where = f'{", ".join(places[:4])}{", ..." if len(places) > 4 else ""}' if places else (
+                'its parts in ' + ', '.join(sorted(used & set(cfg))))
+            raise ValueError(
+                f'--cfg-options {key}: "{top}" is a variable of the config file, so changing it '
+                f'has no effect; change it where it is used ({where}), or in the file')
         if top not in known:
             near = difflib.get_close_matches(top, sorted(known), n=1)
             mend = f'did you mean {near[0]}?' if near else f'it has {", ".join(sorted(cfg))}'

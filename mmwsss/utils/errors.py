@@ -140,6 +140,9 @@ def explain(error: BaseException) -> str | None:
             return (f'there is no {match[2]} "{match[1]}"{_did_you_mean(match[1], names)} (one of '
                     'your own must be imported through custom_imports)')
         return text if ' ' in text else None
+    if isinstance(error, SyntaxError) and error.filename:
+        return (f'config "{error.filename}", line {error.lineno}: {error.msg}'
+                f'{f" ({error.text.strip()})" if error.text else ""}')
     if isinstance(error, FileNotFoundError) and error.filename:
         return f'"{error.filename}" does not exist'
     if isinstance(error, OSError) and error.errno and error.strerror:

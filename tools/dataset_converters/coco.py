@@ -24,7 +24,7 @@ from archives import copy_files
 from mmwsss.datasets import COCOImageLabelDataset
 from mmwsss.datasets.coco import category_index
 from mmwsss.structures.artifacts import write_mask
-from mmwsss.utils import atomic_write
+from mmwsss.utils import atomic_write, friendly_errors
 from mmwsss.utils.parallel import ordered_map
 
 CLASSES = COCOImageLabelDataset.METAINFO['classes']
@@ -214,7 +214,9 @@ def main(argv=None) -> None:
     parser.add_argument('--splits', nargs='+', choices=('train', 'val'), default=('train', 'val'))
     parser.add_argument('--workers', type=int, default=0, help='processes that draw masks')
     args = parser.parse_args(argv)
-    found = convert(args.annotations, args.images, args.out, args.splits, num_workers=args.workers)
+    with friendly_errors():
+        found = convert(args.annotations, args.images, args.out, args.splits,
+                        num_workers=args.workers)
     for split, (pictures, with_object) in found.items():
         print(f'{split}: {pictures} images, {with_object} with an object')
 

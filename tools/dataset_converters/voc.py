@@ -19,7 +19,7 @@ from archives import copy_files, read_files
 from scipy.io import loadmat
 
 from mmwsss.structures.artifacts import write_mask
-from mmwsss.utils import atomic_write
+from mmwsss.utils import atomic_write, friendly_errors
 
 COUNTS = dict(train=1464, val=1449, train_aug=10582)
 _VOC = re.compile(r'(?:^|/)VOC2012/((?:JPEGImages/\w+\.jpg)|(?:Annotations/\w+\.xml)|'
@@ -138,7 +138,9 @@ def main(argv=None) -> None:
     parser.add_argument('--void-width', type=int, default=0,
                         help='ignored pixels on each side of borders in the masks of SBD')
     args = parser.parse_args(argv)
-    for part, count in convert(args.voc, args.sbd, args.out, void_width=args.void_width).items():
+    with friendly_errors():
+        counts = convert(args.voc, args.sbd, args.out, void_width=args.void_width)
+    for part, count in counts.items():
         print(f'{part}: {count} images')
 
 

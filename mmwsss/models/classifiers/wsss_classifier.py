@@ -242,22 +242,26 @@ class WSSSClassifier(_Network, BaseModel):
                 'train_cfg.phases')
         return losses
 
-    def check_sample(self, sample: dict) -> None:
+    def check_sample(self, sample: dict, late: Sequence[nn.Module] = ()) -> None:
         """Check that a sample of the training set has all that the modules need.
 
         Args:
             sample: ``inputs`` and ``data_samples`` of one image, before collation.
+            late: Modules that never act in this training, so that they need nothing.
 
         Raises:
             KeyError: A view or a field is missing; says which and how to get it.
         """
         for module in self.wsss_modules:
+            if module in late:
+                continue
             for view in module.views:
                 if view not in sample['inputs']:
                     raise KeyError(
                         f'{type(module).__name__} needs the view "{view}", which the data does not '
-                        'give; add it to the views of the data set (PairedView, CrossDomainView) '
-                        'or to its pipeline the transform that makes it (StrongView)')
+                        'give; add it to the views of the data set (PairedView, CrossDomainView; '
+                        'their begin= must not be after the last epoch) or to its pipeline the '
+                        'transform that makes it (StrongView)')
             for key in module.fields:
                 if key not in sample['data_samples']['image']:
                     raise KeyError(

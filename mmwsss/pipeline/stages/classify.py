@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mmwsss.datasets.samplers import EpochIndex
+from mmwsss.engine.checks import check_begins
 from mmwsss.registry import DATASETS, STAGES
 
 from ..fingerprint import list_digest
@@ -31,9 +32,12 @@ class ClassifyStage(Stage):
                              f'{len(context.classes)}; set model.head.num_classes')
         if not self.before:  # else the prior masks are not there yet
             dataset = DATASETS.build(context.cfg.train_dataloader.dataset)
-            sample = dataset[EpochIndex(0, context.cfg.train_cfg.get('max_epochs', 1) - 1)]
+            length = context.cfg.train_cfg
+            epochs = length.get('max_epochs') or 1
+            late = check_begins(model, epochs, length.get('max_iters')) if (
+                'max_epochs' in length) else ()
             if hasattr(model, 'check_sample'):
-                model.check_sample(sample)
+                model.check_sample(dataset[EpochIndex(0, epochs - 1)], late)
 
     def run(self, context: Any, folder: Path) -> dict:
         train(context.cfg, folder, context.seed, context.launch)

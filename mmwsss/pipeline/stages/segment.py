@@ -87,6 +87,16 @@ class SegmentStage(Stage):
                 raise ValueError(
                     f'segmentation config "{name}" tests the classes {classes}, '
                     f'the method has {context.classes}; set metainfo of its data sets')
+        dataset = inner_dataset(cfg.train_dataloader.dataset)
+        classes = tuple((dataset.get('metainfo') or {}).get('classes') or context.classes)
+        if dataset.get('mask_classes') or classes != context.classes:
+            known = tuple(DATASETS.build(dict(
+                dataset, lazy_init=True)).mask_ids.all_classes)
+            if known != context.classes:
+                raise ValueError(
+                    f'segmentation config "{name}" trains on masks of the classes {known}, but '
+                    f'those of this pipeline have {context.classes}; set metainfo and leave '
+                    'mask_classes out of train_dataloader.dataset')
         check_training(cfg, name)
         if self.ground_truth:
             dataset = inner_dataset(cfg.train_dataloader.dataset)

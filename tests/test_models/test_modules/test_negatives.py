@@ -122,7 +122,8 @@ def test_every_module(negatives):
 @pytest.mark.parametrize('average', ['copies', 'classes'])
 def test_eader(negatives, cam, average):
     head = dict(HEADS['GAPHead'], type='GAPHead')
-    module = dict(type='AdversarialErasing', average=average, attention='grad_cam' if cam else 'cam')
+    module = dict(type='AdversarialErasing', average=average,
+                  attention='grad_cam' if cam else 'cam')
     model = WSSSClassifier(
         STAGES, head, [module], cam=cam,
         networks=dict(adversary=dict(type='CAMNetwork', backbone=STAGES, head=head)))

@@ -1,0 +1,105 @@
+"""Mistakes in a config that would train for nothing, found before the first step."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.logging import print_log
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmwsss.utils.checkpoint import is_pretrained
+
+FREEZING = ('frozen_stages', 'frozen_blocks', 'norm_eval')
+
+
+def check_begins(model: nn.Module, max_epochs: int, max_iters: int | None = None) -> list:
+    """Refuse a training that ends before any of its modules begins; warn of those that do not.
+
+    Args:
+        model: A :class:`WSSSClassifier`; others pass.
+        max_epochs, max_iters: Length of the training.
+
+    Returns:
+        The modules that never act.
+
+    Raises:
+        ValueError: None of the modules acts.
+    """
+    modules = list(getattr(model, 'wsss_modules', ()))
+    late = [m for m in modules
+            if m.begin >= (max_epochs if m.by_epoch else max_iters or float('inf'))]
+    begins = ', '.join(f'{type(m).__name__} begin={m.begin}' for m in late)
+    if late and len(late) == len(modules):
+        raise ValueError(
+            f'the training ends after {max_epochs} epochs, before any module of the model acts '
+            f'({begins}); raise train_cfg.max_epochs, lower begin= (of the modules and of the '
+            'views of the data set), or set model.modules=[]')
+    if late:
+        print_log(f'the training ends after {max_epochs} epochs, so these never act: {begins}',
+                  logger='current', level=30)
+    return late
+
+
+def check_classes(model: nn.Module, dataset: Any) -> None:
+    """Compare the classes of the head and of the data set.
+
+    Raises:
+        ValueError: They differ in number; names the key.
+    """
+    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+    count = getattr(model, 'num_classes', None)
+    key, head = 'model.head.num_classes', getattr(model, 'decode_head', None)
+    if isinstance(head, nn.Module) and hasattr(head, 'num_classes'):
+        count, key = head.num_classes, 'model.decode_head.num_classes'
+    if classes and count and count != len(classes):
+        raise ValueError(f'{key}={count}, but the training set has {len(classes)} classes '
+                         f'{list(classes)[:30]}; set {key}={len(classes)}, or the metainfo of '
+                         'the data set')
+
+
+def check_frozen(model: nn.Module, loaded: bool = False) -> None:
+    """Refuse to train from scratch on parts that are frozen and would stay random.
+
+    Args:
+        model: With ``backbone``, and perhaps ``networks`` that have one.
+        loaded: Weights come from ``load_from`` or a resumed checkpoint.
+
+    Raises:
+        ValueError: A backbone without weights freezes stages or batch norms; names the keys.
+    """
+    if loaded or is_pretrained(getattr(model, 'init_cfg', None)):
+        return
+    mode = model.training
+    model.train()
+    try:
+        networks = getattr(model, 'networks', None) or {}
+        for name, owner in (('model', model), *((f'model.networks.{k}', networks[k])
+                                                for k in networks)):
+            backbone = getattr(owner, 'backbone', None)
+            if isinstance(backbone, nn.Module):
+                _check_backbone(f'{name}.backbone', backbone)
+    finally:
+        model.train(mode)
+
+
+def _check_backbone(key: str, backbone: nn.Module) -> None:
+    if any(is_pretrained(getattr(m, 'init_cfg', None)) for m in backbone.modules()):
+        return
+    active = [name for name in FREEZING if _freezes(getattr(backbone, name, None))]
+    frozen = [m for m in backbone.modules()
+              if isinstance(m, (nn.Conv2d, nn.Linear)) and not m.weight.requires_grad
+              or isinstance(m, _BatchNorm) and m.track_running_stats and not m.training]
+    if active and frozen:
+        free = {'norm_eval': False}
+        given = ', '.join(f'{name}={getattr(backbone, name)}' for name in active)
+        mend = ' '.join(f'{key}.{name}={free.get(name, -1)}' for name in active)
+        raise ValueError(
+            f'{key} is trained from scratch, but {given} keep random weights as they are: set '
+            f'{mend}, or give {key}.init_cfg=dict(type=\'Pretrained\', checkpoint=...) or '
+            'load_from')
+
+
+def _freezes(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    return isinstance(value, int) and value >= 0 or isinstance(value, Sequence) and bool(value)
