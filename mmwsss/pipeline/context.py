@@ -22,6 +22,7 @@ from mmwsss.inference import (
 from mmwsss.inference.cam_options import resolve_test_cfg
 from mmwsss.registry import MODELS
 from mmwsss.utils.errors import constructor_options
+from mmwsss.utils.shipped import HOME
 
 from .fingerprint import plain
 from .training import last_checkpoint
@@ -30,16 +31,18 @@ DEFAULT_MASK = dict(type='CRFMask', bg='oracle')
 
 
 def find_file(path: str, base: str | None = None) -> str:
-    """A path that a config names: as it is, or relative to the folder above ``configs``.
+    """A path that a config names: as it is, relative to the folder above ``configs``, or of what
+    comes with mmwsss.
 
     Raises:
-        FileNotFoundError: It is nowhere; names both places.
+        FileNotFoundError: It is nowhere; names the places.
     """
     places = [Path(path)]
     if base:
         above = [folder.parent for folder in Path(base).resolve().parents
                  if folder.name in ('configs', 'projects')]
         places += [p / path for p in above]
+    places.append(HOME / path)
     for place in places:
         if place.is_file():
             return str(place)

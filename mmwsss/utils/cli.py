@@ -1,4 +1,7 @@
-"""What the command lines of ``tools/`` share."""
+"""What the command lines of ``tools/`` share.
+
+Parsing a command line imports neither torch nor mmengine, so that ``--help`` is there at once.
+"""
 
 import argparse
 import difflib
@@ -6,16 +9,27 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from typing import TYPE_CHECKING, Any
 
 from .errors import friendly_errors
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 # Top-level keys beside the arguments of mmengine's Runner that something looks for in a config.
 OTHER_KEYS = ('pipeline', 'find_unused_parameters', 'model_wrapper_cfg', 'custom_imports',
               'compile', 'efficient_conv_bn_eval', 'tta_model', 'tta_pipeline', 'refiners')
+
+
+class KeyValues(argparse.Action):
+    """``KEY=VALUE ...`` to a dict, with values as mmengine's ``DictAction`` reads them."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: list[str], option_string: str | None = None) -> None:
+        from mmengine.config import DictAction
+        DictAction(self.option_strings, self.dest, self.nargs)(
+            parser, namespace, values, option_string)
+
 
 PARTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     'config': lambda parser: parser.add_argument('config', help='config file'),
@@ -23,7 +37,7 @@ PARTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
         '--work-dir', help='folder of what the run leaves; by default '
         'work_dirs/<name of the config>'),
     'cfg_options': lambda parser: parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+        '--cfg-options', nargs='+', action=KeyValues, default={}, metavar='KEY=VALUE',
         help='change the config, e.g. train_cfg.max_epochs=5 model.head.num_classes=6'),
     'device': lambda parser: parser.add_argument(
         '--device', choices=('cpu', 'cuda'), help='default: a GPU if there is one'),
@@ -55,13 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser, *parts: str) -> None:
         PARTS[part](parser)
 
 
-def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
+def merge_options(cfg: 'Config', options: Mapping[str, Any] | None) -> 'Config':
     """Put ``--cfg-options`` on top of a config, in place.
 
     Raises:
         KeyError: A top-level key is neither in the config nor known to mmengine or mmwsss; names
             the nearest.
     """
+    from mmengine.runner import Runner
     options = dict(options or {})
     known = {*cfg.keys(), *OTHER_KEYS, *inspect.signature(Runner.__init__).parameters}
     for key in options:

@@ -13,16 +13,8 @@ import sys
 from glob import glob
 from pathlib import Path
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
 import numpy as np
-import torch
 
-from mmwsss.datasets import cooccurrence_matrix
-from mmwsss.datasets.splits import Split
-from mmwsss.evaluation import class_confusions, mask_confusion, mean_scores
-from mmwsss.inference import read_config
 from mmwsss.utils.cli import make_parser, run_tool
 
 
@@ -33,6 +25,9 @@ def together(labels: np.ndarray, count: int) -> list[tuple[int, int]]:
         labels: Multi-hot ``(N, C)``.
         count: At most so many pairs.
     """
+    import torch
+
+    from mmwsss.datasets import cooccurrence_matrix
     matrix = cooccurrence_matrix(torch.from_numpy(labels)).fill_diagonal_(0).numpy()
     order = np.argsort(-matrix, axis=None, kind='stable')[:count]
     pairs = (divmod(int(i), len(matrix)) for i in order)
@@ -52,6 +47,9 @@ def run(args: argparse.Namespace) -> None:
 
 def compare(config: str, folders: list[str], count: int) -> None:
     """Print the table of folders of masks."""
+    from mmwsss.datasets.splits import Split
+    from mmwsss.evaluation import class_confusions, mask_confusion, mean_scores
+    from mmwsss.inference import read_config
     split = Split(read_config(config).val_dataloader.dataset)
     names = ('background', *split.classes)
     pairs = together(split.dataset.label_matrix(), count)
