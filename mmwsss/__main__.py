@@ -9,6 +9,7 @@ import runpy
 import sys
 from pathlib import Path
 
+from mmwsss.utils import cli
 from mmwsss.utils.shipped import HOME
 
 TOOLS = HOME / 'tools'
@@ -75,7 +76,8 @@ def main(argv: list[str] | None = None) -> int:
         mend = f'did you mean {near[0]}?' if near else '"mmwsss --help" lists them'
         print(f'error: mmwsss has no tool "{name}"; {mend}', file=sys.stderr)
         return 2
-    sys.argv = [f'mmwsss {name}', *rest]
+    cli.program = f'mmwsss {name}'
+    sys.argv = ['mmwsss', *rest]
     sys.path.insert(0, str(known[name].parent))  # as for a script; tools share modules
     runpy.run_path(str(known[name]), run_name='__main__')
     return 0

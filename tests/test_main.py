@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmwsss.__main__ import NAMES, commands, main, name_of, summary
+from mmwsss.utils import cli
 
 TOOLS = Path(__file__).parents[1] / 'tools'
 # Files of the table that may not be there.
@@ -63,6 +64,7 @@ def test_an_unknown_name(name, near, capsys):
 def test_it_runs_the_tool(capsys, monkeypatch):
     monkeypatch.setattr(sys, 'argv', list(sys.argv))
     monkeypatch.setattr(sys, 'path', list(sys.path))
+    monkeypatch.setattr(cli, 'program', None)
     with pytest.raises(SystemExit) as end:
         main(['pipeline', '--help'])
     out = capsys.readouterr().out

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 OTHER_KEYS = ('pipeline', 'find_unused_parameters', 'model_wrapper_cfg', 'custom_imports',
               'compile', 'efficient_conv_bn_eval', 'tta_model', 'tta_pipeline', 'refiners')
 
+# How the usage calls the program; None is by the script's name.
+program: str | None = None
+
 
 class KeyValues(argparse.Action):
     """``KEY=VALUE ...`` to a dict, with values as mmengine's ``DictAction`` reads them."""
@@ -58,7 +61,7 @@ def make_parser(doc: str | None, *parts: str) -> argparse.ArgumentParser:
             order of the help.
     """
     parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog=program, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser, *parts)
     return parser
 
