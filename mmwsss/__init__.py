@@ -1,11 +1,11 @@
 """mmwsss: weakly supervised semantic segmentation from image-level labels."""
 
-from ._compat import check_packages, mend_torchvision, quiet_mmcv, set_threads
+from ._compat import check_packages, quiet_mmcv, set_threads, watch_torchvision
 from .version import __version__
 
 set_threads()
 check_packages()
-mend_torchvision()
+watch_torchvision()
 quiet_mmcv()
 
 __all__ = ['__version__']

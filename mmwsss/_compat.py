@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import os
 import re
+import sys
 import warnings
 from importlib import metadata
 from pathlib import Path
@@ -131,6 +132,22 @@ def mend_torchvision() -> bool:
     logging.getLogger('mmwsss').info(
         "torchvision's compiled part does not fit this torch; its operators are left out")
     return True
+
+
+class _BeforeTorchvision:
+    """Import hook that calls :func:`mend_torchvision` before the first import of torchvision."""
+
+    @classmethod
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> None:
+        if name == 'torchvision' and cls in sys.meta_path:
+            sys.meta_path.remove(cls)
+            mend_torchvision()
+
+
+def watch_torchvision() -> None:
+    """Mend torchvision when it is first imported, which needs torch, and so not before."""
+    if 'torchvision' not in sys.modules and _BeforeTorchvision not in sys.meta_path:
+        sys.meta_path.insert(0, _BeforeTorchvision)
 
 
 def quiet_mmcv() -> None:

@@ -1,16 +1,6 @@
 #!/usr/bin/env bash
 # tools/dist_train.sh CONFIG GPUS [arguments of tools/train.py]
-# GPUS processes on this machine; without GPUs they work on the CPU. Several machines: run it on each
-# with NNODES, NODE_RANK, MASTER_ADDR and PORT set.
+# Like tools/dist_run.sh.
 set -euo pipefail
-if [ $# -lt 2 ]; then sed -n '2,4s/^# //p' "$0" >&2; exit 2; fi
-CONFIG=$1
-GPUS=$2
-TOOLS=$(cd "$(dirname "$0")" && pwd)
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-export PYTHONPATH="$(dirname "$TOOLS")${PYTHONPATH:+:$PYTHONPATH}"
-exec "${PYTHON:-python}" -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-    --nproc_per_node="$GPUS" \
-    "$TOOLS/train.py" "$CONFIG" --launcher pytorch "${@:3}"
+if [ $# -lt 2 ]; then sed -n '2,3s/^# //p' "$0" >&2; exit 2; fi
+exec "$(dirname "$0")/dist_run.sh" train.py "$2" "$1" "${@:3}"

@@ -12,42 +12,37 @@ import argparse
 import importlib.util
 import os
 import sys
+from typing import TYPE_CHECKING
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
-# isort: split
-import torch
-from mmengine.config import DictAction
-
-from mmwsss.apis.deploy import export_onnx, onnx_difference
-from mmwsss.apis.segmentation import class_names
-from mmwsss.inference import load_model, read_config
-from mmwsss.utils import friendly_errors
+if TYPE_CHECKING:
+    from torch import nn
 
 TOLERANCE = 1e-3
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config')
+    parser = make_parser(__doc__, 'config')
     parser.add_argument('checkpoint')
     parser.add_argument('out', help='file to write')
     parser.add_argument('--size', type=int, nargs=2, default=(256, 256), metavar=('H', 'W'),
                         help='that the network is traced with')
     parser.add_argument('--static', action='store_true', help='one image of that size only')
     parser.add_argument('--no-check', action='store_true', help='do not compare with PyTorch')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
-                        metavar='KEY=VALUE')
+    add_arguments(parser, 'cfg_options')
     return parser.parse_args()
 
 
-def check(model: torch.nn.Module, path: str, size: tuple, static: bool) -> None:
+def check(model: 'nn.Module', path: str, size: tuple, static: bool) -> None:
     """Print how far the file is from PyTorch.
 
     Raises:
         ValueError: Too far, or it cannot be run.
     """
+    import torch
+
+    from mmwsss.apis.deploy import onnx_difference
     height, width = size
     shapes = [(1, 3, height, width)]
     if not static:
@@ -65,8 +60,10 @@ def check(model: torch.nn.Module, path: str, size: tuple, static: bool) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    from mmwsss.apis.deploy import export_onnx
+    from mmwsss.apis.segmentation import class_names
+    from mmwsss.inference import load_model, read_config
+    cfg = read_config(args.config, args.cfg_options)
     model = load_model(cfg, args.checkpoint, 'cpu')
     classes, _ = class_names(cfg, args.checkpoint)
     export_onnx(model, args.out, args.size, classes or (), not args.static)
@@ -79,12 +76,5 @@ def run(args: argparse.Namespace) -> None:
     check(model, args.out, tuple(args.size), args.static)
 
 
-def main() -> None:
-    args = parse_args()
-    sys.path.insert(0, os.getcwd())
-    with friendly_errors():
-        run(args)
-
-
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

@@ -18,22 +18,19 @@ makes only the failed.
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+from mmwsss.utils.cli import (
+    KeyValues,
+    add_arguments,
+    default_work_dir,
+    make_parser,
+    run_tool,
+)
 
-# isort: split
-from mmengine.config import Config, DictAction
-from mmengine.dist import is_main_process
-
-from mmwsss.datasets.splits import Split
-from mmwsss.evaluation import mask_iou
-from mmwsss.inference import read_config, refiner_config
-from mmwsss.inference.masks import replace_background
-from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS
-from mmwsss.pipeline import Context, make_masks
-from mmwsss.utils import setup_launcher
-from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
+if TYPE_CHECKING:
+    from mmwsss.datasets.splits import Split
+    from mmwsss.pipeline import Context
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,9 +38,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--cams', help='folder of CAM files; default: that of the work dir')
     parser.add_argument('--out', help='folder of the masks; default: <work dir>/masks')
     parser.add_argument('--refine', nargs='+', default=[], metavar='NAME|KEY=VALUE',
-                        help=f'labels, one of {", ".join([*REFINERS, *AFFINITY_LABELS])}, or '
+                        help='labels, a preset (none, par, crf, psa, irn, ir_label, affinity) or '
                              'type=...; and options; default: pipeline.mask')
-    parser.add_argument('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+    parser.add_argument('--options', nargs='+', action=KeyValues, default={}, metavar='KEY=VALUE',
                         help='options of the refiner, e.g. bg=0.3, or alpha=6 log_steps=6')
     parser.add_argument('--loader', choices=('train', 'val', 'test'),
                         help='only the images of train_dataloader, ...; default: all')
@@ -56,6 +53,7 @@ def parse_args() -> argparse.Namespace:
 
 def parse_refine(words: list[str]) -> tuple[str | None, dict]:
     """The name of a preset, if any, and the options of ``--refine``."""
+    from mmengine.config import DictAction
     name = words[0] if words and '=' not in words[0] else None
     options = {}
     for word in words[name is not None:]:
@@ -66,8 +64,10 @@ def parse_refine(words: list[str]) -> tuple[str | None, dict]:
     return name, options
 
 
-def refiner_of(args: argparse.Namespace, context: Context) -> dict:
+def refiner_of(args: argparse.Namespace, context: 'Context') -> dict:
     """The config of the refiner that the command line and the config ask for."""
+    from mmwsss.inference import read_config, refiner_config
+    from mmwsss.inference.masks import replace_background
     name, options = parse_refine(args.refine)
     options = {**options, **args.options}
     affinity = context.options.get('affinity')
@@ -84,7 +84,7 @@ def refiner_of(args: argparse.Namespace, context: Context) -> dict:
     return refiner_config(name, preset, args.network)
 
 
-def network_of(config: dict, args: argparse.Namespace, context: Context) -> Any:
+def network_of(config: dict, args: argparse.Namespace, context: 'Context') -> Any:
     """Checkpoint of the refiner's network: that of the command line, the config or the work dir."""
     if args.checkpoint or config.get('checkpoint'):
         return args.checkpoint or config['checkpoint']
@@ -94,6 +94,12 @@ def network_of(config: dict, args: argparse.Namespace, context: Context) -> Any:
 
 
 def run(args: argparse.Namespace) -> int:
+    from mmengine.config import Config
+    from mmengine.dist import is_main_process
+
+    from mmwsss.inference import read_config
+    from mmwsss.pipeline import Context, make_masks
+    from mmwsss.utils import setup_launcher
     setup_launcher(Config(dict()), args.launcher)
     cfg = read_config(args.config, args.cfg_options)
     work_dir = Path(args.work_dir or default_work_dir(args.config, cfg))
@@ -124,18 +130,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def splits_of(loader: str | None, context: Context) -> list[Split]:
+def splits_of(loader: str | None, context: 'Context') -> 'list[Split]':
     """The images that masks were made of, each list by itself."""
+    from mmwsss.datasets.splits import Split
     if loader is not None:
         return [Split(context.images_of(loader))]
     train = [Split(context.train_set)] if context.cfg.get('train_dataloader') else []
     return [*context.splits, *train]
 
 
-def print_score(split: Split, folder: Path) -> None:
+def print_score(split: 'Split', folder: Path) -> None:
     """mIoU, where the split has ground truth and masks were made."""
     if not split.has_ground_truth or not (folder / f'{split.names[0]}.png').is_file():
         return
+    from mmwsss.evaluation import mask_iou
     scores = mask_iou(folder, split)
     for name, iou in zip(('background', *split.classes), scores.pop('IoU')):
         print(f'  {name:<16}{iou:6.2f}')

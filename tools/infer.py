@@ -10,28 +10,15 @@ that are there are kept. The exit code is 1 if an image could not be read.
 """
 
 import argparse
-import os
 import sys
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
-# isort: split
-from mmengine.config import DictAction
-
-from mmwsss.apis.segmentation import (
-    EXPORTS,
-    SegmentationInferencer,
-    list_images,
-    segment_folder,
-)
-from mmwsss.inference import read_config
-from mmwsss.utils import friendly_errors
+EXPORTS = ('coco', 'yolo', 'cvat', 'labelme')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config')
+    parser = make_parser(__doc__, 'config')
     parser.add_argument('checkpoint')
     parser.add_argument('images', nargs='+', help='files, or folders with their subfolders')
     parser.add_argument('--out', required=True, help='folder of the results')
@@ -44,16 +31,15 @@ def parse_args() -> argparse.Namespace:
                         help='pixels that a part needs to become a polygon')
     parser.add_argument('--no-overlays', action='store_true')
     parser.add_argument('--overwrite', action='store_true', help='make masks again that are there')
-    parser.add_argument('--device', choices=('cpu', 'cuda'))
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
-                        metavar='KEY=VALUE')
+    add_arguments(parser, 'device', 'cfg_options')
     return parser.parse_args()
 
 
 def run(args: argparse.Namespace) -> int:
+    from mmwsss.apis.segmentation import SegmentationInferencer, list_images, segment_folder
+    from mmwsss.inference import read_config
     images = list_images(args.images)
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     infer = SegmentationInferencer(
         cfg, args.checkpoint, args.device, max_side=args.max_side, tile=args.tile,
         overlap=args.overlap)
@@ -66,13 +52,5 @@ def run(args: argparse.Namespace) -> int:
     return int(bool(failed))
 
 
-def main() -> int:
-    args = parse_args()
-    # So that custom_imports finds what lies in the working folder, as projects/.
-    sys.path.insert(0, os.getcwd())
-    with friendly_errors():
-        return run(args)
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(run, parse_args()))

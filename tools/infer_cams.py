@@ -10,14 +10,7 @@ asked which classes an image holds.
 import argparse
 import sys
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
-from mmengine.config import DictAction
-
-from mmwsss.apis import CAMInferencer
-from mmwsss.inference import read_config, refiner_config
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import KeyValues, add_arguments, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--labels', nargs='+', help='classes of all the images')
     parser.add_argument('--threshold', type=float, default=0.3, help='background of the mask')
     parser.add_argument('--refine', choices=('none', 'par', 'crf'), help='refine the masks')
-    parser.add_argument('--options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+    parser.add_argument('--options', nargs='+', action=KeyValues, default={}, metavar='KEY=VALUE',
                         help='of the refiner, e.g. bg=0.3')
     parser.add_argument('--batch-size', type=int, default=1)
     add_arguments(parser, 'device', 'cfg_options')
@@ -36,6 +29,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmwsss.apis import CAMInferencer
+    from mmwsss.inference import read_config, refiner_config
     refiner = refiner_config(args.refine, args.options) if args.refine else None
     infer = CAMInferencer(read_config(args.config, args.cfg_options), args.checkpoint, args.device,
                           threshold=args.threshold, refiner=refiner)

@@ -15,18 +15,12 @@ ground truth (--score), the seeds are scored at every threshold.
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
-from mmengine.config import Config
-from mmengine.dist import is_main_process
-
-from mmwsss.datasets.splits import Split
-from mmwsss.inference import read_config, score_cams
-from mmwsss.pipeline import Context, make_cams
-from mmwsss.utils import setup_launcher
 from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
+
+if TYPE_CHECKING:
+    from mmwsss.datasets.splits import Split
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,6 +42,13 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmengine.config import Config
+    from mmengine.dist import is_main_process
+
+    from mmwsss.datasets.splits import Split
+    from mmwsss.inference import read_config
+    from mmwsss.pipeline import Context, make_cams
+    from mmwsss.utils import setup_launcher
     setup_launcher(Config(dict()), args.launcher)
     cfg = read_config(args.config, args.cfg_options)
     work_dir = Path(args.work_dir or default_work_dir(args.config, cfg))
@@ -61,13 +62,14 @@ def run(args: argparse.Namespace) -> None:
         score(context.scored if args.loader is None else [Split(dataset)], folder)
 
 
-def score(splits: list[Split], folder: Path) -> None:
+def score(splits: 'list[Split]', folder: Path) -> None:
     """Print the scores of the seeds and write them to ``metrics.json`` (of several splits:
     ``metrics_<split>.json``).
 
     Raises:
         ValueError: There is no ground truth.
     """
+    from mmwsss.inference import score_cams
     if not splits or not all(split.has_ground_truth for split in splits):
         raise ValueError('--score: the images have no ground truth; the CAMs are made')
     for split in splits:

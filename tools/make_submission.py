@@ -19,23 +19,17 @@ import json
 import sys
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
 import numpy as np
-import torch
-from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
-from torch.utils.data import DataLoader, Subset
 
-from mmwsss.datasets.coco import CATEGORY_IDS
-from mmwsss.inference import load_model, read_config
-from mmwsss.registry import DATASETS
-from mmwsss.structures.artifacts import read_mask, write_mask
 from mmwsss.utils import atomic_write
 from mmwsss.utils.cli import add_arguments, make_parser, run_tool
-from mmwsss.utils.progress import track
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import nn
+    from torch.utils.data import Dataset
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -53,34 +47,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def run_lengths(mask: np.ndarray) -> dict:
-    """COCO's compressed run-length code of a bool ``(H, W)``.
-
-    The lengths of the runs, down the columns and beginning with zeros, each less the last but one
-    (from the fourth on), in groups of 5 bits, lowest first; bit 6 says that more follow.
-    """
-    pixels = mask.ravel(order='F')
-    bounds = np.flatnonzero(np.diff(pixels)) + 1
-    counts = np.diff([0, *bounds, pixels.size]).tolist()
-    if pixels[0]:
-        counts.insert(0, 0)
-    text = []
-    for i, count in enumerate(counts):
-        value = count - counts[i - 2] if i > 2 else count
-        more = True
-        while more:
-            bits, value = value & 31, value >> 5
-            more = value != (-1 if bits & 16 else 0)
-            text.append(chr(48 + bits + 32 * more))
-    return dict(size=list(mask.shape), counts=''.join(text))
-
-
 def coco_results(folder: Path, names: list[str]) -> list[dict]:
     """COCO's results of masks that hold 0 and 1 to 80.
 
     Raises:
         ValueError: The name of an image ends with no number, or a mask has other ids.
     """
+    from mmwsss.apis.exports import coco_rle
+    from mmwsss.datasets.coco import CATEGORY_IDS
+    from mmwsss.structures.artifacts import read_mask
     results = []
     for name in names:
         number = name.rsplit('_', 1)[-1]
@@ -93,12 +68,13 @@ def coco_results(folder: Path, names: list[str]) -> list[dict]:
                                  f'{len(CATEGORY_IDS)}; use a config of COCO')
             results.append(dict(
                 image_id=int(number), category_id=CATEGORY_IDS[index - 1],
-                segmentation=run_lengths(mask == index)))
+                segmentation=coco_rle(mask == index)))
     return results
 
 
-def build_dataset(cfg: Config, args: argparse.Namespace) -> torch.utils.data.Dataset:
+def build_dataset(cfg: 'Config', args: argparse.Namespace) -> 'Dataset':
     """The images of the config's ``test_dataloader``, or others, without masks."""
+    from mmwsss.registry import DATASETS
     options = cfg.test_dataloader.dataset.to_dict()
     options.update(mask_dir=None, test_mode=True)
     options.update({key: value for key, value in (
@@ -106,7 +82,7 @@ def build_dataset(cfg: Config, args: argparse.Namespace) -> torch.utils.data.Dat
     return DATASETS.build(options)
 
 
-def check_origin(out: Path, cfg: Config, checkpoint: str) -> None:
+def check_origin(out: Path, cfg: 'Config', checkpoint: str) -> None:
     """Write down what the results are of.
 
     Raises:
@@ -123,25 +99,32 @@ def check_origin(out: Path, cfg: Config, checkpoint: str) -> None:
         json.dump(origin, file)
 
 
-@torch.no_grad()
-def predict(model: torch.nn.Module, dataset, folder: Path, num_workers: int) -> list[str]:
+def predict(model: 'nn.Module', dataset: 'Dataset', folder: Path, num_workers: int) -> list[str]:
     """Write the masks that are missing, with the ids of the data set's mask files.
 
     Returns:
         Names of all images.
     """
+    import torch
+    from mmengine.dataset import pseudo_collate
+    from torch.utils.data import DataLoader, Subset
+
+    from mmwsss.structures.artifacts import write_mask
+    from mmwsss.utils.progress import track
     names = [dataset.get_data_info(i)['name'] for i in range(len(dataset))]
     todo = [i for i, name in enumerate(names) if not (folder / f'{name}.png').is_file()]
     loader = DataLoader(
         Subset(dataset, todo), num_workers=num_workers, collate_fn=pseudo_collate)
     for index, data in zip(todo, track(loader, 'images', total=len(todo))):
-        prediction = model.test_step(data)[0].pred_sem_seg.data[0].cpu().numpy()
+        with torch.no_grad():
+            prediction = model.test_step(data)[0].pred_sem_seg.data[0].cpu().numpy()
         write_mask(folder / f'{names[index]}.png', dataset.mask_ids.encode(prediction))
     return names
 
 
 def make_submission(args: argparse.Namespace) -> Path:
     """Make the file to hand in, and return its path."""
+    from mmwsss.inference import load_model, read_config
     cfg = read_config(args.config, args.cfg_options)
     dataset = build_dataset(cfg, args)
     model = load_model(cfg, args.checkpoint, args.device)

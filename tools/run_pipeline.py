@@ -13,25 +13,20 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
-from mmengine.config import Config
-from mmengine.dist import is_main_process
-
-from mmwsss.inference import read_config
-from mmwsss.pipeline import LINE, Pipeline
-from mmwsss.pipeline.report import print_repetition, print_table, write_report
-from mmwsss.utils import setup_launcher
 from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, 'config')
     parser.add_argument('--work-dir', help='default: work_dirs/<name of the config>/pipeline')
     parser.add_argument('--stages', nargs='+', metavar='STAGE',
-                        help=f'only these: {" ".join(LINE)}, or the config\'s own')
+                        help='only these: prior classify cam labels affinity mask metrics '
+                             "segment, or the config's own")
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--seeds', type=int, nargs='+',
                         help='repeat with these seeds; mean and standard deviation at the end')
@@ -49,8 +44,9 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace) -> 'Config':
     """The config file with the command line on top."""
+    from mmwsss.inference import read_config
     cfg = read_config(args.config, args.cfg_options)
     if args.no_baseline and 'pipeline' in cfg:
         cfg.pipeline.baseline = None
@@ -59,7 +55,7 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def add_upper_bound(cfg: Config) -> None:
+def add_upper_bound(cfg: 'Config') -> None:
     """Give the method, but not its baseline, a stage that segments from ground truth.
 
     Raises:
@@ -77,6 +73,12 @@ def add_upper_bound(cfg: Config) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmengine.config import Config
+    from mmengine.dist import is_main_process
+
+    from mmwsss.pipeline import Pipeline
+    from mmwsss.pipeline.report import print_repetition, print_table, write_report
+    from mmwsss.utils import setup_launcher
     launch = Config(dict())
     setup_launcher(launch, args.launcher)
     begin = time.time()

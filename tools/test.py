@@ -4,15 +4,6 @@ import argparse
 import os.path as osp
 import sys
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
-from mmengine.dist import is_main_process
-from mmengine.runner import Runner
-
-from mmwsss.inference import read_config
-from mmwsss.structures.artifacts import write_record
-from mmwsss.utils import register_safe_loader, setup_launcher
 from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
 
@@ -25,6 +16,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmengine.dist import is_main_process
+    from mmengine.runner import Runner
+
+    from mmwsss.inference import read_config
+    from mmwsss.structures.artifacts import write_record
+    from mmwsss.utils import register_safe_loader, setup_launcher
     cfg = read_config(args.config, args.cfg_options)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join(
         'work_dirs', osp.splitext(osp.basename(args.config))[0])

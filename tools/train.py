@@ -3,19 +3,12 @@
 import argparse
 import os.path as osp
 import sys
+from typing import TYPE_CHECKING
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
-from mmengine.config import Config
-from mmengine.runner import Runner
-
-from mmwsss.datasets.supervised import use_ground_truth
-from mmwsss.engine import use_amp, use_safe_checkpoints
-from mmwsss.inference import read_config
-from mmwsss.utils import check_pretrained, register_safe_loader, setup_launcher
-from mmwsss.utils.checkpoint import latest_checkpoint
 from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,8 +32,12 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace) -> 'Config':
     """The config file with the command line on top."""
+    from mmwsss.datasets.supervised import use_ground_truth
+    from mmwsss.engine import use_amp, use_safe_checkpoints
+    from mmwsss.inference import read_config
+    from mmwsss.utils.checkpoint import latest_checkpoint
     cfg = read_config(args.config, args.cfg_options)
     if args.supervised:
         use_ground_truth(cfg)
@@ -69,6 +66,9 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmengine.runner import Runner
+
+    from mmwsss.utils import check_pretrained, register_safe_loader, setup_launcher
     cfg = load_config(args)
     register_safe_loader()
     check_pretrained(cfg)

@@ -47,6 +47,11 @@ def rle_string(counts: Sequence[int]) -> str:
     return ''.join(text)
 
 
+def coco_rle(region: np.ndarray) -> dict:
+    """COCO's compressed run-length code of a bool region ``(H, W)``: ``size`` and ``counts``."""
+    return dict(size=list(region.shape), counts=rle_string(rle_counts(region)))
+
+
 def coco_annotations(mask: np.ndarray, classes: Sequence[str]) -> list[dict]:
     """One annotation per class of the mask, without ``id`` and ``image_id``: ``category_id`` (the
     id in the mask), ``segmentation`` (compressed RLE), ``area`` in pixels, ``bbox``
@@ -58,7 +63,7 @@ def coco_annotations(mask: np.ndarray, classes: Sequence[str]) -> list[dict]:
         box = [cols[0], rows[0], cols[-1] - cols[0] + 1, rows[-1] - rows[0] + 1]
         records.append(dict(
             category_id=index,
-            segmentation=dict(size=list(mask.shape), counts=rle_string(rle_counts(region))),
+            segmentation=coco_rle(region),
             area=int(region.sum()),
             bbox=[int(value) for value in box],
             iscrowd=0))

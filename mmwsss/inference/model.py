@@ -12,6 +12,7 @@ from mmwsss.registry import MODELS
 from mmwsss.utils import load_checkpoint_safely, register_all_modules
 from mmwsss.utils.checkpoint import state_dict_of
 from mmwsss.utils.cli import merge_options
+from mmwsss.utils.shipped import find_config
 
 from .cam_options import resolve_test_cfg
 
@@ -20,7 +21,8 @@ def read_config(config: str | Path | Config, options: Mapping[str, Any] | None =
     """Read a config and register all of mmwsss, the default scope from here on.
 
     Args:
-        config: Config, or its file.
+        config: Config, or its file; one that comes with mmwsss is found from any folder, as
+            ``configs/ktse/ktse_r38_voc.py``.
         options: Changes by dotted keys, as of ``--cfg-options``.
 
     Returns:
@@ -33,9 +35,7 @@ def read_config(config: str | Path | Config, options: Mapping[str, Any] | None =
     """
     register_all_modules()
     if not isinstance(config, Config):
-        if not Path(config).is_file():
-            raise FileNotFoundError(f'no config "{config}"')
-        config = Config.fromfile(config)
+        config = Config.fromfile(find_config(config))
     return resolve_test_cfg(merge_options(config, options))
 
 

@@ -22,6 +22,7 @@ from mmwsss.inference import (
 from mmwsss.inference.cam_options import resolve_test_cfg
 from mmwsss.registry import MODELS
 from mmwsss.utils.errors import constructor_options
+from mmwsss.utils.shipped import HOME
 
 from .fingerprint import plain
 from .training import last_checkpoint
@@ -31,8 +32,8 @@ DEFAULT_MASK = dict(type='PARMask', bg='oracle')
 
 
 def find_file(path: str, base: str | None = None) -> str:
-    """A path that a config names: as it is, relative to the folder above ``configs``, or beside
-    the config.
+    """A path that a config names: as it is, relative to the folder above ``configs``, beside the
+    config, or of what comes with mmwsss.
 
     Raises:
         FileNotFoundError: It is nowhere; names the places.
@@ -42,6 +43,7 @@ def find_file(path: str, base: str | None = None) -> str:
         above = [folder.parent for folder in Path(base).resolve().parents
                  if folder.name in ('configs', 'projects')]
         places += [p / path for p in above] + [Path(base).resolve().parent / path]
+    places.append(HOME / path)
     for place in places:
         if place.is_file():
             return str(place)

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ from mmengine.config import Config
 from mmengine.dist import barrier
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import Registry
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from torch import nn
 
 from mmwsss.datasets.splits import inner_dataset
 from mmwsss.engine.checks import check_frozen
 from mmwsss.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from mmwsss.utils import check_pretrained, register_safe_loader
+from mmwsss.utils.checkpoint import latest_checkpoint
 from mmwsss.utils.errors import constructor_options
 
 from .fingerprint import file_digests, plain
@@ -94,13 +96,13 @@ def last_checkpoint(folder: Path) -> Path:
 
     Raises:
         FileNotFoundError: There is none.
+        ValueError: ``last_checkpoint`` is damaged.
     """
-    path = find_latest_checkpoint(str(folder))
+    path = latest_checkpoint(folder)
     if path is None:
         raise FileNotFoundError(f'no checkpoint in "{folder}"; is the CheckpointHook in the '
                                 'config\'s default_hooks?')
-    # The folder may have been moved since.
-    return Path(folder) / Path(path).name
+    return Path(path)
 
 
 def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> Runner:
@@ -123,7 +125,7 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
     # Runners of one process are kept by name.
     cfg.experiment_name = f'{folder.parent.name}_{folder.name}_{time.time_ns()}'
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
-    if (folder / 'last_checkpoint').is_file() and last_checkpoint(folder).is_file():
+    with suppress(FileNotFoundError, ValueError):  # begins anew
         cfg.load_from, cfg.resume = str(last_checkpoint(folder)), True
     runner = Runner.from_cfg(cfg)
     runner.train()

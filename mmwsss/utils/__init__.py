@@ -1,14 +1,17 @@
-from .checkpoint import (
-    check_pretrained,
-    load_checkpoint_safely,
-    load_pretrained,
-    register_safe_loader,
-)
-from .errors import friendly_errors
-from .io import atomic_write
-from .setup_env import init_scope, register_all_modules, setup_launcher
+"""Helpers; each is imported with its first use, so that a command line is parsed without torch."""
 
-__all__ = [
-    'atomic_write', 'check_pretrained', 'friendly_errors', 'init_scope', 'load_checkpoint_safely',
-    'load_pretrained', 'register_all_modules', 'register_safe_loader', 'setup_launcher'
-]
+import importlib
+
+_MODULES = dict(
+    atomic_write='io', check_pretrained='checkpoint', friendly_errors='errors',
+    init_scope='setup_env', load_checkpoint_safely='checkpoint', load_pretrained='checkpoint',
+    register_all_modules='setup_env', register_safe_loader='checkpoint',
+    setup_launcher='setup_env')
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f'module {__name__} has no attribute "{name}"')
+    return getattr(importlib.import_module(f'.{_MODULES[name]}', __name__), name)

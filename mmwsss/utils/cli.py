@@ -1,4 +1,7 @@
-"""What the command lines of ``tools/`` share."""
+"""What the command lines of ``tools/`` share.
+
+Parsing a command line imports neither torch nor mmengine, so that ``--help`` is there at once.
+"""
 
 import argparse
 import difflib
@@ -6,16 +9,30 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
-
-from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from typing import TYPE_CHECKING, Any
 
 from .errors import friendly_errors
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 # Top-level keys beside the arguments of mmengine's Runner that something looks for in a config.
 OTHER_KEYS = ('pipeline', 'find_unused_parameters', 'model_wrapper_cfg', 'custom_imports',
               'compile', 'efficient_conv_bn_eval', 'tta_model', 'tta_pipeline', 'refiners')
+
+# How the usage calls the program; None is by the script's name.
+program: str | None = None
+
+
+class KeyValues(argparse.Action):
+    """``KEY=VALUE ...`` to a dict, with values as mmengine's ``DictAction`` reads them."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: list[str], option_string: str | None = None) -> None:
+        from mmengine.config import DictAction
+        DictAction(self.option_strings, self.dest, self.nargs)(
+            parser, namespace, values, option_string)
+
 
 PARTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     'config': lambda parser: parser.add_argument('config', help='config file'),
@@ -23,7 +40,7 @@ PARTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
         '--work-dir', help='folder of what the run leaves; by default '
         'work_dirs/<name of the config>'),
     'cfg_options': lambda parser: parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+        '--cfg-options', nargs='+', action=KeyValues, default={}, metavar='KEY=VALUE',
         help='change the config, e.g. train_cfg.max_epochs=5 model.head.num_classes=6'),
     'device': lambda parser: parser.add_argument(
         '--device', choices=('cpu', 'cuda'), help='default: a GPU if there is one'),
@@ -44,7 +61,7 @@ def make_parser(doc: str | None, *parts: str) -> argparse.ArgumentParser:
             order of the help.
     """
     parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog=program, description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(parser, *parts)
     return parser
 
@@ -66,13 +83,13 @@ def _places(node: Any, value: Any, keys: Any = None, prefix: str = '') -> Iterat
             yield from _places(child, value, None, f'{prefix}{key}.')
 
 
-def default_work_dir(config: str, cfg: Config) -> str:
+def default_work_dir(config: str, cfg: 'Config') -> str:
     """Where a run of a config leaves its files: its ``work_dir``, or ``work_dirs/<its name>``."""
     return cfg.get('work_dir') or os.path.join(
         'work_dirs', os.path.splitext(os.path.basename(config))[0])
 
 
-def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
+def merge_options(cfg: 'Config', options: Mapping[str, Any] | None) -> 'Config':
     """Put ``--cfg-options`` on top of a config, in place.
 
     Raises:
@@ -81,6 +98,7 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
         ValueError: A key is only a variable of the config file, whose value was put where it is
             used when the file was read, so that changing it has no effect.
     """
+    from mmengine.runner import Runner
     options = dict(options or {})
     used = {*OTHER_KEYS, *inspect.signature(Runner.__init__).parameters}
     known = {*cfg.keys(), *used}

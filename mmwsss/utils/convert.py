@@ -1,22 +1,21 @@
 """What the tools in ``tools/model_converters`` share: read, rename, check, write."""
 
-import argparse
 import re
 import struct
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from mmwsss.registry import MODELS
-
-from .checkpoint import load_checkpoint_safely, state_dict_of
+from .cli import make_parser
 from .io import atomic_write
 
-State = dict[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+State = dict[str, 'Tensor']
 Rule = tuple[str, str | Callable[[re.Match], str]]
 
 _MXNET_LIST = 0x112
@@ -36,6 +35,7 @@ def read_mxnet(path: str | Path) -> State:
     Raises:
         ValueError: The file is cut off or something else.
     """
+    import torch
     data, at = Path(path).read_bytes(), 0
 
     def take(form: str) -> tuple:
@@ -44,7 +44,7 @@ def read_mxnet(path: str | Path) -> State:
         at += struct.calcsize('<' + form)
         return values
 
-    def array() -> Tensor | None:
+    def array() -> 'Tensor | None':
         nonlocal at
         magic, = take('I')
         if magic in (_MXNET_V2, _MXNET_V3):
@@ -91,6 +91,7 @@ def read_mxnet(path: str | Path) -> State:
 
 def read_torch(path: str | Path) -> State:
     """The state dict of a PyTorch checkpoint, without wrappers."""
+    from .checkpoint import load_checkpoint_safely, state_dict_of
     return state_dict_of(load_checkpoint_safely(path), path)
 
 
@@ -108,6 +109,7 @@ def rename(state: State, rules: Sequence[Rule], drop: Sequence[str], source: obj
     Raises:
         ValueError: A name that no rule knows, or one new name for different weights.
     """
+    import torch
     renamed, unknown = {}, []
     for name, value in state.items():
         for pattern, new in rules:
@@ -129,12 +131,13 @@ def rename(state: State, rules: Sequence[Rule], drop: Sequence[str], source: obj
     return renamed
 
 
-def fit(state: State, build: Callable[[State], nn.Module], source: object) -> State:
+def fit(state: State, build: 'Callable[[State], nn.Module | dict]', source: object) -> State:
     """Check converted weights against the network they are for.
 
     Args:
         state: Weights by their new names.
-        build: Makes the network from the weights' shapes; it is built without memory.
+        build: Makes the network, or a dict of its parts, from the weights' shapes; it is built
+            without memory.
         source: File name, for errors.
 
     Returns:
@@ -144,9 +147,13 @@ def fit(state: State, build: Callable[[State], nn.Module], source: object) -> St
     Raises:
         ValueError: Weights are missing, too many or of another shape.
     """
+    import torch
     try:
         with torch.device('meta'):
-            wanted = build(state).state_dict()
+            network = build(state)
+        parts = network if isinstance(network, dict) else {'': network}
+        wanted = {f'{part}.{name}'.lstrip('.'): value for part, module in parts.items()
+                  for name, value in module.state_dict().items()}
     except KeyError as error:
         raise ValueError(f'"{source}" lacks the weight that becomes {error}; it is cut off or of '
                          'another model') from error
@@ -197,10 +204,11 @@ def run_converter(convert: Callable[[str], State], description: str,
         description: Shown by ``--help``.
         argv: Arguments; those of the process by default.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = make_parser(description)
     parser.add_argument('src', help='the public checkpoint')
     parser.add_argument('dst', help='where to write the converted one')
     args = parser.parse_args(argv)
+    import torch
     try:
         state = convert(args.src)
         meta = dict(converted_from=Path(args.src).name, converter=Path(sys.argv[0]).name)
@@ -238,7 +246,10 @@ def resnet38d_widths(state: State, prefix: str = 'backbone.') -> list[int]:
     return [state[f'{prefix}{name}.weight'].shape[0] for name in last]
 
 
-def build_resnet50() -> nn.Module:
+def build_resnet50() -> 'nn.Module':
     """mmpretrain's ResNet-50, whose names are torchvision's."""
+    import torch
+
+    from mmwsss.registry import MODELS
     with torch.device('cpu'):  # it computes with tensors while it is built
         return MODELS.build(dict(type='mmpretrain.ResNet', depth=50))

@@ -14,8 +14,10 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmengine.registry import Registry
+if TYPE_CHECKING:
+    from mmengine.registry import Registry
 
 _PACKAGE = str(Path(__file__).parents[1])
 _KILLED = ('a data worker was killed, most often by the system because memory ran out; lower '
@@ -26,7 +28,9 @@ _BROKEN = (ConnectionError, EOFError)
 _WORKERS = ('multiprocessing', os.path.join('torch', 'utils', 'data'))
 
 
-def _registries() -> list[Registry]:
+def _registries() -> 'list[Registry]':
+    from mmengine.registry import Registry
+
     from mmwsss import registry
     return [value for value in vars(registry).values() if isinstance(value, Registry)]
 

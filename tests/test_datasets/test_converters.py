@@ -22,6 +22,7 @@ from mmwsss.datasets.label_tables import read_label_table
 from mmwsss.structures.artifacts import read_mask
 
 TOOLS = Path(__file__).parents[2] / 'tools' / 'dataset_converters'
+COCO_CLASSES = COCOImageLabelDataset.METAINFO['classes']
 
 
 def _tool(name):
@@ -263,7 +264,7 @@ def coco_files():
         name = f'COCO_train2014_{i:012d}.jpg'
         images.append(dict(id=i, file_name=name, height=6, width=8))
         files[f'train2014/{name}'] = _jpg()
-    categories = [dict(id=c, name=n) for c, n in zip(CATEGORY_IDS, coco.CLASSES)]
+    categories = [dict(id=c, name=n) for c, n in zip(CATEGORY_IDS, COCO_CLASSES)]
     square = [[1, 1, 5, 1, 5, 5, 1, 5]]
     annotations = [
         dict(image_id=9, category_id=90, area=16., segmentation=square),
@@ -319,8 +320,9 @@ def test_coco_errors_leave_no_table(tmp_path, coco_files):
 
 
 def test_shapes_script(tmp_path):
-    _tool('shapes').main([str(tmp_path / 'shapes'), '--train', '2', '--val', '1', '--image-size',
-                          '32'])
+    tool = _tool('shapes')
+    tool.run(tool.parse_args([str(tmp_path / 'shapes'), '--train', '2', '--val', '1',
+                              '--image-size', '32']))
     assert len(list((tmp_path / 'shapes/JPEGImages').glob('*.jpg'))) == 3
 
 

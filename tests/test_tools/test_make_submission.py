@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
+from mmwsss.apis.exports import coco_rle
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import write_mask
 from mmwsss.utils import register_all_modules
@@ -53,14 +54,14 @@ def test_run_lengths(share):
     rng = np.random.default_rng(0)
     for size in ((1, 1), (7, 3), (90, 130)):
         mask = rng.random(size) < share
-        assert np.array_equal(decoded(tool.run_lengths(mask)), mask)
+        assert np.array_equal(decoded(coco_rle(mask)), mask)
 
 
 def test_run_lengths_of_a_known_mask():
     mask = np.zeros((4, 4), bool)
     mask[1:3, 1:3] = True
     # Columns: 5 zeros, 2 ones, 2 zeros, 2 ones, 5 zeros; from the fourth on less the last but one.
-    assert tool.run_lengths(mask) == dict(size=[4, 4], counts='52203')
+    assert coco_rle(mask) == dict(size=[4, 4], counts='52203')
 
 
 def test_coco_results(tmp_path):

@@ -1,8 +1,9 @@
+import argparse
 import os
 import sys
 
 import pytest
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
 from mmwsss.utils.cli import make_parser, merge_options, run_tool
 
@@ -23,6 +24,16 @@ def test_options_change_the_config():
     assert merged is cfg and (cfg.train_cfg.max_epochs, cfg.mine, cfg.resume) == (5, 2, True)
     assert cfg.pipeline.cam.flip is False
     assert merge_options(cfg, None) is cfg
+
+
+def test_options_are_read_as_mmengine_reads_them():
+    words = ['a=1', 'b.c=[1,(2,x)]', 'd=None', 'e=1e-3', 'f=k=v', 'a=2']
+    ours, theirs = make_parser('', 'cfg_options'), argparse.ArgumentParser()
+    theirs.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    found = ours.parse_args(['--cfg-options', *words]).cfg_options
+    assert found == theirs.parse_args(['--cfg-options', *words]).cfg_options
+    assert found['a'] == 2 and found['e'] == 1e-3
+    assert ours.parse_args([]).cfg_options == {}  # the default has not been filled
 
 
 @pytest.mark.parametrize('key, message', [

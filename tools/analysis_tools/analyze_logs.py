@@ -12,12 +12,9 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
 import numpy as np
 
-from mmwsss.utils import friendly_errors
+from mmwsss.utils.cli import make_parser, run_tool
 
 Log = list[dict]
 
@@ -110,9 +107,8 @@ def cal_train_time(args: argparse.Namespace) -> None:
             print(f'  {name}: {seconds:.4f} s per step')
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__)
     tasks = parser.add_subparsers(dest='task', required=True)
     plot = tasks.add_parser('plot_curve')
     plot.add_argument('runs', nargs='+')
@@ -122,10 +118,12 @@ def main() -> None:
     times = tasks.add_parser('cal_train_time')
     times.add_argument('runs', nargs='+')
     times.set_defaults(function=cal_train_time)
-    args = parser.parse_args()
-    with friendly_errors():
-        args.function(args)
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    args.function(args)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(run, parse_args()))

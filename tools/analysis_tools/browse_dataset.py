@@ -8,39 +8,26 @@ configs.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
 import numpy as np
-from mmengine.config import DictAction
 from PIL import Image
-from torch import Tensor
 
-from mmwsss.datasets.samplers import EpochIndex
-from mmwsss.inference import read_config
-from mmwsss.registry import DATASETS
-from mmwsss.utils import atomic_write, friendly_errors
-from mmwsss.utils.progress import track
-from mmwsss.visualization import draw_grid, overlay_cam, overlay_mask
+from mmwsss.utils import atomic_write
+from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
 MASKS = dict(gt_sem_seg='mask', prior_mask='prior mask', saliency='saliency')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config')
+    parser = make_parser(__doc__, 'config')
     parser.add_argument('--out', required=True, help='folder of the pictures')
     parser.add_argument('--loader', default='train', choices=('train', 'val', 'test'))
     parser.add_argument('--num', type=int, default=16, help='samples, spread over the data set')
     parser.add_argument('--epoch', type=int, default=0, help='some views begin later than 0')
     parser.add_argument('--height', type=int, default=240, help='of each cell in pixels')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
-                        metavar='KEY=VALUE')
+    add_arguments(parser, 'cfg_options')
     return parser.parse_args()
 
 
@@ -50,6 +37,9 @@ def cells(sample: dict, classes: list, palette: list) -> list[tuple[str, np.ndar
     Raises:
         ValueError: The pipeline does not end with a packing transform.
     """
+    from torch import Tensor
+
+    from mmwsss.visualization import overlay_cam, overlay_mask
     if 'inputs' not in sample:
         raise ValueError('the pipeline must end with PackWSSSInputs or mmseg.PackSegInputs')
     views, records = sample['inputs'], sample['data_samples']
@@ -74,8 +64,12 @@ def cells(sample: dict, classes: list, palette: list) -> list[tuple[str, np.ndar
 
 
 def run(args: argparse.Namespace) -> None:
-    cfg = read_config(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    from mmwsss.datasets.samplers import EpochIndex
+    from mmwsss.inference import read_config
+    from mmwsss.registry import DATASETS
+    from mmwsss.utils.progress import track
+    from mmwsss.visualization import draw_grid
+    cfg = read_config(args.config, args.cfg_options)
     dataset = DATASETS.build(cfg[f'{args.loader}_dataloader']['dataset'])
     meta = dataset.metainfo
     classes = [name for name in meta['classes'] if name != 'background']
@@ -88,12 +82,5 @@ def run(args: argparse.Namespace) -> None:
             Image.fromarray(draw_grid([row], args.height)).save(file, 'PNG')
 
 
-def main() -> None:
-    args = parse_args()
-    sys.path.insert(0, os.getcwd())
-    with friendly_errors():
-        run(args)
-
-
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

@@ -10,26 +10,15 @@ mended, 2 the config or the table cannot be understood.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
-from mmengine.config import DictAction
-
-from mmwsss.datasets.inspection import inspect_dataset, open_folder
-from mmwsss.datasets.splits import inner_dataset
-from mmwsss.inference import read_config
-from mmwsss.registry import DATASETS
-from mmwsss.utils import atomic_write, friendly_errors
-from mmwsss.visualization.dataset_page import dataset_page
+from mmwsss.utils import atomic_write
+from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument('source', help='config, or folder of images')
     parser.add_argument('labels', nargs='?', help='label table of the folder')
     parser.add_argument('--masks', help='folder of <name>.png, for a folder of images')
@@ -38,20 +27,23 @@ def parse_args() -> argparse.Namespace:
                         help='whose images of a config: train_dataloader, ...')
     parser.add_argument('--out', default='dataset.html', help='the page')
     parser.add_argument('--num-threads', type=int, default=4)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
-                        metavar='KEY=VALUE')
+    add_arguments(parser, 'cfg_options')
     return parser.parse_args()
 
 
 def run(args: argparse.Namespace) -> int:
+    from mmwsss.datasets.inspection import inspect_dataset, open_folder
+    from mmwsss.datasets.splits import inner_dataset
+    from mmwsss.inference import read_config
+    from mmwsss.registry import DATASETS
+    from mmwsss.visualization.dataset_page import dataset_page
     if Path(args.source).is_dir():
         if args.labels is None:
             raise ValueError('a folder needs its label table: check_dataset.py FOLDER LABELS')
         dataset = open_folder(args.source, args.labels, args.masks, args.classes)
         result = inspect_dataset(dataset, args.source, args.num_threads)
     else:
-        cfg = read_config(args.source)
-        cfg.merge_from_dict(args.cfg_options)
+        cfg = read_config(args.source, args.cfg_options)
         options = inner_dataset(cfg[f'{args.loader}_dataloader']['dataset'])
         dataset = DATASETS.build(dict(options, pipeline=[], check_files=False, test_mode=True))
         result = inspect_dataset(dataset, None, args.num_threads)
@@ -62,12 +54,5 @@ def run(args: argparse.Namespace) -> int:
     return 0 if result.ok else 1
 
 
-def main() -> int:
-    args = parse_args()
-    sys.path.insert(0, os.getcwd())
-    with friendly_errors():
-        return run(args)
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tool(run, parse_args()))

@@ -13,15 +13,8 @@ import sys
 from glob import glob
 from pathlib import Path
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
 import numpy as np
 
-from mmwsss.datasets.cooccurrence import frequent_pairs
-from mmwsss.datasets.splits import Split
-from mmwsss.evaluation import class_confusions, mask_confusion, mean_scores
-from mmwsss.inference import read_config
 from mmwsss.utils.cli import make_parser, run_tool
 
 
@@ -38,6 +31,10 @@ def run(args: argparse.Namespace) -> None:
 
 def compare(config: str, folders: list[str], count: int) -> None:
     """Print the table of folders of masks."""
+    from mmwsss.datasets.cooccurrence import frequent_pairs
+    from mmwsss.datasets.splits import Split
+    from mmwsss.evaluation import class_confusions, mask_confusion, mean_scores
+    from mmwsss.inference import read_config
     split = Split(read_config(config).val_dataloader.dataset)
     names = ('background', *split.classes)
     pairs = frequent_pairs(split.dataset.label_matrix(), count)

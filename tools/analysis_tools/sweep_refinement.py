@@ -15,24 +15,14 @@ constant backgrounds from one histogram. Tune on images that you do not report.
 import argparse
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
 import numpy as np
 
-from mmwsss.datasets.mask_ids import mask_ids_of
-from mmwsss.datasets.splits import Split
-from mmwsss.datasets.transforms import LoadImage
-from mmwsss.evaluation import confusion_matrix, mean_scores, seed_confusion, threshold_range
-from mmwsss.inference import read_config, refiner_config
-from mmwsss.models.refiners import make_crf, with_background
-from mmwsss.models.utils.cam import resize_cam
-from mmwsss.registry import MODELS
-from mmwsss.structures.artifacts import load_cam, write_record
 from mmwsss.utils.cli import add_arguments, make_parser, run_tool
-from mmwsss.utils.parallel import ordered_map
-from mmwsss.utils.progress import track
+
+if TYPE_CHECKING:
+    from mmwsss.datasets.splits import Split
 
 
 class Sweep:
@@ -42,7 +32,13 @@ class Sweep:
     ``(name, value)`` pairs, to a confusion matrix, or to those of all thresholds (``bg=None``).
     """
 
-    def __init__(self, args: argparse.Namespace, split: Split):
+    def __init__(self, args: argparse.Namespace, split: 'Split'):
+        from mmwsss.datasets.transforms import LoadImage
+        from mmwsss.evaluation import threshold_range
+        from mmwsss.inference import refiner_config
+        from mmwsss.models.refiners import make_crf, with_background
+        from mmwsss.registry import MODELS
+        self.with_background = with_background
         self.cam_dir = args.cams
         self.split = split
         self.num_classes = split.num_classes
@@ -61,6 +57,10 @@ class Sweep:
         self.load = LoadImage()
 
     def __call__(self, info: dict) -> dict:
+        from mmwsss.datasets.mask_ids import mask_ids_of
+        from mmwsss.evaluation import confusion_matrix, seed_confusion
+        from mmwsss.models.utils.cam import resize_cam
+        from mmwsss.structures.artifacts import load_cam
         image = self.load(dict(img_path=info['img_path']))['img']
         cam, keys, _ = load_cam(f'{self.cam_dir}/{info["name"]}.npz')
         gt = self.split.ground_truth(info['name'])
@@ -79,18 +79,18 @@ class Sweep:
     def seeds(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
         yield {}, cam, True
         for alpha in self.alphas:
-            yield dict(alpha=alpha), with_background(cam, alpha=alpha), False
+            yield dict(alpha=alpha), self.with_background(cam, alpha=alpha), False
 
     def crf(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
         for background in self.backgrounds:
-            scores = with_background(cam, **background)
+            scores = self.with_background(cam, **background)
             for name, crf in self.crfs.items():
                 refined = (crf.from_labels(image, scores.argmax(0), len(scores))
                            if self.from_labels else crf(image, scores))
                 yield dict(crf=name, **background), refined, False
 
     def psa(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
-        backgrounds = [with_background(cam, alpha=alpha)[:1] for alpha in self.alphas]
+        backgrounds = [self.with_background(cam, alpha=alpha)[:1] for alpha in self.alphas]
         stack = np.concatenate([np.ones_like(cam[:1]), *backgrounds, cam])
         for beta, log, walked in self.refiner.walks(image, stack, self.betas, self.log_steps):
             setting = dict(beta=beta, log_steps=log)
@@ -107,6 +107,7 @@ class Sweep:
 
 def table(totals: dict, thresholds: np.ndarray) -> list[dict]:
     """One row per setting, the best first; a sweep of thresholds gives the row of its best."""
+    from mmwsss.evaluation import mean_scores
     rows = []
     for setting, counts in totals.items():
         row = dict(setting)
@@ -145,6 +146,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmwsss.datasets.splits import Split
+    from mmwsss.inference import read_config
+    from mmwsss.structures.artifacts import write_record
+    from mmwsss.utils.parallel import ordered_map
+    from mmwsss.utils.progress import track
     cfg = read_config(args.config, args.cfg_options)
     split = Split(cfg[f'{args.loader}_dataloader']['dataset'])
     if not split.has_ground_truth:

@@ -9,21 +9,15 @@ count.
 """
 
 import argparse
+import sys
 import tempfile
 import time
+from typing import TYPE_CHECKING
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
+from mmwsss.utils.cli import make_parser, run_tool
 
-# isort: split
-import torch
-from mmengine.dataset import pseudo_collate
-from mmengine.device import get_device
-from mmengine.runner import Runner
-from torch.utils.data import DataLoader, Dataset
-
-from mmwsss.registry import MODELS
-from mmwsss.structures import WSSSDataSample
-from mmwsss.utils import register_all_modules
+if TYPE_CHECKING:
+    from torch import nn
 
 CLASSES = 20
 MODULES = dict(
@@ -32,12 +26,13 @@ MODULES = dict(
           dict(type='MultiGranularityAlignment')])
 
 
-class Pictures(Dataset):
+class Pictures:
     """Noise with labels and a paired image."""
 
     metainfo = dict(classes=tuple(f'c{i}' for i in range(CLASSES)))
 
     def __init__(self, count: int, size: int):
+        import torch
         self.images = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)
         self.labels = (torch.rand(count, CLASSES) < 0.1).float()
         self.labels[:, 0] = 1
@@ -46,6 +41,7 @@ class Pictures(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> dict:
+        from mmwsss.structures import WSSSDataSample
         views = dict(image=index, paired=(index + 1) % len(self))
         return dict(
             inputs={view: self.images[i] for view, i in views.items()},
@@ -53,7 +49,11 @@ class Pictures(Dataset):
                           for view, i in views.items()})
 
 
-def build(args) -> torch.nn.Module:
+def build(args) -> 'nn.Module':
+    import torch
+    from mmengine.device import get_device
+
+    from mmwsss.registry import MODELS
     torch.manual_seed(0)
     model = MODELS.build(dict(
         type='WSSSClassifier',
@@ -65,14 +65,18 @@ def build(args) -> torch.nn.Module:
 
 
 def clock() -> float:
+    import torch
     if not torch.cuda.is_available():
         return time.process_time()
     torch.cuda.synchronize()
     return time.perf_counter()
 
 
-def bare(args, data: Dataset) -> float:
+def bare(args, data: Pictures) -> float:
     """Seconds of a step in a loop as short as it can be."""
+    import torch
+    from mmengine.dataset import pseudo_collate
+    from torch.utils.data import DataLoader
     model = build(args).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
     loader = DataLoader(data, args.batch, shuffle=True, drop_last=True, collate_fn=pseudo_collate)
@@ -88,9 +92,10 @@ def bare(args, data: Dataset) -> float:
     return (clock() - begin) / (len(loader) - args.warmup)
 
 
-def ours(args, data: Dataset) -> float:
+def ours(args, data: Pictures) -> float:
     """Seconds of a step in WSSSTrainLoop."""
     from mmengine.hooks import Hook
+    from mmengine.runner import Runner
 
     class Clock(Hook):
         priority = 'VERY_LOW'
@@ -121,9 +126,8 @@ def ours(args, data: Dataset) -> float:
     return timer.seconds
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__)
     parser.add_argument('--size', type=int, default=128, help='side of the images')
     parser.add_argument('--batch', type=int, default=8)
     parser.add_argument('--width', type=float, default=0.125, help='of ResNet38d')
@@ -131,7 +135,11 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=20, help='measured steps of a run')
     parser.add_argument('--warmup', type=int, default=3)
     parser.add_argument('--repeats', type=int, default=3)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmwsss.utils import register_all_modules
     register_all_modules()
     data = Pictures((args.steps + args.warmup) * args.batch, args.size)
     times = [(bare(args, data), ours(args, data)) for _ in range(args.repeats)]
@@ -141,4 +149,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

@@ -7,24 +7,33 @@ through the network alone.
 """
 
 import argparse
+import sys
 import time
+from typing import TYPE_CHECKING
 
-import torch
+from mmwsss.utils.cli import make_parser, run_tool
 
-from mmwsss.inference import multi_scale_cam
-from mmwsss.models.backbones import MCTDeiT
-from mmwsss.models.classifiers import CAMNetwork
-from mmwsss.models.heads import MCTHead
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 
-class Network(CAMNetwork):
+def build() -> 'nn.Module':
     """What multi_scale_cam needs of a classifier."""
+    from mmwsss.models.backbones import MCTDeiT
+    from mmwsss.models.classifiers import CAMNetwork
+    from mmwsss.models.heads import MCTHead
 
-    def predict_cam(self, images: torch.Tensor) -> torch.Tensor:
-        return self.head.infer_cam(self.extract(images))
+    class Network(CAMNetwork):
+
+        def predict_cam(self, images: 'Tensor') -> 'Tensor':
+            return self.head.infer_cam(self.extract(images))
+
+    return Network(dict(type=MCTDeiT, num_classes=20), dict(type=MCTHead, num_classes=20))
 
 
-def one_by_one(network: Network, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def one_by_one(network: 'nn.Module', images: 'Tensor', labels: 'Tensor') -> 'Tensor':
+    import torch
     cams = []
     for image, label in zip(images, labels):
         straight, mirrored = (
@@ -36,7 +45,8 @@ def one_by_one(network: Network, images: torch.Tensor, labels: torch.Tensor) -> 
     return torch.stack(cams)
 
 
-def seconds(function, device: torch.device, repeats: int) -> float:
+def seconds(function, device: 'torch.device', repeats: int) -> float:
+    import torch
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
@@ -47,21 +57,25 @@ def seconds(function, device: torch.device, repeats: int) -> float:
     return min(times[1:])
 
 
-@torch.no_grad()
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__)
     parser.add_argument('--batch', type=int, default=16)
     parser.add_argument('--size', type=int, default=224)
     parser.add_argument('--repeats', type=int, default=3)
-    args = parser.parse_args()
+    return parser.parse_args()
 
+
+def run(args: argparse.Namespace) -> None:
+    import torch
+
+    from mmwsss.inference import multi_scale_cam
+    torch.set_grad_enabled(False)
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    network = Network(
-        dict(type=MCTDeiT, num_classes=20), dict(type=MCTHead, num_classes=20)).to(device).eval()
+    network = build().to(device).eval()
     images = torch.randn(args.batch, 3, args.size, args.size, device=device)
     labels = (torch.rand(args.batch, 20, device=device) < 0.1).float()
 
-    def batched() -> torch.Tensor:
+    def batched() -> 'Tensor':
         return multi_scale_cam(network, images, labels, scales=(1., ), flip=True)
 
     assert torch.allclose(batched(), one_by_one(network, images, labels), atol=1e-3)
@@ -72,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

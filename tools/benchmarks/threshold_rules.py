@@ -10,16 +10,14 @@ loader of the config, and need ground truth for the comparison alone.
 import argparse
 import sys
 import time
+from typing import TYPE_CHECKING
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
 import numpy as np
 
-from mmwsss.datasets.splits import Split
-from mmwsss.evaluation import evaluate_cams
-from mmwsss.inference import RULES, choose_threshold, read_config
 from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+
+if TYPE_CHECKING:
+    from mmwsss.datasets.splits import Split
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def compare(split: Split, cams: str, shares: list[float], crf: bool) -> list[dict]:
+def compare(split: 'Split', cams: str, shares: list[float], crf: bool) -> list[dict]:
     """One row per rule: ``rule``, ``threshold``, ``mIoU``, ``miss`` (to the oracle, in points) and
     ``seconds``; the oracle first.
 
@@ -43,6 +41,8 @@ def compare(split: Split, cams: str, shares: list[float], crf: bool) -> list[dic
         shares: For ``mean_share``.
         crf: Also the rule ``crf``.
     """
+    from mmwsss.evaluation import evaluate_cams
+    from mmwsss.inference import RULES, choose_threshold
     curve = evaluate_cams(cams, split, thresholds=(0., 1., 0.01))
     infos = [split.dataset.get_data_info(i) for i in range(len(split))]
     images = {info['name']: info['img_path'] for info in infos}
@@ -61,6 +61,8 @@ def compare(split: Split, cams: str, shares: list[float], crf: bool) -> list[dic
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmwsss.datasets.splits import Split
+    from mmwsss.inference import read_config
     cfg = read_config(args.config, args.cfg_options)
     split = Split(cfg[f'{args.loader}_dataloader']['dataset'])
     if not split.has_ground_truth:

@@ -13,6 +13,7 @@ import argparse
 import functools
 import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,13 +22,9 @@ import cv2
 import numpy as np
 from archives import copy_files
 
-from mmwsss.datasets import COCOImageLabelDataset
-from mmwsss.datasets.coco import category_index
-from mmwsss.structures.artifacts import write_mask
-from mmwsss.utils import atomic_write, friendly_errors
-from mmwsss.utils.parallel import ordered_map
+from mmwsss.utils import atomic_write
+from mmwsss.utils.cli import make_parser, run_tool
 
-CLASSES = COCOImageLabelDataset.METAINFO['classes']
 # Images in the annotations; of these, as the field counts them, with an object.
 COUNTS = dict(train=(82783, 82081), val=(40504, 40137))
 
@@ -111,6 +108,7 @@ def draw_mask(height: int, width: int, items: Sequence[tuple[int, float, object]
 
 
 def _write(folder: Path, item: tuple[str, int, int, list]) -> None:
+    from mmwsss.structures.artifacts import write_mask
     name, height, width, objects = item
     path = folder / f'{name}.png'
     if not path.exists():
@@ -127,9 +125,11 @@ def read_instances(path: Path) -> list[tuple[str, int, int, list]]:
     Raises:
         ValueError: The file is no instances JSON of COCO.
     """
+    from mmwsss.datasets.coco import COCOImageLabelDataset, category_index
+    classes = COCOImageLabelDataset.METAINFO['classes']
     try:
         data = json.loads(path.read_text(encoding='utf-8'))
-        index = category_index(data['categories'], CLASSES, str(path))
+        index = category_index(data['categories'], classes, str(path))
         objects = defaultdict(list)
         for item in data['annotations']:
             objects[item['image_id']].append(
@@ -164,6 +164,9 @@ def convert(annotations: str,
     Raises:
         FileNotFoundError, ValueError: A source is missing, damaged or not what it should be.
     """
+    from mmwsss.datasets.coco import COCOImageLabelDataset
+    from mmwsss.utils.parallel import ordered_map
+    classes = COCOImageLabelDataset.METAINFO['classes']
     out = Path(out)
     parts = '|'.join(splits)
     json_name = re.compile(rf'(?:^|/)(annotations/instances_(?:{parts})2014\.json)$')
@@ -183,7 +186,7 @@ def convert(annotations: str,
         if not path.is_file():
             raise FileNotFoundError(f'no "{path.name}" in "{annotations}"')
         records = read_instances(path)
-        labels = {name: [CLASSES[i] for i in sorted({i for i, _, _ in objects})]
+        labels = {name: [classes[i] for i in sorted({i for i, _, _ in objects})]
                   for name, _, _, objects in records if objects}
         found[split] = len(records), len(labels)
         expected = (COUNTS if counts is None else counts).get(split, found[split])
@@ -205,21 +208,21 @@ def convert(annotations: str,
     return found
 
 
-def main(argv=None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__)
     parser.add_argument('out', nargs='?', default='data/coco2014')
     parser.add_argument('--annotations', required=True, help='annotations_trainval2014.zip')
     parser.add_argument('--images', required=True, nargs='+', help='train2014.zip val2014.zip')
     parser.add_argument('--splits', nargs='+', choices=('train', 'val'), default=('train', 'val'))
     parser.add_argument('--workers', type=int, default=0, help='processes that draw masks')
-    args = parser.parse_args(argv)
-    with friendly_errors():
-        found = convert(args.annotations, args.images, args.out, args.splits,
-                        num_workers=args.workers)
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    found = convert(args.annotations, args.images, args.out, args.splits, num_workers=args.workers)
     for split, (pictures, with_object) in found.items():
         print(f'{split}: {pictures} images, {with_object} with an object')
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

@@ -9,13 +9,13 @@ those of the annotations.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 
-from mmwsss.structures.artifacts import read_mask
 from mmwsss.utils import atomic_write
-from mmwsss.utils.errors import friendly_errors
+from mmwsss.utils.cli import make_parser, run_tool
 
 
 def labels_of_masks(folder: str | Path, names: list[str] | None = None,
@@ -31,6 +31,7 @@ def labels_of_masks(folder: str | Path, names: list[str] | None = None,
         FileNotFoundError: There is no mask, or that of a name is missing.
         ValueError: A mask cannot be decoded.
     """
+    from mmwsss.structures.artifacts import read_mask
     folder = Path(folder)
     if names is None:
         names = sorted(path.stem for path in folder.glob(f'*{suffix}'))
@@ -43,12 +44,15 @@ def labels_of_masks(folder: str | Path, names: list[str] | None = None,
     return table
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__)
     parser.add_argument('masks', type=Path, help='folder of the masks')
     parser.add_argument('out', type=Path, help='label table to write, *.json')
     parser.add_argument('--list', type=Path, help='image ids, one a line; default: all masks')
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
     names = None
     if args.list:
         names = [line.split()[0] for line in args.list.read_text().splitlines() if line.strip()]
@@ -59,5 +63,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with friendly_errors():
-        main()
+    sys.exit(run_tool(run, parse_args()))

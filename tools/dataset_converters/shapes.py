@@ -1,23 +1,28 @@
 """Draw Shapes into a folder in VOC layout."""
 
 import argparse
+import sys
 
-from mmwsss.datasets import ShapesDataset
+from mmwsss.utils.cli import make_parser, run_tool
 
 
-def main(argv=None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = make_parser(__doc__)
     parser.add_argument('out', nargs='?', default='data/shapes')
     parser.add_argument('--train', type=int, default=400, help='images to train on')
     parser.add_argument('--val', type=int, default=100, help='images held out')
     parser.add_argument('--image-size', type=int, default=112)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--difficulty', type=float, default=0.5, help='0 to 1')
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmwsss.datasets import ShapesDataset
     ShapesDataset.export(args.out, dict(train=args.train, val=args.val), args.image_size, args.seed,
                          args.difficulty)
     print(f'{args.train} + {args.val} images in {args.out}')
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

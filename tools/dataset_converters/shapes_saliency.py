@@ -9,14 +9,15 @@ and the image's name.
 """
 
 import argparse
+import sys
 import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from mmwsss.structures.artifacts import read_mask
 from mmwsss.utils import atomic_write
+from mmwsss.utils.cli import make_parser, run_tool
 
 
 def saliency_of(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -34,15 +35,18 @@ def saliency_of(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.GaussianBlur(salient * 255, (0, 0), 2)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__)
     parser.add_argument('data_root', type=Path, help='folder of a ShapesDataset')
     parser.add_argument('--seed', type=int, default=0)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    from mmwsss.structures.artifacts import read_mask
     masks = sorted((args.data_root / 'SegmentationClassAug').glob('*.png'))
     if not masks:
-        raise SystemExit(f'no masks in "{args.data_root / "SegmentationClassAug"}"; first let '
+        raise ValueError(f'no masks in "{args.data_root / "SegmentationClassAug"}"; first let '
                          'tools/dataset_converters/shapes.py or a training draw the images')
     for path in masks:
         rng = np.random.default_rng([args.seed, zlib.crc32(path.stem.encode())])
@@ -52,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

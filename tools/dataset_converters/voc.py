@@ -11,15 +11,15 @@ val. It can be run again, and goes on where it was cut off.
 import argparse
 import io
 import re
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 from archives import copy_files, read_files
-from scipy.io import loadmat
 
-from mmwsss.structures.artifacts import write_mask
-from mmwsss.utils import atomic_write, friendly_errors
+from mmwsss.utils import atomic_write
+from mmwsss.utils.cli import make_parser, run_tool
 
 COUNTS = dict(train=1464, val=1449, train_aug=10582)
 _VOC = re.compile(r'(?:^|/)VOC2012/((?:JPEGImages/\w+\.jpg)|(?:Annotations/\w+\.xml)|'
@@ -46,6 +46,7 @@ def sbd_mask(data: bytes, name: str, void_width: int = 0) -> np.ndarray:
         void_width: Pixels on each side of a border between classes that become 255. SBD has none,
             and the usual train_aug masks neither.
     """
+    from scipy.io import loadmat
     try:
         mask = loadmat(io.BytesIO(data))['GTcls'][0, 0]['Segmentation']
     except Exception as error:  # SciPy raises what its parser meets
@@ -81,6 +82,7 @@ def convert(voc: str,
     Raises:
         FileNotFoundError, ValueError: A source is missing, damaged or not what it should be.
     """
+    from mmwsss.structures.artifacts import write_mask
     out = Path(out)
     if Path(voc).resolve() != out.resolve() and not copy_files(
             voc, lambda name: _wanted(_VOC, name), out):
@@ -129,20 +131,20 @@ def convert(voc: str,
     return {part: len(names) for part, names in ids.items()}
 
 
-def main(argv=None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> argparse.Namespace:
+    parser = make_parser(__doc__)
     parser.add_argument('out', nargs='?', default='data/VOCdevkit/VOC2012')
     parser.add_argument('--voc', required=True, help='VOCtrainval_11-May-2012.tar or a folder')
     parser.add_argument('--sbd', help='benchmark.tgz, or a folder')
     parser.add_argument('--void-width', type=int, default=0,
                         help='ignored pixels on each side of borders in the masks of SBD')
-    args = parser.parse_args(argv)
-    with friendly_errors():
-        counts = convert(args.voc, args.sbd, args.out, void_width=args.void_width)
-    for part, count in counts.items():
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    for part, count in convert(args.voc, args.sbd, args.out, void_width=args.void_width).items():
         print(f'{part}: {count} images')
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(run, parse_args()))

@@ -6,12 +6,12 @@ DeepLabV2 is for ``tools/test.py`` or ``load_from`` of the same config.
 """
 
 import re
+from typing import TYPE_CHECKING
 
-from torch import nn
-
-from mmwsss.models.backbones import DeepLabResNet
-from mmwsss.models.segmentors import DeepLabV2Head
 from mmwsss.utils.convert import fit, read_torch, rename, run_converter
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LAYERS = dict(reduce=1, conv3x3=2, increase=3)
 DEPTHS = {6: 50, 23: 101, 36: 152}
@@ -32,7 +32,9 @@ def rules(prefix: str) -> list:
     ]
 
 
-def build(state: dict, prefix: str) -> nn.Module:
+def build(state: dict, prefix: str) -> 'dict | nn.Module':
+    from mmwsss.models.backbones import DeepLabResNet
+    from mmwsss.models.segmentors import DeepLabV2Head
     width = state[f'{prefix}conv1.weight'].shape[0]
     blocks = len([name for name in state if re.fullmatch(
         rf'{re.escape(prefix)}layer3\.\d+\.conv1\.weight', name)])
@@ -41,8 +43,8 @@ def build(state: dict, prefix: str) -> nn.Module:
     if not prefix:
         return backbone
     num_classes, channels = state['decode_head.branches.0.weight'].shape[:2]
-    return nn.ModuleDict(dict(
-        backbone=backbone, decode_head=DeepLabV2Head(channels, num_classes=num_classes)))
+    return dict(
+        backbone=backbone, decode_head=DeepLabV2Head(channels, num_classes=num_classes))
 
 
 def convert(src: str) -> dict:

@@ -5,17 +5,13 @@
 The result loads into TimmBackbone(model='tf_efficientnet_lite0') and into timm itself.
 """
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of torchvision
-
-# isort: split
-import torch
-
 from mmwsss.utils.convert import in_order, read_torch, run_converter
 
 VARIANTS = [f'tf_efficientnet_lite{i}' for i in range(5)]
 
 
 def convert(src: str) -> dict:
+    import torch
     try:
         import timm
     except ImportError:

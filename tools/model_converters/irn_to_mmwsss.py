@@ -5,9 +5,6 @@ The original saves every weight under up to three names (``resnet50.*``, ``stage
 ``backbone.0.*``); any of them will do.
 """
 
-from torch import nn
-
-from mmwsss.models.heads import GAPHead
 from mmwsss.utils.convert import build_resnet50, fit, read_torch, rename, run_converter
 
 RULES = [
@@ -21,11 +18,12 @@ RULES = [
 ]
 
 
-def build(state: dict) -> nn.Module:
+def build(state: dict) -> dict:
+    from mmwsss.models.heads import GAPHead
     num_classes, channels = state['head.classifier.weight'].shape[:2]
-    return nn.ModuleDict(dict(
+    return dict(
         backbone=build_resnet50(),
-        head=GAPHead(num_classes, channels)))
+        head=GAPHead(num_classes, channels))
 
 
 def convert(src: str) -> dict:

@@ -3,10 +3,6 @@
 KTSE's has a background channel, AEFT's none; set ``head.background`` of the config accordingly.
 """
 
-from torch import nn
-
-from mmwsss.models.backbones import ResNet38d
-from mmwsss.models.heads import GPPHead
 from mmwsss.utils.convert import (
     fit,
     read_torch,
@@ -26,13 +22,15 @@ RULES = resnet38d_rules() + [
 UNUSED = [r'bn8\..*']  # made by the original but not part of its forward pass
 
 
-def build(state: dict) -> nn.Module:
+def build(state: dict) -> dict:
+    from mmwsss.models.backbones import ResNet38d
+    from mmwsss.models.heads import GPPHead
     num_classes = state['head.gpp.gates.0.positive.weight'].shape[1] // 2
     scores = state['head.classifier.weight'].shape[0]
     embed, channels = state['head.embed.weight'].shape[:2]
-    return nn.ModuleDict(dict(
+    return dict(
         backbone=ResNet38d(resnet38d_widths(state)),
-        head=GPPHead(num_classes, channels, embed, background=scores > num_classes)))
+        head=GPPHead(num_classes, channels, embed, background=scores > num_classes))
 
 
 def convert(src: str) -> dict:

@@ -6,7 +6,6 @@ the layout of PSA, SEAM, AEFT and KTSE; of a whole classifier only the backbone 
 
 import re
 
-from mmwsss.models.backbones import ResNet38d
 from mmwsss.utils.convert import (
     fit,
     is_mxnet,
@@ -40,6 +39,7 @@ HEADS = [r'(?:arg:)?linear1000_\w+', r'(fc|f\d|bn8|gconv).*']
 
 
 def convert(src: str) -> dict:
+    from mmwsss.models.backbones import ResNet38d
     state = rename(read_mxnet(src), MXNET, HEADS, src) if is_mxnet(src) else read_torch(src)
     state = rename(state, resnet38d_rules(''), HEADS, src)
     return fit(state, lambda state: ResNet38d(resnet38d_widths(state, '')), src)

@@ -1,9 +1,5 @@
 """A SEAM classifier (``resnet38_SEAM``) for a ``WSSSClassifier`` of ResNet38d and SEAMHead."""
 
-from torch import nn
-
-from mmwsss.models.backbones import ResNet38d
-from mmwsss.models.heads import SEAMHead
 from mmwsss.utils.convert import (
     fit,
     read_torch,
@@ -21,14 +17,16 @@ RULES = resnet38d_rules() + [
 ]
 
 
-def build(state: dict) -> nn.Module:
+def build(state: dict) -> dict:
+    from mmwsss.models.backbones import ResNet38d
+    from mmwsss.models.heads import SEAMHead
     scores, channels = state['head.classifier.weight'].shape[:2]
     low = [state[f'head.pcm.reduce.{i}.weight'].shape[:2] for i in range(2)]
-    return nn.ModuleDict(dict(
+    return dict(
         backbone=ResNet38d(resnet38d_widths(state)),
         head=SEAMHead(
             scores - 1, [low[0][1], low[1][1], channels], mid_channels=[low[0][0], low[1][0]],
-            pcm_channels=state['head.pcm.join.weight'].shape[0])))
+            pcm_channels=state['head.pcm.join.weight'].shape[0]))
 
 
 def convert(src: str) -> dict:

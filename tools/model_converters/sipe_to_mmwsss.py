@@ -5,9 +5,6 @@ The original saves every weight under up to three names (``resnet50.*``, ``stage
 ``backbone.1.*``); any of them will do.
 """
 
-from torch import nn
-
-from mmwsss.models.heads import SIPEHead
 from mmwsss.utils.convert import build_resnet50, fit, read_torch, rename, run_converter
 
 RULES = [
@@ -21,12 +18,13 @@ RULES = [
 ]
 
 
-def build(state: dict) -> nn.Module:
+def build(state: dict) -> dict:
+    from mmwsss.models.heads import SIPEHead
     num_classes = state['head.classifier.weight'].shape[0]
     side, channels = zip(*(state[f'head.sides.{i}.weight'].shape[:2] for i in range(4)))
-    return nn.ModuleDict(dict(
+    return dict(
         backbone=build_resnet50(),
-        head=SIPEHead(num_classes, channels, side)))
+        head=SIPEHead(num_classes, channels, side))
 
 
 def convert(src: str) -> dict:

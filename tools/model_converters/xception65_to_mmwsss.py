@@ -7,15 +7,14 @@ for ``tools/test.py`` or ``load_from`` of that config.
 """
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from mmwsss.models.backbones import Xception65
-from mmwsss.models.segmentors import DeepLabV3PlusHead
 from mmwsss.utils.convert import fit, rename, run_converter
-from mmwsss.utils.tf_checkpoint import read_tensorflow
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 BATCH_NORM = dict(gamma='weight', beta='bias', moving_mean='running_mean',
                   moving_variance='running_var')
@@ -66,7 +65,7 @@ def rules(prefix: str, middle_blocks: int) -> list:
     ]
 
 
-def to_torch(name: str, value: Tensor) -> Tensor:
+def to_torch(name: str, value: 'Tensor') -> 'Tensor':
     """Height, width, in, out to PyTorch's order of a convolution's weight."""
     if value.ndim != 4:
         return value
@@ -76,22 +75,26 @@ def to_torch(name: str, value: Tensor) -> Tensor:
 
 def read(src: str) -> dict:
     if str(src).endswith('.npz'):
+        import torch
         with np.load(src, allow_pickle=False) as file:
             return {name: torch.from_numpy(file[name]) for name in file.files}
+    from mmwsss.utils.tf_checkpoint import read_tensorflow
     return read_tensorflow(src)
 
 
-def build(state: dict, prefix: str, middle_blocks: int) -> nn.Module:
+def build(state: dict, prefix: str, middle_blocks: int) -> 'dict | nn.Module':
+    from mmwsss.models.backbones import Xception65
+    from mmwsss.models.segmentors import DeepLabV3PlusHead
     last = state[f'{prefix}blocks.{middle_blocks + 4}.stack.conv3.conv_pw.weight']
     backbone = Xception65(width=last.shape[0] / 2048, middle_blocks=middle_blocks)
     if not prefix:
         return backbone
     channels, in_channels = state['decode_head.image_pool.1.conv.weight'].shape[:2]
     c1_channels, c1_in_channels = state['decode_head.c1_bottleneck.conv.weight'].shape[:2]
-    return nn.ModuleDict(dict(backbone=backbone, decode_head=DeepLabV3PlusHead(
+    return dict(backbone=backbone, decode_head=DeepLabV3PlusHead(
         in_channels=in_channels, channels=channels, c1_in_channels=c1_in_channels,
         c1_channels=c1_channels, num_classes=state['decode_head.conv_seg.weight'].shape[0],
-        norm_cfg=dict(type='BN'))))
+        norm_cfg=dict(type='BN')))
 
 
 def convert(src: str) -> dict:
