@@ -24,6 +24,7 @@ from mmwsss.structures.artifacts import (
     write_record,
 )
 from mmwsss.utils import atomic_write
+from mmwsss.utils.io import remove
 from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
 
@@ -198,10 +199,9 @@ def generate_masks(dataset: Any,
 
     rank, world_size = get_dist_info()
     known = _read_manifest(out_dir, refiner.suffix)
-    todo = [record for record in records
+    # Shared out before looking at what is there, which another rank may already be changing.
+    mine = [record for record in records[rank::world_size]
             if not _is_done(record['name'], cam_dir, out_dir, refiner.suffix)]
-    skipped = len(records) - len(todo)
-    mine = todo[rank::world_size]
     job = _Job(refiner, cam_dir, out_dir, palette, num_classes)
     made, failed = {}, {}
     results = ordered_map(job, mine, num_workers)
@@ -219,7 +219,7 @@ def generate_masks(dataset: Any,
         _write_manifest(out_dir, records, known, refiner.suffix, failed)
         _write_failed(out_dir, failed)
     barrier()
-    return MaskReport(len(made), skipped, failed)
+    return MaskReport(len(made), len(records) - len(made) - len(failed), failed)
 
 
 def _relative(cam_dir: Path, out_dir: Path) -> str:
@@ -298,7 +298,4 @@ def _write_manifest(out_dir: Path, records: list[dict], known: dict, suffix: str
 
 def _write_failed(out_dir: Path, failed: dict[str, str]) -> None:
     path = out_dir / 'failed.json'
-    if failed:
-        write_record(path, failed)
-    elif path.is_file():
-        path.unlink()
+    write_record(path, failed) if failed else remove(path)
