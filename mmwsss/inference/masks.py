@@ -24,10 +24,10 @@ from mmwsss.structures.artifacts import (
     write_record,
 )
 from mmwsss.utils import atomic_write
-from mmwsss.utils.io import remove
 from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
 
+from .failures import raise_if_failed, write_failed
 from .model import read_config
 
 IGNORE = 255
@@ -90,12 +90,7 @@ class MaskReport:
         """Raises:
             RuntimeError: An image failed; names one and the file that lists all.
         """
-        if self.failed:
-            name, error = next(iter(self.failed.items()))
-            raise RuntimeError(
-                f'{len(self.failed)} images failed, e.g. "{name}": {error}. All are listed in '
-                f'{folder / "failed.json"}; mend them and run the same command, which repeats only '
-                'those')
+        raise_if_failed(folder, self.failed)
 
 
 def refine(refiner: Callable, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
@@ -217,7 +212,7 @@ def generate_masks(dataset: Any,
     if is_main_process():
         known.update(made)
         _write_manifest(out_dir, records, known, refiner.suffix, failed)
-        _write_failed(out_dir, failed)
+        write_failed(out_dir, failed)
     barrier()
     return MaskReport(len(made), len(records) - len(made) - len(failed), failed)
 
@@ -294,8 +289,3 @@ def _write_manifest(out_dir: Path, records: list[dict], known: dict, suffix: str
             lines.append(known.get(name) or _record(name, out_dir / f'{name}{suffix}'))
     with atomic_write(out_dir / 'manifest.jsonl') as file:
         file.writelines(json.dumps(line) + '\n' for line in lines)
-
-
-def _write_failed(out_dir: Path, failed: dict[str, str]) -> None:
-    path = out_dir / 'failed.json'
-    write_record(path, failed) if failed else remove(path)
