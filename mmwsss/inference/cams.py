@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.dist import barrier, get_dist_info, is_main_process
+from mmengine.dist import all_gather_object, get_dist_info, is_main_process
+from mmengine.logging import print_log
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -21,6 +22,8 @@ from mmwsss.utils.images import image_size
 from mmwsss.utils.model import unwrap_model
 from mmwsss.utils.progress import track
 
+from .failures import raise_if_failed, write_failed
+
 
 class _Batches:
     """Indices in batches of images of one size (read from the headers), in the list's order."""
@@ -29,7 +32,7 @@ class _Batches:
         open_batches: dict[tuple, list] = {}
         self.batches = []
         for index in indices:
-            size = image_size(dataset.get_data_info(index)['img_path']) if batch_size > 1 else ()
+            size = _size(dataset.get_data_info(index)['img_path']) if batch_size > 1 else ()
             batch = open_batches.setdefault(size, [])
             batch.append(index)
             if len(batch) == batch_size:
@@ -41,6 +44,34 @@ class _Batches:
 
     def __len__(self) -> int:
         return len(self.batches)
+
+
+def _size(path: str) -> tuple[int, ...]:
+    try:
+        return image_size(path)
+    except (OSError, ValueError):  # fails when it is read
+        return ()
+
+
+class _Images(Dataset):
+    """The images of a data set; in place of one that cannot be read stand its name and why."""
+
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset
+
+    def __getitem__(self, index: int) -> dict:
+        try:
+            return self.dataset[index]
+        except Exception as error:
+            return dict(name=self.dataset.get_data_info(index)['name'],
+                        failed=f'{type(error).__name__}: {error}')
+
+
+def _collate(samples: list[dict]) -> tuple[dict | None, dict[str, str]]:
+    """The batch of the images that could be read, and why the others could not."""
+    good = [sample for sample in samples if 'failed' not in sample]
+    failed = {sample['name']: sample['failed'] for sample in samples if 'failed' in sample}
+    return pseudo_collate(good) if good else None, failed
 
 
 def generate_cams(model: nn.Module,
@@ -55,7 +86,9 @@ def generate_cams(model: nn.Module,
 
     A file holds ``cam`` float16 ``(K, h, w)`` in [0, 1] of the classes of the image's label,
     ``keys`` int ``(K,)`` their indices ``0..C-1``, and ``size`` the image's height and width.
-    Files that are there are kept, so a run that was cut off goes on; ranks share the work.
+    Files that are there are kept, so a run that was cut off goes on; ranks share the work. An image
+    that cannot be read does not stop the others: it is listed in ``<out_dir>/failed.json``, and the
+    next call does just those again.
 
     Args:
         model: Has ``predict_cam`` and ``data_preprocessor``, e.g. :class:`WSSSClassifier`.
@@ -74,6 +107,7 @@ def generate_cams(model: nn.Module,
 
     Raises:
         ValueError: An image has no label, or ``stride`` is below 1.
+        RuntimeError: Images could not be read; all others are done.
     """
     if stride < 1:
         raise ValueError(f'stride={stride} must be at least 1')
@@ -87,16 +121,24 @@ def generate_cams(model: nn.Module,
             if overwrite or not (out_dir / f'{names[i]}.npz').is_file()]
     batches = _Batches(dataset, todo, batch_size)
     loader = DataLoader(
-        dataset, batch_sampler=batches, num_workers=num_workers if todo else 0,
-        collate_fn=pseudo_collate)
+        _Images(dataset), batch_sampler=batches, num_workers=num_workers if todo else 0,
+        collate_fn=_collate)
+    failed: dict[str, str] = {}
     training = model.training
     model.eval()
     try:
-        for data in track(loader, 'CAMs', len(todo), steps=map(len, batches)):
-            _write_batch(model, data, out_dir, stride, options)
+        for data, errors in track(loader, 'CAMs', len(todo), steps=map(len, batches)):
+            for name, error in errors.items():
+                print_log(f'CAM of "{name}" failed: {error}', 'current', level=40)
+            failed.update(errors)
+            if data is not None:
+                _write_batch(model, data, out_dir, stride, options)
     finally:
         model.train(training)
-    barrier()
+    failed = {name: error for part in all_gather_object(failed) for name, error in part.items()}
+    if is_main_process():
+        write_failed(out_dir, failed)
+    raise_if_failed(out_dir, failed)
     return write_manifest(out_dir, names) if is_main_process() else []
 
 

@@ -29,6 +29,7 @@ from mmwsss.utils import atomic_write
 from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
 
+from .failures import raise_if_failed, write_failed
 from .mask_shares import describe, mask_shares, warnings
 from .model import read_config
 
@@ -94,12 +95,7 @@ class MaskReport:
         """Raises:
             RuntimeError: An image failed; names one and the file that lists all.
         """
-        if self.failed:
-            name, error = next(iter(self.failed.items()))
-            raise RuntimeError(
-                f'{len(self.failed)} images failed, e.g. "{name}": {error}. All are listed in '
-                f'{folder / "failed.json"}; mend them and run the same command, which repeats only '
-                'those')
+        raise_if_failed(folder, self.failed)
 
 
 def refine(refiner: Callable, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
@@ -204,10 +200,9 @@ def generate_masks(dataset: Any,
 
     rank, world_size = get_dist_info()
     known = _read_manifest(out_dir, refiner.suffix)
-    todo = [record for record in records
+    # Shared out before looking at what is there, which another rank may already be changing.
+    mine = [record for record in records[rank::world_size]
             if not _is_done(record['name'], cam_dir, out_dir, refiner.suffix)]
-    skipped = len(records) - len(todo)
-    mine = todo[rank::world_size]
     job = _Job(refiner, cam_dir, out_dir, palette, num_classes)
     made, failed = {}, {}
     results = ordered_map(job, mine, num_workers)
@@ -224,21 +219,22 @@ def generate_masks(dataset: Any,
     if is_main_process():
         known.update(made)
         lines = _write_manifest(out_dir, records, known, refiner.suffix, failed)
-        _write_failed(out_dir, failed)
+        write_failed(out_dir, failed)
         if refiner.suffix == '.png':
             if metainfo.get('classes'):
                 write_class_names(out_dir, ('background', *metainfo['classes']), palette)
             shares = mask_shares(lines, _labels(dataset))
             _report_shares(shares, getattr(refiner, 'bg', None))
     barrier()
-    return MaskReport(len(made), skipped, failed, shares)
+    return MaskReport(len(made), len(records) - len(made) - len(failed), failed, shares)
 
 
 def _labels(dataset: Any) -> dict[str, Sequence[int]]:
     """Classes of each image, where the data set knows them."""
+    infos = dataset
     if hasattr(dataset, 'get_data_info'):
-        dataset = (dataset.get_data_info(i) for i in range(len(dataset)))
-    return {info['name']: info.get('labels', ()) for info in dataset}
+        infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+    return {info['name']: info.get('labels', ()) for info in infos}
 
 
 def _report_shares(shares: dict, bg: Any) -> None:
@@ -321,11 +317,3 @@ def _write_manifest(out_dir: Path, records: list[dict], known: dict, suffix: str
     with atomic_write(out_dir / 'manifest.jsonl') as file:
         file.writelines(json.dumps(line) + '\n' for line in lines)
     return lines
-
-
-def _write_failed(out_dir: Path, failed: dict[str, str]) -> None:
-    path = out_dir / 'failed.json'
-    if failed:
-        write_record(path, failed)
-    elif path.is_file():
-        path.unlink()

@@ -1,15 +1,18 @@
 """One run at a time in a work dir."""
 
+import fcntl
 import json
 import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
+
+from mmwsss.utils.io import atomic_write, remove, sweep_temporaries
 
 NAME = '.lock'
 
@@ -50,36 +53,47 @@ def lock(folder: str | Path, wait: bool = False, poll: float = 0.5) -> Iterator[
     told = False
     while True:
         try:
-            with open(path, 'x') as file:
-                json.dump(mine, file)
+            with _alone(path.parent):
+                _refuse_living(path, mine['host'])
+                sweep_temporaries(path.parent, NAME)
+                with atomic_write(path) as file:
+                    json.dump(mine, file)
             break
-        except FileExistsError:
-            try:
-                _refuse_or_remove(path, mine['host'])
-            except ValueError as error:
-                if not wait:
-                    raise
-                if not told:
-                    print_log(f'waits: {error}', logger='current')
-                told = True
-                time.sleep(poll)
+        except ValueError as error:
+            if not wait:
+                raise
+            if not told:
+                print_log(f'waits: {error}', logger='current')
+            told = True
+            time.sleep(poll)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        remove(path)
 
 
-def _refuse_or_remove(path: Path, host: str) -> None:
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time looks at the lock and takes it, or two could take over a stale one."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems cannot
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_living(path: Path, host: str) -> None:
+    if not path.is_file():
+        return
     try:
         other = json.loads(path.read_text())
         owner, pid, started = other['host'], int(other['pid']), other['started']
-    except FileNotFoundError:
-        return
     except (ValueError, KeyError, TypeError):
-        owner, pid, started = host, -1, None  # cut off while it was written
+        owner, pid, started = host, -1, None  # garbled
     if owner == host and (pid < 0 or _started(pid) is None or _started(pid) != started):
         print_log(f'the lock "{path}" is of a run that has ended; taken over', logger='current')
-        path.unlink(missing_ok=True)
         return
     raise ValueError(
         f'another run works in "{path.parent}": process {pid} on {owner}. Wait for it, stop it, or '

@@ -1,7 +1,6 @@
 """A piece of work with a folder that knows whether it was done."""
 
 import re
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
 from mmwsss.structures.artifacts import read_manifest, read_record, write_record
+from mmwsss.utils.io import remove
 from mmwsss.utils.progress import duration
 
 from .fingerprint import digest, file_digest, portable
@@ -207,16 +207,16 @@ class Stage:
         if wrong:
             print_log(f'{self.name}: {len(wrong)} files are missing or damaged, e.g. "{wrong[0]}"; '
                       'they are made again', logger='current', level=30)
-            (self.folder / DONE).unlink()
+            remove(self.folder / DONE)
             for name in wrong:
-                (self.folder / name).unlink(missing_ok=True)
+                remove(self.folder / name)
         return not wrong
 
     def _begin(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in self.folder.rglob('.*'):
             if TEMPORARY.fullmatch(path.name) and path.is_file():
-                path.unlink()
+                remove(path)
         begun, done = self.folder / BEGUN, self.folder / DONE
         if any(path.name != LOCK for path in self.folder.iterdir()):
             if not begun.is_file():
@@ -234,10 +234,10 @@ class Stage:
                       logger='current')
             # What says "done" goes first, and the mark last, so that a removal that is cut off is
             # neither taken for a result nor left half done.
-            done.unlink(missing_ok=True)
+            remove(done)
             for path in self.folder.iterdir():
                 if path != begun:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    remove(path)
         write_record(begun, dict(fingerprint=self.fingerprint,
                                  settings=self.settings(self.context)))
 

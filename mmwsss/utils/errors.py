@@ -151,6 +151,8 @@ def explain(error: BaseException) -> str | None:
         return f'"{error.filename}" does not exist'
     if isinstance(error, OSError) and error.errno and error.strerror:
         return _of_system(error)
+    if isinstance(error, RuntimeError) and _is_raised_here(error):
+        return text
     if isinstance(error, (ValueError, OSError, ImportError, FloatingPointError)):
         return text or type(error).__name__
     return None

@@ -1,11 +1,23 @@
 """Files that are either whole or absent."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+_operations = 0
+
+
+def kill_point() -> None:
+    """Called before every rename and removal: counts them, and with ``MMWSSS_KILL_AT=n`` in the
+    environment kills the process before its ``n``-th (``tools/soak.py``)."""
+    global _operations
+    _operations += 1
+    if os.environ.get('MMWSSS_KILL_AT') == str(_operations):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager
@@ -31,6 +43,7 @@ def atomic_write(path: str | Path, mode: str = 'w') -> Iterator[IO]:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
+        kill_point()
         os.replace(temporary, path)
     except BaseException as error:
         if os.path.exists(temporary):
@@ -38,6 +51,19 @@ def atomic_write(path: str | Path, mode: str = 'w') -> Iterator[IO]:
         if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
             error.filename = str(path)  # a full disk does not say which file
         raise
+
+
+def remove(path: str | Path) -> None:
+    """Remove a file, or a folder with all in it; one that is not there is no error."""
+    path = Path(path)
+    if path.is_dir() and not path.is_symlink():
+        for child in path.iterdir():
+            remove(child)
+        kill_point()
+        path.rmdir()
+    else:
+        kill_point()
+        path.unlink(missing_ok=True)
 
 
 def sweep_temporaries(folder: str | Path, pattern: str) -> None:
@@ -48,7 +74,7 @@ def sweep_temporaries(folder: str | Path, pattern: str) -> None:
         pattern: Names of the files that were to be written, as in ``glob``.
     """
     for path in Path(folder).glob(f'.{pattern}.????????'):
-        path.unlink(missing_ok=True)
+        remove(path)
 
 
 def read_text(path: str | Path) -> str:

@@ -20,6 +20,7 @@ from mmwsss.engine import WSSSCheckpointHook
 from mmwsss.engine.hooks.checkpoint import to_plain
 from mmwsss.engine.hooks.finite import check_losses
 from mmwsss.utils import load_checkpoint_safely, register_safe_loader
+from mmwsss.utils.io import remove
 
 
 class Numbers(Dataset):
@@ -79,7 +80,7 @@ def files(folder):
 
 def test_old_files_go_only_when_the_new_one_is_whole(tmp_path, monkeypatch):
     events = []
-    replace, remove = os.replace, os.remove
+    replace = os.replace
 
     def whole():
         """The file that last_checkpoint names is there and can be read."""
@@ -95,7 +96,7 @@ def test_old_files_go_only_when_the_new_one_is_whole(tmp_path, monkeypatch):
         return wrapper
 
     monkeypatch.setattr(os, 'replace', watch(replace))
-    monkeypatch.setattr(os, 'remove', watch(remove))
+    monkeypatch.setattr('mmwsss.engine.hooks.checkpoint.remove', watch(remove))
     make_runner(tmp_path, dict(max_keep_ckpts=1)).train()
     assert events == [
         ('replace', 'epoch_1.pth'), ('replace', 'last_checkpoint'),
@@ -246,19 +247,17 @@ def test_names_in_a_checkpoint_delete_no_other_file(tmp_path):
 
 
 def test_what_a_killed_run_left_behind_goes_on_resume(tmp_path, monkeypatch):
-    remove = os.remove
-
     class Killed(BaseException):
         pass
 
     def die(path):
         raise Killed
 
-    monkeypatch.setattr(os, 'remove', die)
+    monkeypatch.setattr('mmwsss.engine.hooks.checkpoint.remove', die)
     with pytest.raises(Killed):  # last_checkpoint names epoch_2, epoch_1 is still there
         make_runner(tmp_path, dict(max_keep_ckpts=1)).train()
     (tmp_path / '.epoch_3.pth.abcd1234').touch()
-    monkeypatch.setattr(os, 'remove', remove)
+    monkeypatch.undo()
     make_runner(tmp_path, dict(max_keep_ckpts=1), resume=True).train()
     assert files(tmp_path) == ['epoch_3.pth'] and not list(tmp_path.glob('.*'))
 

@@ -13,6 +13,7 @@ from mmwsss.inference import cams as module
 from mmwsss.inference import multi_scale_cam
 from mmwsss.inference.cams import generate_cams, score_cams, seed_mask
 from mmwsss.models.data_preprocessor import WSSSDataPreprocessor
+from mmwsss.utils.errors import explain
 
 
 class Model(nn.Module):
@@ -157,3 +158,26 @@ def test_background_of_the_network_is_kept(config, tmp_path):
     stack = np.concatenate([load_background(path)[None], cam]).astype(np.float32)
     expected = np.array([0, 2, 3])[stack.argmax(0)]
     assert (seed_mask(cam, keys, size, None, load_background(path)) == expected).all()
+
+
+@pytest.mark.parametrize(('batch_size', 'workers'), [(1, 0), (2, 2)])
+def test_a_damaged_image_does_not_stop_the_others(config, tmp_path, batch_size, workers):
+    dataset, out = build_image_dataset(config), tmp_path / 'cams'
+    options = dict(scales=(1, ), batch_size=batch_size, num_workers=workers)
+    whole = generate_cams(Model(), dataset, tmp_path / 'whole', **options)
+    good = {name: (tmp_path / 'img' / f'{name}.png').read_bytes() for name in 'bc'}
+    (tmp_path / 'img' / 'b.png').write_bytes(good['b'][:70])
+    (tmp_path / 'img' / 'c.png').write_bytes(b'no image')
+    with pytest.raises(RuntimeError, match=r'2 images failed.*"[bc]".*"[bc]".*failed\.json') as e:
+        generate_cams(Model(), dataset, out, **options)
+    assert explain(e.value).startswith('2 images failed')  # one line
+    failed = json.loads((out / 'failed.json').read_text())
+    assert set(failed) == set('bc') and 'b.png' in failed['b'] and 'c.png' in failed['c']
+    assert sorted(path.stem for path in out.glob('*.npz')) == list('ade')
+    assert not (out / 'manifest.jsonl').exists()
+
+    for name, content in good.items():
+        (tmp_path / 'img' / f'{name}.png').write_bytes(content)
+    model = Model()
+    assert generate_cams(model, dataset, out, **options) == whole
+    assert sum(model.batches) == 2 * 2 and not (out / 'failed.json').exists()

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -42,3 +43,35 @@ def test_lock_goes_when_the_run_fails(tmp_path):
     with pytest.raises(KeyboardInterrupt), lock(tmp_path):
         raise KeyboardInterrupt
     assert not (tmp_path / NAME).exists()
+
+
+def test_one_of_many_that_start_at_once_takes_a_stale_lock_over(tmp_path):
+    """Each process takes the lock over if it may, and holds it until all have tried."""
+    for round in range(10):
+        folder = tmp_path / str(round)
+        folder.mkdir()
+        (folder / NAME).write_text('{"ho')
+        start, ends, children = os.pipe(), os.pipe(), []
+        for _ in range(6):
+            if child := os.fork():
+                children.append(child)
+                continue
+            os.close(start[1])
+            os.read(start[0], 1)  # until the parent closes its end
+            try:
+                with lock(folder):
+                    os.write(ends[1], b'1')
+                    os.close(ends[1])
+                    time.sleep(0.1)
+            except ValueError:
+                pass
+            finally:
+                os._exit(0)
+        os.close(start[1])
+        os.close(ends[1])
+        for child in children:
+            os.waitpid(child, 0)
+        assert os.read(ends[0], 10) == b'1'
+        assert not list(folder.iterdir())
+        os.close(start[0])
+        os.close(ends[0])

@@ -381,3 +381,13 @@ def test_tool_on_two_ranks(folder):
     assert '3 made, 0 kept, 0 failed' in outputs[0][0] and 'made' not in outputs[1][0]
     lines = (folder / 'out/manifest.jsonl').read_text().splitlines()
     assert [json.loads(line)['name'] for line in lines] == ['a', 'b', 'c']
+
+
+def test_ranks_share_the_images_whatever_the_other_has_done(folder, monkeypatch):
+    """Rank 0 has made its first mask when rank 1 looks."""
+    out, config = folder / 'out', refiner_config('none')
+    generate_masks(records(folder)[:1], folder / 'cam', out, config)
+    monkeypatch.setattr(stage, 'get_dist_info', lambda: (1, 2))
+    monkeypatch.setattr(stage, 'is_main_process', lambda: False)
+    generate_masks(records(folder), folder / 'cam', out, config)
+    assert sorted(path.stem for path in out.glob('*.png')) == [NAMES[0], NAMES[1], NAMES[3]]

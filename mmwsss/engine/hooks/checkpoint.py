@@ -15,7 +15,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 
 from mmwsss.registry import HOOKS
-from mmwsss.utils.io import atomic_write, sweep_temporaries
+from mmwsss.utils.io import atomic_write, remove, sweep_temporaries
 from mmwsss.utils.model import unwrap_model
 
 from .finite import check_losses, check_weights
@@ -258,4 +258,4 @@ def _remove(folder: str, names: Sequence[str]) -> None:
         path = os.path.join(folder, name)
         # The names come out of a checkpoint: nothing but checkpoints is removed by them.
         if re.fullmatch(r'(best_[^/]*)?(epoch|iter)_\d+\.pth', name) and os.path.isfile(path):
-            os.remove(path)
+            remove(path)
