@@ -120,7 +120,7 @@ def test_row(name, tmp_path):
     context.check_background()
     if 'affinity' in stages:
         cfg = context.affinity_config()
-        assert cfg.train_dataloader.dataset.prior_dir == str(tmp_path.resolve() / 'labels')
+        assert Path(cfg.train_dataloader.dataset.prior_dir).name == 'labels'
     if segment is None:
         return
     assert context.block('segment') == dict(config=f'configs/{segment}.py')

@@ -16,6 +16,7 @@ from mmwsss.inference.cam_options import inference_options
 from mmwsss.inference.cams import seed_mask
 from mmwsss.inference.masks import refine
 from mmwsss.inference.model import load_model, read_config
+from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.multi_scale import multi_scale_cam
 from mmwsss.registry import DATASETS, INFERENCERS, MODELS
 from mmwsss.structures.artifacts import save_cam, write_mask
@@ -198,9 +199,10 @@ class CAMInferencer:
             row[some] = 1
         cams, backgrounds = multi_scale_cam(
             self.model, inputs, present, background=True, **self.options)
-        cams = cams.float().cpu().numpy()
+        cams = cams.float().cpu()
         maps = [None] * len(cams) if backgrounds is None else backgrounds[:, 0].cpu().numpy()
-        return [self._result(name, image, cam[some], some, probability, background)
+        return [self._result(name, image, resize_cam(cam[some], image.shape[:2]).numpy(), some,
+                             probability, background)
                 for name, image, cam, some, probability, background
                 in zip(names, images, cams, keys, probabilities, maps)]
 

@@ -14,7 +14,7 @@ INFERENCE = {name: parameter.default
              for name, parameter in inspect.signature(multi_scale_cam).parameters.items()
              if parameter.default is not inspect.Parameter.empty
              and name not in ('size', 'eps', 'background')}
-FILES = dict(stride=1, batch_size=1, num_workers=2)
+FILES = dict(stride='auto', batch_size=1, num_workers=2)
 
 
 def cam_options(cfg: Config, **overrides: Any) -> dict:
@@ -25,8 +25,8 @@ def cam_options(cfg: Config, **overrides: Any) -> dict:
 
     Args:
         cfg: Config of a classifier.
-        overrides: ``scales``, ``flip``, ``relu``, ``norm``, ``stride``, ``batch_size``,
-            ``num_workers``; None leaves the config's.
+        overrides: ``scales``, ``flip``, ``relu``, ``norm``, ``max_side``, ``stride``,
+            ``batch_size``, ``num_workers``; None leaves the config's.
 
     Raises:
         ValueError: An unknown option, or one out of its range; names it.
@@ -42,10 +42,14 @@ def cam_options(cfg: Config, **overrides: Any) -> dict:
     options = {**defaults, **{key: test_cfg[key] for key in INFERENCE if key in test_cfg},
                **block, **given}
     options['scales'] = _scales(options['scales'])
-    for key, least in (('stride', 1), ('batch_size', 1), ('num_workers', 0)):
+    for key, least, others in (('stride', 1, ('auto', )), ('max_side', 1, (None, )),
+                               ('batch_size', 1, ()), ('num_workers', 0, ())):
         value = options[key]
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f'{key}={value!r} of the CAMs must be an integer of at least {least}')
+        if value not in others and (
+                isinstance(value, bool) or not isinstance(value, int) or value < least):
+            also = ''.join(f', or {other!r}' for other in others)
+            raise ValueError(
+                f'{key}={value!r} of the CAMs must be an integer of at least {least}{also}')
     for key, known in (('relu', ('each', 'flip')), ('norm', ('max', 'minmax'))):
         if options[key] not in known:
             raise ValueError(f'{key}={options[key]!r} of the CAMs must be one of {known}')

@@ -16,13 +16,17 @@ from mmwsss.datasets.mask_ids import mask_ids_of
 from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import SeedMetric
 from mmwsss.models.utils.cam import resize_cam
-from mmwsss.models.utils.multi_scale import multi_scale_cam
+from mmwsss.models.utils.folding import folded_norms
+from mmwsss.models.utils.multi_scale import MAX_SIDE, limited_size, multi_scale_cam
 from mmwsss.structures.artifacts import load_background, load_cam, save_cam, write_manifest
 from mmwsss.utils.images import image_size
 from mmwsss.utils.model import unwrap_model
 from mmwsss.utils.progress import track
 
 from .failures import raise_if_failed, write_failed
+
+# stride='auto' keeps CAMs at full size up to here: VOC's 12,031 images take about 7 GB.
+AUTO_STRIDE_IMAGES = 20_000
 
 
 class _Batches:
@@ -44,6 +48,22 @@ class _Batches:
 
     def __len__(self) -> int:
         return len(self.batches)
+
+
+def file_stride(stride: int | str, count: int) -> int:
+    """The stride at which the CAMs of ``count`` images are kept.
+
+    Raises:
+        ValueError: ``stride`` is neither ``'auto'`` nor an integer of at least 1.
+    """
+    if stride == 'auto':
+        stride = 1 if count <= AUTO_STRIDE_IMAGES else 4
+        if stride > 1:
+            print_log(f'CAM files of {count} images are kept at stride {stride} (1/{stride ** 2} '
+                      'of the disk space); stride=1 keeps them at full size', 'current')
+    if not isinstance(stride, int) or stride < 1:
+        raise ValueError(f"stride={stride!r} must be an integer of at least 1, or 'auto'")
+    return stride
 
 
 def _size(path: str) -> tuple[int, ...]:
@@ -77,7 +97,7 @@ def _collate(samples: list[dict]) -> tuple[dict | None, dict[str, str]]:
 def generate_cams(model: nn.Module,
                   dataset: Dataset,
                   out_dir: str | Path,
-                  stride: int = 1,
+                  stride: int | str = 1,
                   batch_size: int = 1,
                   num_workers: int = 2,
                   overwrite: bool = False,
@@ -94,12 +114,14 @@ def generate_cams(model: nn.Module,
         model: Has ``predict_cam`` and ``data_preprocessor``, e.g. :class:`WSSSClassifier`.
         dataset: Whole images with labels (:func:`build_image_dataset`).
         out_dir: Folder.
-        stride: The CAM is kept at ``ceil(size / stride)``.
+        stride: The CAM is kept at ``ceil(size / stride)``; ``'auto'``: at full size up to
+            ``AUTO_STRIDE_IMAGES`` images, at stride 4 beyond (COCO would take 200 GB).
         batch_size: Images of equal size that go through the network together.
         num_workers: Processes that read images.
         overwrite: Make all files again.
-        options: ``scales``, ``flip``, ``relu``, ``norm``, see :func:`multi_scale_cam`; a config's
-            are :func:`~mmwsss.inference.cam_options`.
+        options: ``scales``, ``flip``, ``relu``, ``norm``, ``max_side``, see
+            :func:`multi_scale_cam`; a config's are :func:`~mmwsss.inference.cam_options`. The CAM
+            of an image larger than ``max_side`` is kept at that size over ``stride``.
 
     Returns:
         The manifest, which is also written to ``<out_dir>/manifest.jsonl``: one record
@@ -109,8 +131,7 @@ def generate_cams(model: nn.Module,
         ValueError: An image has no label, or ``stride`` is below 1.
         RuntimeError: Images could not be read; all others are done.
     """
-    if stride < 1:
-        raise ValueError(f'stride={stride} must be at least 1')
+    stride = file_stride(stride, len(dataset))
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     model = unwrap_model(model)
@@ -127,12 +148,13 @@ def generate_cams(model: nn.Module,
     training = model.training
     model.eval()
     try:
-        for data, errors in track(loader, 'CAMs', len(todo), steps=map(len, batches)):
-            for name, error in errors.items():
-                print_log(f'CAM of "{name}" failed: {error}', 'current', level=40)
-            failed.update(errors)
-            if data is not None:
-                _write_batch(model, data, out_dir, stride, options)
+        with folded_norms(model):
+            for data, errors in track(loader, 'CAMs', len(todo), steps=map(len, batches)):
+                for name, error in errors.items():
+                    print_log(f'CAM of "{name}" failed: {error}', 'current', level=40)
+                failed.update(errors)
+                if data is not None:
+                    _write_batch(model, data, out_dir, stride, options)
     finally:
         model.train(training)
     failed = {name: error for part in all_gather_object(failed) for name, error in part.items()}
@@ -151,14 +173,15 @@ def _write_batch(model: nn.Module, data: dict, out_dir: Path, stride: int, optio
     data = model.data_preprocessor(data, False)
     images, samples = data['inputs']['image'], data['data_samples']['image']
     labels = torch.stack([sample.gt_label for sample in samples]).to(images)
-    size = [-(-side // stride) for side in images.shape[-2:]]
+    limit = options.get('max_side', MAX_SIDE)
+    size = [-(-side // stride) for side in limited_size(images.shape[-2:], limit)]
     cams, backgrounds = multi_scale_cam(
         model, images, labels, size=size, background=True, **options)
-    cams = cams.half().cpu().numpy()
     for i, (sample, cam) in enumerate(zip(samples, cams)):
         background = None if backgrounds is None else backgrounds[i, 0].half().cpu().numpy()
-        keys = np.flatnonzero(sample.gt_label.cpu().numpy())
-        save_cam(out_dir / f'{sample.name}.npz', cam[keys], keys, sample.ori_shape[:2], background)
+        keys = sample.gt_label.nonzero()[:, 0]
+        save_cam(out_dir / f'{sample.name}.npz', cam[keys.to(cam.device)].half().cpu().numpy(),
+                 keys.cpu().numpy(), sample.ori_shape[:2], background)
 
 
 def score_cams(dataset: Any, cam_dir: str | Path, **options: Any) -> dict[str, float]:

@@ -64,7 +64,8 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
         """uint8 ``(N, 3, H, W)`` in file order to normalised float in network order."""
         if self.bgr_to_rgb:
             images = images.flip(1)
-        return (images.float() - self.mean) / self.std
+        images = images.to(torch.float32, copy=not self.bgr_to_rgb)  # never the caller's own
+        return images.sub_(self.mean).div_(self.std)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Args:
@@ -92,6 +93,6 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
             # A view without labels of its own shares the geometry of the main one.
             mask = valid_mask(samples.get(name) or samples.get('image') or [], images.shape[-2:],
                               images.device)
-            images = images if mask is None else images * mask
+            images = images if mask is None else images.mul_(mask)
             views[name] = images.contiguous(memory_format=self.memory_format)
         return dict(inputs=views, data_samples=samples)

@@ -5,7 +5,7 @@ A method's config says it in a short block; everything in it is optional::
     pipeline = dict(
         baseline='configs/ktse/gpp_r38_voc.py',  # run beside it through the same stages
         prior='configs/irn/irn_r50_voc.py',      # its masks become the data set's prior_dir
-        cam=dict(scales=(0.5, 1, 1.5, 2), flip=True, stride=1, batch_size=1),
+        cam=dict(scales=(0.5, 1, 1.5, 2), flip=True, stride='auto', batch_size=1),
         affinity=dict(                           # a network that learns from confident labels
             config='configs/irn/irnet_r50_voc.py',
             labels=dict(type='IRLabel', fg=0.3, bg=0.1)),

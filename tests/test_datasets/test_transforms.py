@@ -238,3 +238,21 @@ def test_transforms_of_mmpretrain_fit(config):
     dataset = DATASETS.build(config)
     first, again = dataset[0]['inputs']['image'], dataset[0]['inputs']['image']
     assert first.shape == (3, 24, 24) and torch.equal(first, again)
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.float16])
+@pytest.mark.parametrize('channels', [(), (1, ), (3, ), (6, )])
+def test_mirror_is_that_of_numpy(channels, dtype):
+    array = np.random.default_rng(0).integers(0, 256, (5, 7, *channels)).astype(dtype)
+    image = np.zeros((5, 7, 3), np.uint8)
+    flip = TRANSFORMS.build(dict(type='RandomFlip', prob=1.))
+    out = flip(dict(img=image, views=dict(other=array)))['views']['other']
+    assert out.dtype == dtype and out.flags['C_CONTIGUOUS']
+    assert np.array_equal(out, array[:, ::-1])
+
+
+def test_packed_planes_are_those_of_the_image():
+    image = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
+    for view in (image, image[2:7, 3:9], image[:, ::-1]):
+        packed = TRANSFORMS.build(dict(type='PackWSSSInputs'))(dict(img=view))['inputs']['image']
+        assert packed.is_contiguous() and np.array_equal(packed.numpy(), view.transpose(2, 0, 1))

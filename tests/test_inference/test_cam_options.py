@@ -143,6 +143,9 @@ def test_precedence():
     assert options == dict(INFERENCE, scales=(0.5, 1), flip=False, norm='minmax', stride=4,
                            batch_size=1, num_workers=2)
     assert cam_options(config())['scales'] == (0.5, 1., 1.5, 2.)
+    assert cam_options(config())['stride'] == 'auto'
+    cfg.pipeline.cam.max_side = None
+    assert cam_options(cfg)['max_side'] is None
 
 
 def test_the_config_that_is_read_says_it_to_the_runner():
@@ -162,7 +165,10 @@ def test_the_config_that_is_read_says_it_to_the_runner():
     (dict(scales=()), 'positive numbers'),
     (dict(scales=(float('nan'), )), 'positive numbers'),
     (dict(stride=0), 'stride=0'),
+    (dict(stride='all'), "stride='all'.*or 'auto'"),
+    (dict(max_side=0), 'max_side=0.*or None'),
     (dict(batch_size=1.5), 'batch_size=1.5'),
+    (dict(batch_size=True), 'batch_size=True'),
     (dict(norm='mean'), "norm='mean'"),
 ])
 def test_wrong_options(block, message):

@@ -77,6 +77,25 @@ def test_stride(config, tmp_path):
         assert file['cam'].shape == (2, 5, 8) and file['size'].tolist() == [20, 30]
 
 
+def test_stride_by_the_number_of_images(config, tmp_path, monkeypatch):
+    """Small data sets at full size, large ones at stride 4."""
+    dataset = build_image_dataset(config)
+    for limit, shape in ((5, (2, 20, 30)), (4, (2, 5, 8))):
+        monkeypatch.setattr(module, 'AUTO_STRIDE_IMAGES', limit)
+        out = tmp_path / str(limit)
+        generate_cams(Model(), dataset, out, scales=(1, ), stride='auto', num_workers=0)
+        with np.load(out / 'b.npz') as file:
+            assert file['cam'].shape == shape and file['size'].tolist() == [20, 30]
+
+
+def test_large_images_are_kept_at_the_limit(config, tmp_path):
+    generate_cams(Model(), build_image_dataset(config), tmp_path / 'cams', scales=(1, ),
+                  max_side=15, num_workers=0)
+    cam, keys, size = module.load_cam(tmp_path / 'cams' / 'b.npz')
+    assert cam.shape == (2, 10, 15) and size == (20, 30)
+    assert seed_mask(cam, keys, size, 0.3).shape == (20, 30)
+
+
 def test_a_run_that_was_cut_off_makes_only_what_is_missing(config, tmp_path):
     dataset, out = build_image_dataset(config), tmp_path / 'cams'
     first = generate_cams(Model(), dataset, out, scales=(1, ), num_workers=0)

@@ -6,6 +6,8 @@ from PIL import Image
 from torch import nn
 
 from mmwsss.inference import multi_scale_cam
+from mmwsss.models.utils import multi_scale
+from mmwsss.models.utils.multi_scale import limited_size, rescale
 
 
 class Model(nn.Module):
@@ -128,3 +130,48 @@ def test_a_model_that_scores_the_background_itself(flip):
     assert torch.equal(multi_scale_cam(model, images, labels, **options), cams)
     plain = multi_scale_cam(Model(), images, torch.ones(1, 4), background=True, **options)
     assert plain[0].shape == (1, 4, 12, 17) and plain[1] is None
+
+
+def test_large_images_one_at_a_time_give_the_same(monkeypatch):
+    model, images = Model(), torch.randn(3, 3, 24, 30)
+    labels = torch.tensor([[1.0, 0, 1, 0], [0, 0, 1, 0], [1, 0, 0, 0]])
+    options = dict(scales=(0.5, 1.0, 2.0), flip=True)
+    expected = multi_scale_cam(model, images, labels, **options)
+    seen, forward = [], model.predict_cam
+    model.predict_cam = lambda x: seen.append(x[:, 0].numel()) or forward(x)
+    monkeypatch.setattr(multi_scale, 'MAX_PIXELS', 24 * 30 * 2)
+    torch.testing.assert_close(
+        multi_scale_cam(model, images, labels, **options), expected, atol=1e-5, rtol=0)
+    # Half size: all three and their mirror images; full size: one with its own; double: each alone.
+    assert seen == [6 * 180, *[2 * 720] * 3, *[2880] * 6]
+
+
+def test_only_the_classes_of_the_batch_are_made_large(monkeypatch):
+    channels, resize = [], F.interpolate
+
+    def counted(x, *args, **kwargs):
+        channels.append(x.shape[1])
+        return resize(x, *args, **kwargs)
+
+    monkeypatch.setattr(multi_scale.F, 'interpolate', counted)
+    model, images = Model(), torch.randn(2, 3, 12, 17)
+    labels = torch.tensor([[0., 1, 0, 0], [0, 1, 0, 1]])
+    cams = multi_scale_cam(model, images, labels, (1.0, ))
+    assert channels == [2] and cams.shape == (2, 4, 12, 17)
+    assert (cams.amax((2, 3)) > 0.9).tolist() == labels.bool().tolist()
+    channels.clear()
+    nothing = multi_scale_cam(model, images, torch.zeros(2, 4), (1.0, ))
+    assert nothing.shape == (2, 4, 12, 17) and not nothing.any() and not channels
+
+
+def test_the_long_side_is_limited():
+    assert limited_size((400, 600), 600) == (400, 600) == limited_size((400, 600), None)
+    assert limited_size((400, 600), 300) == (200, 300)
+    model, images, labels = Seen(), torch.rand(1, 3, 40, 60), torch.ones(1, 1)
+    cams = multi_scale_cam(model, images, labels, (1.0, ), flip=False, max_side=30)
+    expected = F.interpolate(images, (20, 30), mode='bicubic', antialias=True)
+    assert cams.shape == (1, 1, 20, 30)
+    torch.testing.assert_close(model.images.contiguous(), expected)
+    assert rescale(images, (40, 60)) is images
+    multi_scale_cam(model, images, labels, (1.0, ), flip=False)  # the default leaves it alone
+    assert torch.equal(model.images, images)

@@ -36,3 +36,15 @@ def test_channels_last_is_the_same_picture():
     last = WSSSDataPreprocessor(channels_last=True)(batch)['inputs']['image']
     assert last.is_contiguous(memory_format=torch.channels_last)
     assert plain.is_contiguous() and torch.equal(plain, last)
+
+
+@pytest.mark.parametrize('bgr_to_rgb', [True, False])
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.float32])
+def test_in_place_normalisation_is_exact_and_leaves_the_data_alone(bgr_to_rgb, dtype):
+    preprocessor = WSSSDataPreprocessor(bgr_to_rgb=bgr_to_rgb)
+    image = torch.randint(0, 256, (3, 7, 5)).to(dtype)
+    given = image.clone()
+    out = preprocessor(dict(inputs=dict(image=image[None])))['inputs']['image'][0]
+    ordered = given.flip(0) if bgr_to_rgb else given
+    assert torch.equal(out, (ordered.float() - preprocessor.mean) / preprocessor.std)
+    assert torch.equal(image, given)

@@ -195,7 +195,9 @@ class RandomFlip(BaseTransform):
         if results['flip']:
 
             def mirror(array: np.ndarray, _=None) -> np.ndarray:
-                return np.ascontiguousarray(array[:, ::-1])
+                if array.dtype != np.uint8:  # scores in half precision, which OpenCV lacks
+                    return np.ascontiguousarray(array[:, ::-1])
+                return cv2.flip(array, 1).reshape(array.shape)  # tens of times as fast
 
             apply_geometry(results, mirror, mirror)
             if 'valid_box' in results:

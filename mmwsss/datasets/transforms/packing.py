@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -11,7 +12,10 @@ from mmwsss.structures import WSSSDataSample
 
 
 def _tensor(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    """``(H, W, 3)`` to a tensor ``(3, H, W)``."""
+    planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
+    cv2.split(image, list(planes))  # twice as fast as NumPy's transposed copy
+    return torch.from_numpy(planes)
 
 
 @TRANSFORMS.register_module()
