@@ -121,5 +121,7 @@ class MaskStage(Stage):
         result, options = self.result, context.mask_options
         if result.get('threshold') is None:
             return f'The masks use the background alpha {options.get("alpha")}.'
+        if result['threshold'] == 'own':
+            return 'Background of the masks: the network\'s own.'
         how = f' ({result["rule"]})' if result.get('rule') else ''
         return f'The masks use one background for all images: {result["threshold"]}{how}.'
