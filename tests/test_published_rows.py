@@ -1,5 +1,5 @@
-"""Every row of the papers' tables has a whole pipeline: stages, scored split, segmentation model and
-its test as published."""
+"""Every row of the papers' tables has a whole pipeline: stages, scored split, segmentation model
+and its test as published."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 # EADER in PSA: PSA's ResNet38 classifier is the localizer, its CAM the attention, with ReLU and the
 # maximum 1 (eq. 2). Published on VOC val: CAM 46.8 -> 48.6, after AffinityNet and random walk
 # 58.7 -> 60.1 mIoU; val/test 62.8/63.8 with DeepLabV3+ on Xception-65, 62.5/63.0 with ResNet-101
-# (eader-psa_r38_voc_deeplabv3plus-r101.py). The integration was not released; what the paper leaves open (alpha, beta, the
-# phases) is that of EADER alone.
+# (eader-psa_r38_voc_deeplabv3plus-r101.py). The integration was not released; what the paper leaves
+# open (alpha, beta, the phases) is that of EADER alone.
 _base_ = [
     '../_base_/models/gap_r38.py',
     '../_base_/datasets/voc12_wsss.py',

@@ -1,5 +1,5 @@
-# PSA as EADER's baseline, which is scored on VOC *val*. Published there: CAM 46.8, after AffinityNet
-# and random walk 58.7; DeepLabV3+ on Xception-65 60.7.
+# PSA as EADER's baseline, scored on VOC *val*. Published there: CAM 46.8, after AffinityNet and
+# random walk 58.7; DeepLabV3+ on Xception-65 60.7.
 _base_ = '../psa/psa_r38_voc.py'
 
 val_dataloader = dict(dataset=dict(ann_file='ImageSets/Segmentation/val.txt'))

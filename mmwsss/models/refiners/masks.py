@@ -369,9 +369,8 @@ class IRNMask(_WalkMask):
         beta, log_steps, radius: Of the walk.
         power: Exponent of the scores before the walk (SIPE 1.5).
         device: Default: a GPU if there is one.
-        bg: Constant background beside the walked scores, which are divided by their maximum over
-            all classes; 0.25 in IRN. ``'own'`` (SIPE): the network's background walks with the
-            classes, and the largest wins.
+        bg: Constant beside the walked scores, which are divided by their maximum over all classes;
+            0.25 in IRN. ``'own'`` (SIPE): the network's background walks with the classes.
         crf, keep: See :class:`MaskRefiner`; KTSE's segmentation stage uses ``keep=0.5``.
     """
 

@@ -133,8 +133,12 @@ class MaskStage(Stage):
         result, options = self.result, context.mask_options
         threshold, shares = result.get('threshold'), result.get('shares') or {}
         how = f' ({result["rule"]})' if result.get('rule') else ''
-        lines = [f'The masks use the background alpha {options.get("alpha")}.' if threshold is None
-                 else f'The masks use one background for all images: {threshold}{how}.']
+        if threshold is None:
+            lines = [f'The masks use the background alpha {options.get("alpha")}.']
+        elif threshold == 'own':
+            lines = ["The masks use the network's own background."]
+        else:
+            lines = [f'The masks use one background for all images: {threshold}{how}.']
         if shares:
             lines += [f'{describe(shares).capitalize()}.',
                       *(f'Warning: {line}.' for line in warnings(shares, threshold))]

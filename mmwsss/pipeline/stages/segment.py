@@ -145,4 +145,5 @@ class SegmentStage(Stage):
         result = self.result
         if 'split' not in result:
             return []
-        return [Chart(f'{self.columns[0].title.capitalize()} IoU per class ({result["split"]})', 'bars', result['IoU'])]
+        title = f'{self.columns[0].title.capitalize()} IoU per class ({result["split"]})'
+        return [Chart(title, 'bars', result['IoU'])]
