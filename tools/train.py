@@ -8,10 +8,9 @@ import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
 # isort: split
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from mmwsss.datasets.supervised import use_ground_truth
-from mmwsss.engine import use_amp, use_safe_checkpoints
+from mmwsss.engine import WSSSRunner, use_amp, use_safe_checkpoints
 from mmwsss.inference import read_config
 from mmwsss.utils import check_pretrained, register_safe_loader, setup_launcher
 from mmwsss.utils.checkpoint import latest_checkpoint
@@ -73,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     register_safe_loader()
     check_pretrained(cfg)
     setup_launcher(cfg, args.launcher)
-    Runner.from_cfg(cfg).train()
+    WSSSRunner.from_cfg(cfg).train()
 
 
 if __name__ == '__main__':

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
+from .console import compact
 from .errors import friendly_errors
 
 # Top-level keys beside the arguments of mmengine's Runner that something looks for in a config.
@@ -116,5 +118,7 @@ def run_tool(run: Callable[[argparse.Namespace], int | None], args: argparse.Nam
     os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
     if getattr(args, 'device', None) == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    if 'RANK' not in os.environ:  # else the ranks are not known yet, and all would speak
+        compact(MMLogger.get_current_instance())
     with friendly_errors():
         return run(args) or 0
