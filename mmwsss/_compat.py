@@ -1,5 +1,6 @@
 """What must be right before the first import of torch and mmengine: threads, packages, traps."""
 
+import functools
 import importlib.util
 import logging
 import os
@@ -153,3 +154,21 @@ def watch_torchvision() -> None:
 def quiet_mmcv() -> None:
     """mmcv without compiled operators, which is all that is needed, warns at every import."""
     warnings.filterwarnings('ignore', 'Fail to import ``MultiScale', UserWarning)
+
+
+def quiet_debug() -> None:
+    """mmengine's ``print_log`` without a logger prints whatever the level; mmseg and mmpretrain
+    tell so of a package of theirs that nothing here needs ("Could not import OneDL")."""
+    import mmengine.logging
+
+    original = mmengine.logging.print_log
+    if getattr(original, 'quiet_debug', False):
+        return
+
+    @functools.wraps(original)
+    def print_log(msg, logger=None, level=logging.INFO):
+        if logger is not None or level > logging.DEBUG:
+            original(msg, logger, level)
+
+    print_log.quiet_debug = True
+    mmengine.logging.print_log = print_log

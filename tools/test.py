@@ -17,8 +17,8 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
-    from mmengine.runner import Runner
 
+    from mmwsss.engine import WSSSRunner
     from mmwsss.inference import read_config
     from mmwsss.structures.artifacts import write_record
     from mmwsss.utils import register_safe_loader, setup_launcher
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     cfg.resume = False
     register_safe_loader()
     setup_launcher(cfg, args.launcher)
-    metrics = Runner.from_cfg(cfg).test()
+    metrics = WSSSRunner.from_cfg(cfg).test()
     if args.out and is_main_process():
         write_record(args.out, metrics)
 

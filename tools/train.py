@@ -66,14 +66,13 @@ def load_config(args: argparse.Namespace) -> 'Config':
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmengine.runner import Runner
-
+    from mmwsss.engine import WSSSRunner
     from mmwsss.utils import check_pretrained, register_safe_loader, setup_launcher
     cfg = load_config(args)
     register_safe_loader()
     check_pretrained(cfg)
     setup_launcher(cfg, args.launcher)
-    Runner.from_cfg(cfg).train()
+    WSSSRunner.from_cfg(cfg).train()
 
 
 if __name__ == '__main__':

@@ -15,6 +15,7 @@ from .optimizers import (
     field_param_groups,
     use_amp,
 )
+from .runner import WSSSRunner
 from .schedulers import CosineAnnealingLR, MaxStepPolyLR, PolyLR, WarmupCosineLR
 
 register_safe_loader()  # whoever trains with mmwsss, by whatever script
@@ -22,6 +23,6 @@ register_safe_loader()  # whoever trains with mmwsss, by whatever script
 __all__ = [
     'Bfloat16OptimWrapper', 'CoTrainingHook', 'CosineAnnealingLR', 'EMA', 'EMATeacherHook',
     'MaxStepPolyLR', 'MultiOptimWrapperConstructor', 'PolyLR', 'PseudoLabelHook',
-    'WSSSCheckpointHook', 'WSSSOptimWrapperConstructor', 'WSSSTrainLoop', 'WarmupCosineLR',
-    'field_param_groups', 'seed_step', 'use_amp', 'use_safe_checkpoints'
+    'WSSSCheckpointHook', 'WSSSOptimWrapperConstructor', 'WSSSRunner', 'WSSSTrainLoop',
+    'WarmupCosineLR', 'field_param_groups', 'seed_step', 'use_amp', 'use_safe_checkpoints'
 ]

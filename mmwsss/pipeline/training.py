@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmwsss.datasets.splits import inner_dataset
+from mmwsss.engine import WSSSRunner
 from mmwsss.engine.checks import check_frozen
 from mmwsss.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from mmwsss.utils import check_pretrained, register_safe_loader
@@ -127,7 +128,7 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
     with suppress(FileNotFoundError, ValueError):  # begins anew
         cfg.load_from, cfg.resume = str(last_checkpoint(folder)), True
-    runner = Runner.from_cfg(cfg)
+    runner = WSSSRunner.from_cfg(cfg)
     runner.train()
     barrier()  # the last checkpoint is written by one process
     return runner

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .console import compact
 from .errors import friendly_errors
 
 if TYPE_CHECKING:
@@ -135,4 +136,7 @@ def run_tool(run: Callable[[argparse.Namespace], int | None], args: argparse.Nam
     if getattr(args, 'device', None) == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
     with friendly_errors():
+        if 'RANK' not in os.environ:  # else the ranks are not known yet, and all would speak
+            from mmengine.logging import MMLogger
+            compact(MMLogger.get_current_instance())
         return run(args) or 0
