@@ -1,5 +1,6 @@
 """Which classes come together, and how CSD draws a partner by it (BMVC 2023, Eq. 1)."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
