@@ -8,8 +8,8 @@ source = 'FSAE, results on VOC val and test'
 _segment = {'pipeline.segment.config': 'configs/deeplab/deeplabv1_r101-deep_voc_msc-crf.py'}
 _small = {'pipeline.segment.config': 'configs/deeplab/deeplabv2_small_shapes.py'}
 _column = dict(stage='segment', metric='mIoU', voc=_segment, shapes=_small)
-columns = [dict(key='val', title='val', split='val', **_column),
-           dict(key='test', title='test', split='test', **_column)]
+columns = [dict(key='val', title='V1 val', split='val', **_column),
+           dict(key='test', title='V1 test', split='test', **_column)]
 rows = [
     dict(name='SIPE + FSAE', voc='configs/fsae/fsae_sipe_r50_voc.py',
          shapes='configs/demo/fsae_sipe_shapes.py', published=dict(val=70.3, test=72.6)),

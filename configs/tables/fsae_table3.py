@@ -8,8 +8,8 @@ source = 'FSAE, results on VOC val and test'
 _segment = {'pipeline.segment.config': 'configs/deeplab/deeplabv2-aspp_r101_voc_msc-crf.py'}
 _small = {'pipeline.segment.config': 'configs/deeplab/deeplabv2_small_shapes.py'}
 _column = dict(stage='segment', metric='mIoU', voc=_segment, shapes=_small)
-columns = [dict(key='val', title='val', split='val', **_column),
-           dict(key='test', title='test', split='test', **_column)]
+columns = [dict(key='val', title='V2 val', split='val', **_column),
+           dict(key='test', title='V2 test', split='test', **_column)]
 rows = [
     dict(name='MCTformer + FSAE', voc='configs/fsae/fsae_mctformer_deit-s_voc.py',
          shapes='configs/demo/fsae_mctformer_shapes.py', published=dict(val=69.8, test=70.5)),

@@ -10,8 +10,8 @@ _segment = {'pipeline.segment.config': 'configs/beco/beco_r101_voc_msc-crf.py',
             'pipeline.mask.keep': 0.5}
 _small = {'pipeline.segment.config': 'configs/deeplab/deeplabv2_small_shapes.py'}
 _column = dict(stage='segment', metric='mIoU', voc=_segment, shapes=_small)
-columns = [dict(key='val', title='val', split='val', **_column),
-           dict(key='test', title='test', split='test', **_column)]
+columns = [dict(key='val', title='R101 val', split='val', **_column),
+           dict(key='test', title='R101 test', split='test', **_column)]
 rows = [
     dict(name='GPP', shapes='configs/demo/gpp_shapes.py'),
     dict(name='KTSE', voc='configs/ktse/ktse_r38_voc.py', shapes='configs/demo/ktse_shapes.py',

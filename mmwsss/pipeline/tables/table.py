@@ -82,6 +82,7 @@ class Table:
             raise FileNotFoundError(f'no table "{file}"')
         cfg = plain(Config.fromfile(file))
         self.file, self.name = str(file), Path(file).stem
+        self._read: dict[str, Config] = {}
         needed = OF_TABLE - {'note', 'analysis'}
         self._check({key: cfg[key] for key in cfg if not key.startswith('_')}, OF_TABLE, needed,
                     'the file')
@@ -160,7 +161,9 @@ class Table:
         if data not in row.configs:
             raise KeyError(f'{self.file}: row "{row.name}" has no config for {data}')
         path, own, kept = row.configs[data]
-        cfg = copy.deepcopy(read_config(find_file(path, self.file)))
+        if path not in self._read:
+            self._read[path] = read_config(find_file(path, self.file))
+        cfg = copy.deepcopy(self._read[path])
         if kept is not None:
             modules = cfg.model.get('modules') or []
             missing = set(kept) - {module['type'] for module in modules}
