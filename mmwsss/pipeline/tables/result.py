@@ -2,9 +2,11 @@
 
 import csv
 import io
+import json
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +50,8 @@ def measure(pipeline: Any, column: TableColumn) -> float | None:
     stage = pipeline.stages.get(column.stage)
     if stage is None or not stage.is_done:
         return None
+    if column.metric.startswith('log:'):
+        return last_logged(stage.folder, column.metric[4:])
     result = stage.result
     if 'split' in result:  # of the segmentation, which tests one split
         result = {result['split']: result}
@@ -57,6 +61,16 @@ def measure(pipeline: Any, column: TableColumn) -> float | None:
         curve = read_record(stage.folder / f'seeds_{split}.json')['curve']
         return at_threshold(curve, at[1], float(at[2]))
     return scores.get(column.metric)
+
+
+def last_logged(folder: Path, name: str) -> float | None:
+    """The last value of a training's log, by the end of its name; None if it logged none."""
+    value = None
+    for path in sorted(folder.glob('*/vis_data/scalars.json')):
+        for line in path.read_text().splitlines():
+            found = [x for key, x in json.loads(line).items() if key.endswith(name)]
+            value = found[-1] if found else value
+    return value
 
 
 def at_threshold(curve: dict, metric: str, threshold: float) -> float:

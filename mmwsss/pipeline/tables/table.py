@@ -18,13 +18,15 @@ KINDS = ('table', 'figure')
 ANALYSES = ('sweep', 'images', 'confusion')
 OF_TABLE = {'title', 'paper', 'kind', 'source', 'note', 'columns', 'rows', 'analysis'}
 OF_COLUMN = {'key', 'title', 'stage', 'split', 'metric', 'options', *DATA}
-OF_ROW = {'name', 'options', 'modules', 'published', *DATA}
+OF_ROW = {'name', 'options', 'published', *DATA}
+OF_CONFIG = {'config', 'options', 'modules'}
 
 
 class TableColumn(NamedTuple):
     """A figure: ``metric`` of the record of ``stage`` for ``split``. A metric ``mIoU@0.3`` of the
-    stage ``cam`` is read from the curve over all thresholds. ``options`` change the config of the
-    rows for this column alone, by data set, which is None where the column is not measured."""
+    stage ``cam`` is read from the curve over all thresholds, ``log:loss_cls`` is the last value
+    that a training logged. ``options`` change the config of the rows for this column alone, by data
+    set; they are None where the column is not measured."""
 
     key: str
     title: str
@@ -35,12 +37,11 @@ class TableColumn(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line: by data set its config file and options; the published figures ``(value, std)`` by
-    the key of a column, std None where the paper gives none."""
+    """A line: by data set its config file, options and modules; the published figures
+    ``(value, std)`` by the key of a column, std None where the paper gives none."""
 
     name: str
-    configs: dict[str, tuple[str, dict]]
-    modules: tuple[str, ...] | None
+    configs: dict[str, tuple[str, dict, Sequence[str] | None]]
     published: dict[str, tuple[float, float | None]]
 
     @property
@@ -64,9 +65,10 @@ class Table:
                      shapes=dict(config='configs/demo/gpp_shapes.py', options={}),
                      options={'model.head.drop': 0.}, published=dict(seed=54.2)), ...]
 
-    ``options`` (dotted keys) hold for all data sets of a row, those beside a ``config`` for one;
-    ``modules`` names the types of the config's modules that stay. ``options`` of a column are
-    put on top, ``shapes={...}`` on one data set, ``shapes=None`` leaves the column out there.
+    ``options`` (dotted keys) hold for all data sets of a row, those beside a ``config`` for one,
+    where ``modules`` may name the types of the config's modules that stay. ``options`` of a column
+    are put on top, ``shapes={...}`` on one data set, ``shapes=None`` leaves the column out there.
+    Names that begin with an underscore are the file's own.
 
     Args:
         file: The file.
@@ -80,8 +82,10 @@ class Table:
             raise FileNotFoundError(f'no table "{file}"')
         cfg = plain(Config.fromfile(file))
         self.file, self.name = str(file), Path(file).stem
+        self._read: dict[str, Config] = {}
         needed = OF_TABLE - {'note', 'analysis'}
-        self._check(cfg, OF_TABLE, needed, 'the file')
+        self._check({key: cfg[key] for key in cfg if not key.startswith('_')}, OF_TABLE, needed,
+                    'the file')
         self.title, self.paper, self.kind = cfg['title'], cfg['paper'], cfg['kind']
         self.source, self.note = cfg['source'], cfg.get('note', '')
         self.analysis = tuple(cfg.get('analysis', ()))
@@ -115,16 +119,16 @@ class Table:
         for data in DATA:
             if data in cfg:
                 one = dict(config=cfg[data]) if isinstance(cfg[data], str) else cfg[data]
-                self._check(one, {'config', 'options'}, {'config'}, f'{what}, {data}')
+                self._check(one, OF_CONFIG, {'config'}, f'{what}, {data}')
                 configs[data] = (one['config'],
-                                 {**cfg.get('options', {}), **one.get('options', {})})
+                                 {**cfg.get('options', {}), **one.get('options', {})},
+                                 one.get('modules'))
         published = {key: tuple(value) if isinstance(value, (list, tuple)) else (value, None)
                      for key, value in cfg.get('published', {}).items()}
         unknown = set(published) - {column.key for column in self.columns}
         if unknown:
             raise KeyError(f'{self.file}: {what} publishes {sorted(unknown)}, which are no columns')
-        modules = cfg.get('modules')
-        return Row(cfg['name'], configs, None if modules is None else tuple(modules), published)
+        return Row(cfg['name'], configs, published)
 
     def choose(self, rows: Sequence[str] | None) -> list[Row]:
         """Rows by name, or by number from 0; all for None.
@@ -156,15 +160,17 @@ class Table:
         """
         if data not in row.configs:
             raise KeyError(f'{self.file}: row "{row.name}" has no config for {data}')
-        path, own = row.configs[data]
-        cfg = copy.deepcopy(read_config(find_file(path, self.file)))
-        if row.modules is not None:
+        path, own, kept = row.configs[data]
+        if path not in self._read:
+            self._read[path] = read_config(find_file(path, self.file))
+        cfg = copy.deepcopy(self._read[path])
+        if kept is not None:
             modules = cfg.model.get('modules') or []
-            missing = set(row.modules) - {module['type'] for module in modules}
+            missing = set(kept) - {module['type'] for module in modules}
             if missing:
                 raise KeyError(f'{self.file}: row "{row.name}" keeps the modules '
                                f'{sorted(missing)}, which "{path}" does not have')
-            cfg.model.modules = [m for m in modules if m['type'] in row.modules]
+            cfg.model.modules = [m for m in modules if m['type'] in kept]
         for more in (own, column.options[data] if column else {}, options or {}):
             merge_options(cfg, more)
         cfg.setdefault('pipeline', {})

@@ -1,0 +1,16 @@
+# CSD (BMVC 2023), figure of the confusion between classes that come together.
+# The digest does not hold its figures.
+title = 'CSD: class confusion'
+paper = 'csd'
+kind = 'figure'
+source = 'none: a figure'
+analysis = ['confusion']
+columns = [
+    dict(key='seed', title='seed', stage='cam', split='train', metric='mIoU@oracle'),
+    dict(key='mask', title='mask', stage='mask', split='train', metric='mIoU')]
+_animals = 'projects/voc_animals/configs'
+rows = [
+    dict(name='MCTformer', voc='configs/mctformer/mctformer_deit-s_voc.py',
+         shapes='configs/demo/cam_shapes.py', voc6=f'{_animals}/gap_mobilenet.py'),
+    dict(name='MCTformer + CSD', voc='configs/csd/csd_mctformer_deit-s_voc.py',
+         shapes='configs/demo/csd_cam_shapes.py', voc6=f'{_animals}/csd_gap_mobilenet.py')]
