@@ -224,7 +224,8 @@ class Context:
 
     def check_background(self) -> None:
         """Raises:
-            ValueError: ``pipeline.mask.bg`` is neither a number nor a known rule.
+            ValueError: ``pipeline.mask.bg`` is neither a number nor a known rule; or it or the
+                affinity labels take the network's own background, and its head has none.
         """
         bg = self.mask_options.get('bg')
         known = ('oracle', 'held_out', 'auto', 'own')
@@ -232,6 +233,13 @@ class Context:
             raise ValueError(f'pipeline.mask.bg={bg!r} must be a number, "oracle" or "held_out" '
                              '(best on ground truth), "auto" or "auto:<rule>" (without ground '
                              f'truth; rules: {[*RULES, "crf"]}), or "own"')
+        labels = self.block('affinity').get('labels') or {}
+        head = (self.cfg.model.get('head') or {}).get('type')
+        if 'own' in (bg, labels.get('bg')) and head and not hasattr(
+                MODELS.get(head), 'own_background'):
+            raise ValueError(f'bg="own" needs a head that scores the background, like SIPEHead; '
+                             f'{head} does not, so give numbers (pipeline.mask.bg, '
+                             'pipeline.affinity.labels)')
 
     def threshold(self, bg: Any, cam_dir: Path,
                   scores: Mapping[str, dict] | None = None) -> tuple[Any, str]:
