@@ -241,7 +241,8 @@ class Context:
 
     def check_background(self) -> None:
         """Raises:
-            ValueError: ``pipeline.mask.bg`` is neither a number nor a known rule.
+            ValueError: ``pipeline.mask.bg`` is neither a number nor a known rule; or it or the
+                affinity labels take the network's own background, and its head has none.
         """
         bg = self.mask_options.get('bg')
         known = ('oracle', 'oracle_seed', 'held_out', 'auto', 'own')
@@ -250,6 +251,13 @@ class Context:
                              '(best on ground truth; "oracle_seed": before refinement), "auto" or '
                              '"auto:<rule>" (without ground truth; rules: '
                              f'{[*RULES, "crf"]}), or "own"')
+        labels = self.block('affinity').get('labels') or {}
+        head = (self.cfg.model.get('head') or {}).get('type')
+        if 'own' in (bg, labels.get('bg')) and head and not hasattr(
+                MODELS.get(head), 'own_background'):
+            raise ValueError(f'bg="own" needs a head that scores the background, like SIPEHead; '
+                             f'{head} does not, so give numbers (pipeline.mask.bg, '
+                             'pipeline.affinity.labels)')
 
     def threshold(self, bg: Any, cam_dir: Path,
                   scores: Mapping[str, dict] | None = None) -> tuple[Any, str]:

@@ -257,6 +257,9 @@ def test_segmentation_baseline_and_report(config, segment, tmp_path, capsys):
 @pytest.mark.parametrize(('change', 'message'), [
     ("cfg.pipeline.masks = dict()", r"pipeline has no option \['masks'\]"),
     ("cfg.pipeline.mask.bg = 'best'", r"pipeline.mask.bg='best' must be a number"),
+    ("cfg.pipeline.mask.bg = 'own'", 'a head that scores the background.*GAPHead does not'),
+    ("cfg.pipeline.affinity = dict(config='a.py', labels=dict(type='IRLabel', fg='own', bg='own'))",
+     'a head that scores the background.*GAPHead does not'),
     ("cfg.pipeline.mask.type = 'NoMask'", 'NoMask'),
     ("cfg.pipeline.mask.beta = 3", 'beta'),
     ("cfg.pipeline.segment = dict(config='no.py')", 'no file "no.py"'),

@@ -36,6 +36,7 @@ class LabelsStage(_AffinityBlock):
         if unknown or not {'config', 'labels'} <= set(block):
             raise ValueError(f'pipeline.affinity: it has config, labels and cfg_options; unknown '
                              f'{unknown}, given {sorted(block)}')
+        context.check_background()
         MODELS.build(block['labels'])
 
     def run(self, context: Context, folder: Path) -> dict:
