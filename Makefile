@@ -1,6 +1,7 @@
 # make venv   an environment of its own with the tested versions (reused while it is current)
 # make test   set-up, then all tests
-# make demo   set-up, then labels -> classifier -> CAM -> pseudo masks -> DeepLabV2 on drawn pictures
+# make demo   set-up, then labels -> classifier -> CAM -> pseudo masks -> DeepLabV2 on drawn images
+# make docs   the documentation site, in site/
 # make lint   style
 # make clean  remove the environment and all caches
 
@@ -13,7 +14,7 @@ STAMP := $(VENV)/.current-$(shell cat requirements/*.txt setup.py Makefile | sha
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := $(shell grep '^torch==' requirements/constraints.txt)
 
-.PHONY: venv test demo lint clean
+.PHONY: venv test demo docs lint clean
 
 venv: $(STAMP)
 
@@ -35,9 +36,12 @@ test: venv
 demo: venv
 	$(BIN)/python tools/run_pipeline.py configs/demo/ktse_shapes.py
 
+docs: venv
+	$(BIN)/mkdocs build --strict --quiet
+
 lint: venv
 	$(BIN)/ruff check .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

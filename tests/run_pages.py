@@ -26,6 +26,7 @@ FENCE = re.compile(
     r'(?:^ *<!-- needs: (?P<needs>[\w ,.-]+) -->\n\s*)?'
     r'^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^ *```', re.DOTALL | re.MULTILINE)
 TINY = {
+    'configs/_base_/default_runtime.py': {r'interval=1, max_keep': 'interval=99, max_keep'},
     'configs/_base_/datasets/shapes_wsss.py': {
         r'num_images=\d+': 'num_images=4', r'batch_size=\d+, num_workers=\d+':
         'batch_size=4, num_workers=0, persistent_workers=False'},
@@ -86,6 +87,30 @@ def prepare(folder: Path) -> None:
         for old, new in changes.items():
             text = re.sub(old, new, text)
         (folder / name).write_text(text)
+    draw_pets(folder / 'data/pets')
+
+
+def draw_pets(folder: Path) -> None:
+    """The folder of own images that docs/own_data.md supposes: 9 images, masks of 3."""
+    import numpy as np
+    from PIL import Image
+
+    from mmwsss.structures.artifacts import write_mask
+    rng, rows = np.random.default_rng(0), ['image,cat,dog,rabbit']
+    for i in range(9):
+        name = f'{("cat", "dog", "rabbit")[i % 3]}_{900 + i}'
+        rows.append(f'{name},{",".join(str(int(k in (i % 3, i // 3))) for k in range(3))}')
+        (folder / 'images').mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f'images/{name}.jpg')
+        if i % 4 == 0:
+            mask = np.zeros((48, 64), np.uint8)
+            mask[10:30, 20:50] = i % 3 + 1
+            write_mask(folder / f'masks/{name}.png', mask)
+    (folder / 'labels.csv').write_text('\n'.join(rows))
+    names = [row.split(',')[0] for row in rows[1:]]
+    (folder / 'train.txt').write_text('\n'.join(names))
+    (folder / 'val.txt').write_text('\n'.join(names[::4]))
 
 
 def in_child(call, log: Path) -> int:
@@ -160,10 +185,10 @@ def run_page(page: Path, log: Path) -> list[dict]:
 def main() -> None:
     folder, *pages = map(Path, sys.argv[1:])
     folder, pages = folder.resolve(), [page.resolve() for page in pages]
-    prepare(folder)
-    os.chdir(folder)
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
     from mmwsss import apis, pipeline  # noqa: F401
+    prepare(folder)
+    os.chdir(folder)
     results = {page.name: run_page(page, folder / 'output.log') for page in pages}
     (folder / 'results.json').write_text(json.dumps(results))
 

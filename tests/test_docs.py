@@ -1,10 +1,15 @@
-"""What the documentation names exists, and its Python runs."""
+"""What the documentation names exists, and its blocks run."""
 
+import importlib
+import json
+import os
 import re
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine import Config
 from mmengine.registry import FUNCTIONS, Registry
 
@@ -12,6 +17,11 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *ROOT.glob('docs/*.md'),
                 *ROOT.glob('projects/*/README.md')])
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+# In the order in which they are run, in one folder: later ones use what the first ones train.
+RUN = ['README.md', *(f'docs/{name}.md' for name in (
+    'get_started', 'pipeline', 'refinement', 'thresholds', 'concepts', 'own_data', 'deploy',
+    'own_method', 'architecture', 'scaling', 'reproduce', 'troubleshooting'))]
+PAGE_TOOLS = runpy.run_path(str(ROOT / 'tests/run_pages.py'), run_name='run_pages')
 each_page = pytest.mark.parametrize('page', PAGES, ids=IDS)
 
 
@@ -107,42 +117,102 @@ def test_every_tool_is_mentioned():
         assert path.name in text or path.name == 'archives.py', path.name
 
 
-def test_config_for_own_data(tmp_path):
-    """Its model and optimizer can be built."""
+def write_files(page, folder):
+    """Write the Python blocks that name their file."""
+    for block in PAGE_TOOLS['blocks_of'](page):
+        if block.file:
+            path = folder / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.code)
+
+
+def test_configs_for_own_data(tmp_path, monkeypatch):
+    """Models and optimizer can be built, and one names the other."""
     from mmengine.optim import build_optim_wrapper
 
     from mmwsss.registry import MODELS
     from mmwsss.utils import register_all_modules
-    code = next(code for code in blocks(ROOT / 'docs/own_data.md', 'python') if '_base_' in code)
-    path = tmp_path / 'pets.py'
-    path.write_text(code.replace("'../configs", f"'{ROOT}/configs"))
-    cfg = Config.fromfile(path)
+    write_files(ROOT / 'docs/own_data.md', tmp_path)
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
+    monkeypatch.chdir(tmp_path)
     register_all_modules()
+    cfg = Config.fromfile('my_project/pets.py')
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
     build_optim_wrapper(model, cfg.optim_wrapper)
     assert model.num_classes == 3 and len(model.wsss_modules) == 3
+    MODELS.build(cfg.pipeline.mask | dict(bg=0.3))
+    segment = Config.fromfile(cfg.pipeline.segment.config)
+    assert segment.model.decode_head.num_classes == 4 and segment.val_dataloader is None
+    dataset = segment.train_dataloader.dataset
+    assert (dataset.type, dataset.img_dir) == ('PseudoMaskDataset', 'images')
 
 
-def test_module_of_own_method():
-    """It gives what its test says, and is one forward pass per view."""
-    from mmwsss.models import WSSSClassifier
-    from mmwsss.structures import WSSSDataSample
-    module, _, test, backbone, *_ = blocks(ROOT / 'docs/own_method.md', 'python')
-    scope = {}
-    for code in (module, backbone, test):
-        exec(compile(code, 'own_method.md', 'exec'), scope)
-    scope['test_scale_consistency_loss'](scope['scale_consistency_loss'])
-    model = WSSSClassifier(
-        dict(type='TwoConvolutions', channels=4),
-        dict(type='GAPHead', num_classes=3, in_channels=4),
-        [dict(type='ScaleConsistency', weight=2.)])
-    sample = WSSSDataSample()
-    sample.gt_label = torch.tensor([1., 0, 1])
-    losses = model.loss({'image': torch.randn(2, 3, 32, 32)}, {'image': [sample, sample]})
-    assert set(losses) == {'loss_cls', 'scale.loss_consistency'}
-    sum(losses.values()).backward()
-    assert model.backbone.layers[0].weight.grad.abs().sum() > 0
+def test_tests_of_own_method(tmp_path, monkeypatch):
+    """The page's own tests pass as printed."""
+    write_files(ROOT / 'docs/own_method.md', tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    page = importlib.import_module('my_project.test_scale_consistency')
+    names = [name for name in vars(page) if name.startswith('test_')]
+    assert len(names) == 2
+    for name in names:
+        getattr(page, name)()
+    for name in [name for name in sys.modules if name.split('.')[0] == 'my_project']:
+        del sys.modules[name]
+
+
+def test_words():
+    """The field's terms, see CONTRIBUTING.md."""
+    for page in [*PAGES, ROOT / 'CHANGELOG.md']:
+        if page.name != 'method_zoo.md' and page.parent.name != 'voc_animals':
+            found = re.findall(r'(?i)\bpictures?\b|exact masks?|not done again', page.read_text())
+            assert not found, (page.name, found)
+
+
+def test_images_are_small():
+    images = list((ROOT / 'docs/images').glob('*.png'))
+    assert len(images) >= 4 and all(path.stat().st_size < 150_000 for path in images)
+
+
+def test_runner_of_pages(tmp_path):
+    """What it takes for a block, a file and a command."""
+    page = tmp_path / 'page.md'
+    page.write_text('1. One:\n\n   ```bash\n   make demo\n   a \\\n       b   # c\n\n   ```\n'
+                    '<!-- needs: voc -->\n```shell\nx\n```\n```python\n# d/e.py\n1 / 0\n```\n')
+    first, second, third = PAGE_TOOLS['blocks_of'](page)
+    demo, joined = PAGE_TOOLS['commands_of'](first.code)
+    assert demo == 'python tools/run_pipeline.py configs/demo/ktse_shapes.py'
+    assert joined.split() == ['a', 'b'] and (first.needs, first.file) == ('', None)
+    assert (second.language, second.needs) == ('bash', 'voc') and third.file == 'd/e.py'
+
+
+@pytest.mark.slow
+def test_blocks_run_as_printed(tmp_path):
+    """Shell and Python blocks, on tiny Shapes, but for those that say what else they need."""
+    done = subprocess.run(
+        [sys.executable, ROOT / 'tests/run_pages.py', tmp_path, *(ROOT / name for name in RUN)],
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+        capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = json.loads((tmp_path / 'results.json').read_text())
+    failed = {page: commands[-1] for page, commands in results.items()
+              if any(command['status'] for command in commands)}
+    assert not failed, failed
+    assert sum(map(len, results.values())) > 30
+
+
+@pytest.mark.slow
+def test_site_builds_without_warning(tmp_path):
+    pytest.importorskip('mkdocs')
+    pytest.importorskip('mkdocstrings')
+    done = subprocess.run(
+        [sys.executable, '-m', 'mkdocs', 'build', '--strict', '--quiet', '--site-dir', tmp_path],
+        cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and 'WARNING' not in done.stderr, done.stderr[-3000:]
+    page = (tmp_path / 'api/models/index.html').read_text()
+    assert 'WSSSClassifier' in page and 'SimulatedInterImageErasing' in page
+    for html in tmp_path.rglob('*.html'):  # offline: nothing is loaded from elsewhere
+        assert not re.search(r'<(?:script|link|img)[^>]+(?:src|href)="https?://', html.read_text())
 
 
 def test_checkpoint_of_the_demo():
