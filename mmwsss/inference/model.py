@@ -30,13 +30,23 @@ def read_config(config: str | Path | Config, options: Mapping[str, Any] | None =
     Raises:
         FileNotFoundError: There is no such file.
         KeyError: An option has an unknown top-level key.
+        SyntaxError: The file is no Python.
     """
     register_all_modules()
     if not isinstance(config, Config):
         if not Path(config).is_file():
             raise FileNotFoundError(f'no config "{config}"')
-        config = Config.fromfile(config)
+        config = _from_file(str(config))
     return resolve_test_cfg(merge_options(config, options))
+
+
+def _from_file(path: str) -> Config:
+    try:
+        return Config.fromfile(path)
+    except SyntaxError as error:
+        if error.filename in (None, '<unknown>'):
+            error.filename = path
+        raise
 
 
 def load_model(config: str | Path | Config,

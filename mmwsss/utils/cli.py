@@ -89,7 +89,7 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
     for key in options:
         top = key.split('.')[0]
         if top in cfg and top not in used:
-            places = list(_places(cfg, cfg[top], used))
+            places = list(_places(dict(cfg.items()), cfg[top], used))
             where = f'{", ".join(places[:4])}{", ..." if len(places) > 4 else ""}' if places else (
                 'its parts in ' + ', '.join(sorted(used & set(cfg))))
             raise ValueError(
