@@ -49,7 +49,8 @@ class Backbone:
     def channels(self) -> int:
         """Of its map, by one pass of a blank image."""
         config = {key: value for key, value in self.config.items() if key != 'init_cfg'}
-        model = MODELS.build(config).eval()
+        model = MODELS.build(config)
+        model.eval()  # mmseg's returns nothing
         with torch.no_grad():
             return model(torch.zeros(1, 3, 64, 64))[-1].shape[1]
 

@@ -237,7 +237,7 @@ def generate_masks(dataset: Any,
 def _labels(dataset: Any) -> dict[str, Sequence[int]]:
     """Classes of each image, where the data set knows them."""
     if hasattr(dataset, 'get_data_info'):
-        dataset = (dataset.get_data_info(i) for i in range(len(dataset)))
+        dataset = [dataset.get_data_info(i) for i in range(len(dataset))]
     return {info['name']: info.get('labels', ()) for info in dataset}
 
 

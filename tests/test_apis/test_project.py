@@ -76,14 +76,15 @@ def test_every_form_of_labels(source, form, tmp_path):
     result, config = new_project(images, table, tmp_path / 'p', backbone='small')
     assert result.ok and config == tmp_path / 'p/classifier.py'
     cfg = read_config(config)
-    assert tuple(cfg.classes) == tuple(sorted({c for x in labels.values() for c in x}))
+    expected = {n: x[:1] if form == 'folders' else x for n, x in labels.items()
+                if x or form != 'folders'}
+    assert tuple(cfg.classes) == tuple(sorted({c for x in expected.values() for c in x}))
     pipeline = Pipeline(config, tmp_path / 'work')
     pipeline.check()
     assert list(pipeline.stages)[-1] == 'segment'
-    expected = {n: x for n, x in labels.items() if x or form != 'folders'}
     matrix = pipeline.context.train_set.label_matrix()
     assert len(matrix) == len(expected)
-    assert matrix.sum() == sum(len(x[:1] if form == 'folders' else x) for x in expected.values())
+    assert matrix.sum() == sum(map(len, expected.values()))
 
 
 def test_short_and_commented(source, tmp_path):
