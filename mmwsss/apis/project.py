@@ -49,7 +49,8 @@ class Backbone:
     def channels(self) -> int:
         """Of its map, by one pass of a blank image."""
         config = {key: value for key, value in self.config.items() if key != 'init_cfg'}
-        model = MODELS.build(config).eval()
+        model = MODELS.build(config)
+        model.eval()  # mmseg's returns nothing
         with torch.no_grad():
             return model(torch.zeros(1, 3, 64, 64))[-1].shape[1]
 
@@ -162,6 +163,7 @@ class Plan:
     stride: int
     down_scale: int
     workers: int
+    seg_scale: float
     seg_scales: tuple[float, ...]
 
 
@@ -175,7 +177,7 @@ def plan(count: int, long_side: float, pretrained: bool, gpu: bool, cores: int) 
         gpu: There is one.
         cores: Of the CPU.
     """
-    largest = 320 if gpu else 224
+    largest = 320 if gpu else 160
     crop = int(min(max(long_side // 32 * 32, 64), largest))
     batch = 16 if count >= 128 else 8 if count >= 16 else max(count // 2, 1)
     # A pretrained network learns the classes in some hundred steps; each image is seen at least
@@ -184,26 +186,27 @@ def plan(count: int, long_side: float, pretrained: bool, gpu: bool, cores: int) 
     steps = max((600 if gpu else 200) * (1 if pretrained else 4), visits)
     epochs = max(round(steps * batch / count), 1)
     seg_iters = int(max((2000 if gpu else 240) * (1 if pretrained else 3), visits))
-    scales = tuple(float(f'{factor * crop / long_side:.2g}') for factor in (1, 1.5, 2))
+
+    def at(factor: float) -> float:  # the scale at which images are so many crops long
+        return float(f'{factor * crop / long_side:.2g}')
+
     return Plan(
         crop=crop, longs=(crop, round(1.7 * crop)), batch=batch, epochs=epochs,
-        every=max(epochs // 5, 1), seg_iters=seg_iters, scales=scales,
+        every=max(epochs // 5, 1), seg_iters=seg_iters, scales=tuple(map(at, (1, 1.5, 2))),
         stride=max(int(long_side // 1000) * 2, 1), down_scale=max(round(long_side / 256), 2),
         workers=min(max(cores - 1, 1), 4),
-        seg_scales=tuple(float(f'{factor * crop / long_side:.2g}') for factor in (1, 1.35, 1.7)))
+        seg_scale=at(1.35), seg_scales=tuple(map(at, (1, 1.35, 1.7))))
 
 
 CLASSIFIER = Template("""\
-# $summary
+# $summary The classifier, its CAMs and
+# pseudo masks, then segmentation.py on them:
 #   python tools/run_pipeline.py $classifier
-# trains the classifier, makes CAMs and pseudo masks, and trains segmentation.py on them.
 default_scope, work_dir = 'mmwsss', $work_dir
 classes = $classes
-images = dict(
-    type='ImageLabelDataset', img_dir=$img_dir,
-    label_file=$label_file,
-    metainfo=dict(classes=classes), allow_negatives=True)  # images of no class teach as well
-
+images = dict(  # images of no class teach as well
+    type='ImageLabelDataset', metainfo=dict(classes=classes), allow_negatives=True,
+    img_dir=$img_dir, label_file=$label_file)
 model = dict(
     type='WSSSClassifier',  # modules=[...] adds methods, see docs/method_zoo.md
     data_preprocessor=dict(
@@ -217,68 +220,64 @@ train_dataloader = dict(
         dict(type='LoadImage'), dict(type='ResizeLong', long=$longs),
         dict(type='RandomFlip', prob=0.5), dict(type='RandomPadCrop', size=$crop),
         dict(type='PackWSSSInputs')]))
-optim_wrapper = dict(type='OptimWrapper', optimizer=$optimizer,
-                     paramwise_cfg=$paramwise)
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=$optimizer$paramwise)
 param_scheduler = dict(type='PolyLR', power=0.9, by_epoch=True, convert_to_iter_based=True)
 train_cfg = dict(type='WSSSTrainLoop', max_epochs=$epochs)
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=10),
     checkpoint=dict(type='WSSSCheckpointHook', interval=$every, max_keep_ckpts=1))
-$scored
-pipeline = dict(
+${scored}pipeline = dict(
     cam=dict(scales=$scales, flip=True, stride=$stride),
-    # The refinement. More background with a larger bg, a number in [0, 1]; $rule
+    # More background with a larger bg, a number in [0, 1]; $rule
     mask=dict(type='PARMask', down_scale=$down_scale, bg='$bg'),
     segment=dict(config='segmentation.py'))
 """)
 
 SCORED = Template("""\
-# $count images have masks: they choose the threshold and are scored, never trained on.
+# $count images have masks: they choose the threshold and are scored; no mask is trained on.
 val_dataloader = dict(
-    batch_size=1, num_workers=1, sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_size=1, sampler=dict(type='DefaultSampler', shuffle=False), num_workers=1,
     collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(**images, ann_file=$list, seg_dir=$masks, test_mode=True,
-                 pipeline=[dict(type='LoadImage'), dict(type='LoadMask'),
-                           dict(type='PackWSSSInputs')]))
+    dataset=dict(**images, ann_file=$list, seg_dir=$masks,
+                 test_mode=True, pipeline=[dict(type=x) for x in (
+                     'LoadImage', 'LoadMask', 'PackWSSSInputs')]))
 val_evaluator, val_cfg = dict(type='SeedMetric', thresholds=(0, 0.8, 0.01)), dict(type='ValLoop')
 """)
 
 SEGMENTATION = Template("""\
-# DeepLabV2 on the pseudo masks of classifier.py, trained by mmseg; the model to use at the end:
+# DeepLabV2 on the pseudo masks of classifier.py, the model to use at the end:
 #   python tools/infer.py $segmentation CHECKPOINT FOLDER --out OUT
-default_scope = 'mmwsss'
+_base_ = './classifier.py'
 custom_imports = dict(imports=['mmwsss.datasets', 'mmwsss.models'], allow_failed_imports=False)
+work_dir = $seg_work_dir
 model = dict(
-    type='MSCEncoderDecoder',
+    _delete_=True, type='MSCEncoderDecoder', backbone=_base_.model.backbone,
     data_preprocessor=dict(
         type='mmseg.SegDataPreProcessor', mean=$mean, std=$std,
         bgr_to_rgb=True, size=($crop, $crop), pad_val=0, seg_pad_val=255),
-    backbone=$backbone,
-    decode_head=dict(  # num_classes with the background
-        type='DeepLabV2Head', in_channels=$channels, in_index=0, num_classes=$with_background,
-        dilations=(1, 2, 4, 6)),
-    train_cfg=dict(), test_cfg=dict(mode='whole', flip=True))
+    decode_head=dict(type='DeepLabV2Head', in_channels=$channels, in_index=0,
+                     num_classes=$with_background, dilations=(1, 2, 4, 6)),  # with the background
+    train_cfg=dict(), test_cfg=dict(mode='whole', scales=($seg_scale, ), flip=True))
 train_dataloader = dict(
-    batch_size=$batch, num_workers=$workers, persistent_workers=True, drop_last=$drop_last,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        type='PseudoMaskDataset', img_dir=$img_dir,
-        img_suffix=None, mask_dir=$mask_dir,
-        metainfo=dict(classes=$classes),
+        _delete_=True, type='PseudoMaskDataset', metainfo=dict(classes=_base_.classes),
+        img_dir=_base_.images.img_dir, img_suffix=None, mask_dir=$mask_dir,
         pipeline=[
             dict(type='LoadImageFromFile'), dict(type='LoadPseudoMask'),
-            dict(type='RandomChoice', transforms=[
-                [dict(type='mmseg.Resize', scale_factor=x, keep_ratio=True)] for x in $seg_scales]),
+            dict(type='RandomChoice', transforms=[[dict(
+                type='mmseg.Resize', scale_factor=x, keep_ratio=True)] for x in $seg_scales]),
             dict(type='mmseg.RandomCrop', crop_size=($crop, $crop)),
             dict(type='mmseg.RandomFlip', prob=0.5), dict(type='mmseg.PackSegInputs')]))
-optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=$seg_lr, weight_decay=1e-2),
+${unscored}optim_wrapper = dict(
+    _delete_=True, type='OptimWrapper', optimizer=dict(type='AdamW', lr=$seg_lr, weight_decay=1e-2),
     paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=$head_mult))))
-param_scheduler = dict(type='PolyLR', power=0.9, by_epoch=False)
-train_cfg, log_processor = dict(type='WSSSTrainLoop', max_iters=$seg_iters), dict(by_epoch=False)
-default_hooks = dict(
-    logger=dict(type='LoggerHook', interval=10, log_metric_by_epoch=False),
-    checkpoint=dict(type='WSSSCheckpointHook', by_epoch=False, interval=$seg_every))
+param_scheduler = dict(_delete_=True, type='PolyLR', power=0.9, by_epoch=False)
+train_cfg = dict(_delete_=True, type='WSSSTrainLoop', max_iters=$seg_iters)
+log_processor = dict(by_epoch=False)
+default_hooks = dict(logger=dict(log_metric_by_epoch=False),
+                     checkpoint=dict(by_epoch=False, interval=$seg_every))
 """)
 
 
@@ -370,20 +369,21 @@ def _texts(result: Inspection, network: Backbone, folder: Path, labels: Path, ou
         work_dir=repr(str(out.resolve() / 'work')),
         drop_last=len(result.names) >= 2 * sizes.batch,
         optimizer=_call(SGD if network.pretrained else ADAMW, 0),
-        paramwise=("dict(custom_keys={'head.classifier': dict(lr_mult=10.)})"
-                   if network.pretrained else None),
+        paramwise=(",\n    paramwise_cfg=dict(custom_keys={'head.classifier': dict(lr_mult=10.)})"
+                   if network.pretrained else ''),
         backbone=_call(network.config, 13),
         summary=(f'{len(result.names)} images ({negatives} of no class), {len(result.classes)} '
-                 f'classes; sizes for {where}. By tools/new_project.py.'),
+                 f'classes; sizes for {where}.'),
         classifier=out / 'classifier.py', segmentation=out / 'segmentation.py',
         bg='oracle' if scored else 'auto',
         rule='here by the masks.' if scored else 'here by a rule that needs no masks.',
         scored='' if not scored else SCORED.substitute(
             count=len(scored), list=repr(str((out / 'scored.txt').resolve())),
-            masks=repr(str(Path(masks).resolve()))).rstrip(),
+            masks=repr(str(Path(masks).resolve()))),
+        unscored='' if not scored else 'val_dataloader = val_evaluator = val_cfg = None\n',
+        seg_work_dir=repr(str(out.resolve() / 'work/segmentation')),
         mask_dir=repr(str(out.resolve() / 'work/pipeline/mask')),
         seg_lr=1e-4 if network.pretrained else 1e-3,
         head_mult=20. if network.pretrained else 1., seg_every=max(sizes.seg_iters // 5, 1))
     texts = [('classifier.py', CLASSIFIER), ('segmentation.py', SEGMENTATION)]
-    return [(name, template.substitute(values).replace('\n\n\n', '\n\n'))
-            for name, template in texts]
+    return [(name, template.substitute(values)) for name, template in texts]

@@ -231,10 +231,9 @@ def generate_masks(dataset: Any,
 
 def _labels(dataset: Any) -> dict[str, Sequence[int]]:
     """Classes of each image, where the data set knows them."""
-    infos = dataset
     if hasattr(dataset, 'get_data_info'):
-        infos = (dataset.get_data_info(i) for i in range(len(dataset)))
-    return {info['name']: info.get('labels', ()) for info in infos}
+        dataset = [dataset.get_data_info(i) for i in range(len(dataset))]
+    return {info['name']: info.get('labels', ()) for info in dataset}
 
 
 def _report_shares(shares: dict, bg: Any) -> None:

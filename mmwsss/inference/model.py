@@ -32,11 +32,21 @@ def read_config(config: str | Path | Config, options: Mapping[str, Any] | None =
     Raises:
         FileNotFoundError: There is no such file.
         KeyError: An option has an unknown top-level key.
+        SyntaxError: The file is no Python.
     """
     register_all_modules()
     if not isinstance(config, Config):
-        config = Config.fromfile(find_config(config))
+        config = _from_file(str(find_config(config)))
     return resolve_test_cfg(merge_options(config, options))
+
+
+def _from_file(path: str) -> Config:
+    try:
+        return Config.fromfile(path)
+    except SyntaxError as error:
+        if error.filename in (None, '<unknown>'):
+            error.filename = path
+        raise
 
 
 def load_model(config: str | Path | Config,

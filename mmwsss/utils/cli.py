@@ -74,7 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser, *parts: str) -> None:
 
 
 def _places(node: Any, value: Any, keys: Any = None, prefix: str = '') -> Iterator[str]:
-    """Dotted keys below a config, at the top those of ``keys``, that hold a value."""
+    """Dotted keys below a config, at the top those of ``keys``, that hold a value; none for values
+    that come everywhere (None, booleans, small numbers)."""
+    if value is None or isinstance(value, int) and value < 10:
+        return
     children = (node.items() if isinstance(node, Mapping) else
                 enumerate(node) if isinstance(node, (list, tuple)) else ())
     for key, child in children:
@@ -106,12 +109,13 @@ def merge_options(cfg: 'Config', options: Mapping[str, Any] | None) -> 'Config':
     for key in options:
         top = key.split('.')[0]
         if top in cfg and top not in used:
-            places = list(_places(cfg, cfg[top], used))
-            where = f'{", ".join(places[:4])}{", ..." if len(places) > 4 else ""}' if places else (
-                'its parts in ' + ', '.join(sorted(used & set(cfg))))
-            raise ValueError(
-                f'--cfg-options {key}: "{top}" is a variable of the config file, so changing it '
-                f'has no effect; change it where it is used ({where}), or in the file')
+            places = list(_places(dict(cfg.items()), cfg[top], used))
+            if places:
+                raise ValueError(
+                    f'--cfg-options {key}: "{top}" is a variable of the config file, so changing '
+                    'it has no effect; change it where it is used '
+                    f'({", ".join(places[:4])}{", ..." if len(places) > 4 else ""}), or in the '
+                    'file')
         if top not in known:
             near = difflib.get_close_matches(top, sorted(known), n=1)
             mend = f'did you mean {near[0]}?' if near else f'it has {", ".join(sorted(cfg))}'

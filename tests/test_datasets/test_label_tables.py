@@ -258,3 +258,12 @@ def test_a_small_npy_that_would_fill_the_memory(tmp_path, kind):
     with pytest.raises(ValueError, match='cls_labels.npy'):
         read_label_table(path)
     assert time.perf_counter() - begin < 5
+
+
+def test_a_name_with_blanks_and_no_class(tmp_path):
+    """A row ``a b,`` is the image "a b" of no class, not "a" of the class "b"."""
+    path = tmp_path / 'labels.csv'
+    path.write_text('a b,\nc d,cat\n')
+    assert read_label_table(path) == {'a b': [], 'c d': ['cat']}
+    path.write_text('a cat\nb dog\n')  # blanks are the separator where there is no other
+    assert read_label_table(path) == {'a': ['cat'], 'b': ['dog']}

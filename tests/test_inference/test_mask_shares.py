@@ -1,0 +1,119 @@
+"""Shares of spoiled masks, and the threshold of the refined mask."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmwsss.evaluation import confusion_matrix, iou_from_confusion
+from mmwsss.inference import generate_masks
+from mmwsss.inference.mask_shares import mask_shares, warnings
+from mmwsss.inference.refined import best_refined, candidates, refined_curve
+from mmwsss.registry import MODELS
+from mmwsss.structures.artifacts import save_cam
+from mmwsss.utils import register_all_modules
+
+NAMES = ('a', 'b', 'c', 'none')
+LABELS = dict(a=[0], b=[0, 1], c=[1], none=[])
+
+
+def test_shares():
+    records = [dict(name='a', classes=[], background=1.), dict(name='b', classes=[0, 1],
+                                                               background=0.01),
+               dict(name='c', classes=[0], background=0.5), dict(name='none', classes=[]),
+               dict(name='unknown', classes=[])]
+    shares = mask_shares(records, LABELS)
+    assert shares == dict(images=3, empty=round(1 / 3, 4), full=round(1 / 3, 4), lost=0.5)
+    empty, full, lost = warnings(shares, 0.4)
+    assert '33 % of the masks are empty' in empty and 'pipeline.mask.bg (now 0.4)' in empty
+    assert '33 % of the masks fill the image' in full and 'Raise pipeline.mask.bg' in full
+    assert '50 % of the labelled classes are in no pixel' in lost
+    assert warnings(dict(images=3, empty=.1, full=.1, lost=.2), 0.4) == []
+    assert mask_shares(records[3:], LABELS) == {} and warnings({}) == []
+
+
+class _Truth:
+    """Two classes; each image has an object on its left half whose CAM is .5, the rest .2."""
+
+    has_ground_truth, num_classes, name = True, 2, 'truth'
+
+    def __init__(self, root):
+        self.root, self.dataset = root, self
+        for name in NAMES:
+            Image.fromarray(np.full((6, 8, 3), 99, np.uint8)).save(root / f'{name}.png')
+            keys = LABELS[name]
+            cam = np.full((len(keys), 6, 8), 0.2, np.float32)
+            cam[:, :, :4] = 0.5
+            if len(keys) > 1:
+                cam[1] = 0
+            save_cam(root / 'cam' / f'{name}.npz', cam, np.array(keys, int), (6, 8))
+
+    def __len__(self):
+        return len(NAMES)
+
+    def get_data_info(self, i):
+        return dict(name=NAMES[i], img_path=str(self.root / f'{NAMES[i]}.png'),
+                    labels=LABELS[NAMES[i]])
+
+    metainfo = dict(classes=('x', 'y'))
+
+    def ground_truth(self, name):
+        mask = np.zeros((6, 8), np.uint8)
+        if LABELS[name]:
+            mask[:, :4] = LABELS[name][0] + 1
+        return mask
+
+
+@pytest.fixture
+def truth(tmp_path):
+    register_all_modules()
+    return _Truth(tmp_path)
+
+
+def test_report_of_masks(truth, tmp_path, capsys):
+    for bg, key in ((0.9, 'empty'), (0.1, 'full')):
+        report = generate_masks(truth, tmp_path / 'cam', tmp_path / key,
+                                dict(type='ThresholdMask', bg=bg))
+        assert report.shares['images'] == 3 and report.shares[key] == 1
+    good = generate_masks(truth, tmp_path / 'cam', tmp_path / 'good',
+                          dict(type='ThresholdMask', bg=0.3))
+    assert good.shares == dict(images=3, empty=0, full=0, lost=0.25)  # class 1 of b has no CAM
+    again = generate_masks(truth, tmp_path / 'cam', tmp_path / 'good',
+                           dict(type='ThresholdMask', bg=0.3))
+    assert again.made == 0 and again.shares == good.shares
+    assert (tmp_path / 'good/classes.txt').read_text().split() == ['background', 'x', 'y']
+
+
+def test_refined_threshold(truth, tmp_path):
+    """A refinement that halves the CAM, so that the best threshold after it is another one."""
+    from mmwsss.models.refiners import MaskRefiner
+
+    @MODELS.register_module(force=True)
+    class HalvingMask(MaskRefiner):
+
+        def scores(self, image, cam, background=None):
+            return self.with_background(cam / 2)
+
+    refiner, cams = dict(type='HalvingMask', bg=0.5), tmp_path / 'cam'
+    thresholds = candidates(0.35)
+    assert thresholds == [0.175, 0.245, 0.35, 0.49, 0.7]
+    curve = refined_curve(refiner, thresholds, truth, cams)
+    for value, threshold in zip(curve, thresholds):  # a loop of its own
+        total = 0
+        for name in NAMES:
+            mask = np.zeros((6, 8), np.uint8)
+            if LABELS[name]:
+                for half, score in ((slice(0, 4), 0.25), (slice(4, 8), 0.1)):
+                    if score > threshold:
+                        mask[:, half] = LABELS[name][0] + 1
+            total = total + confusion_matrix(mask, truth.ground_truth(name), 2)
+        assert value == pytest.approx(100 * np.nanmean(iou_from_confusion(total)))
+    best, table = best_refined(refiner, 0.35, truth, cams)
+    assert best == 0.245 and table['0.245'] == 100 and len(table) == 5  # nearer to the seed's
+    best, _ = best_refined(dict(type='ThresholdMask', bg=0.1), 0.35, truth, cams)
+    assert best == 0.35
+
+
+def test_damaged_image_is_named(truth, tmp_path):
+    (tmp_path / 'cam/b.npz').unlink()
+    with pytest.raises(RuntimeError, match='refining "b" failed'):
+        refined_curve(dict(type='ThresholdMask', bg=0.1), [0.1], truth, tmp_path / 'cam')
