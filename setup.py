@@ -30,6 +30,7 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=['mmwsss', 'mmwsss.*']),
+    package_data={'mmwsss.visualization': ['*.css', '*.js']},
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
     extras_require={name: requirements(name) for name in ('optional', 'tests', 'docs')},

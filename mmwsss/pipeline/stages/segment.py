@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from mmwsss.datasets.splits import Split, inner_dataset
-from mmwsss.evaluation import mask_iou
+from mmwsss.evaluation import image_scores, mask_iou
 from mmwsss.registry import DATASETS, STAGES
 from mmwsss.structures.artifacts import read_mask
 from mmwsss.utils import atomic_write
@@ -90,7 +90,8 @@ class SegmentStage(Stage):
                 scores = dict(mask_iou(folder / PREDICTIONS, split), split=split.name,
                               mmseg=metrics)
         if is_main_process():
-            predict_files(runner, cfg, context.shown(), folder / SHOWN, context.palette)
+            images = [(info['name'], info['img_path']) for info in context.shown()]
+            predict_files(runner, cfg, images, folder / SHOWN, context.palette)
         return scores
 
     def figures(self, context: Context) -> dict[str, dict[str, float]]:
@@ -98,13 +99,21 @@ class SegmentStage(Stage):
         return {result['split']: dict(segment=result['mIoU'])} if 'split' in result else {}
 
     def cells(self, context: Context, name: str, image: np.ndarray) -> list:
-        path = self.folder / SHOWN / f'{name}.png'
-        if not path.is_file():
-            return []
-        return [('segmentation', overlay_mask(image, read_mask(path), context.palette))]
+        paths = [self.folder / folder / f'{name}.png' for folder in (PREDICTIONS, SHOWN)]
+        return [('segmentation', overlay_mask(image, read_mask(path), context.palette))
+                for path in paths if path.is_file()][:1]
+
+    def scores(self, context: Context) -> dict[str, dict[str, float]]:
+        folder, scores = self.folder / PREDICTIONS, {}
+        for split in context.scored:  # the segmentation config may test others
+            names = [name for name in split.names if (folder / f'{name}.png').is_file()]
+            if names:
+                scores.update(image_scores(folder, split, names))
+        return {name: {'segmentation IoU': value} for name, value in scores.items()}
 
     def charts(self, context: Context) -> list[Chart]:
-        result = self.result
+        result, training = self.result, super().charts(context)
         if 'split' not in result:
-            return []
-        return [Chart(f'Segmentation IoU per class ({result["split"]})', 'bars', result['IoU'])]
+            return training
+        return [*training, Chart(f'Segmentation IoU per class ({result["split"]})', 'bars',
+                                 result['IoU'])]
