@@ -50,7 +50,7 @@ function cut({ figure, photo, canvas, maps, colors, threshold }, chosen) {
   const at = chosen ?? threshold;
   const overlay = new ImageData(canvas.width, canvas.height);
   const pixels = new Uint32Array(overlay.data.buffer);
-  // Alpha first in the byte order of all current machines.
+  // Little-endian, as browsers' machines are: the highest byte is alpha.
   const words = colors.map(([r, g, b]) => (153 << 24 | b << 16 | g << 8 | r) >>> 0);
   let count = 0;
   for (let i = 0; i < pixels.length; i++) {

@@ -77,7 +77,7 @@ def _result(runs: Sequence[dict]) -> str:
 
 # -- charts ----------------------------------------------------------------------------------------
 def _charts(runs: Sequence[dict]) -> tuple[str, str]:
-    """Charts of trainings (curves without a score on the y axis are losses), and the others."""
+    """Charts of trainings, by epoch or iteration, and the others."""
     names = [run['name'] for run in runs]
     groups: dict[tuple, dict] = {}
     for run in runs:
@@ -131,7 +131,11 @@ def _images(runs: Sequence[dict]) -> str:
     legends = {(tuple(run['classes']), str(run['palette'])):
                legend(run['classes'], run['palette']) for run in runs}
     layers = any(image['layers'] for run in runs for image in run['images'])
-    return (''.join(legends.values()) + _tools(list(keys), list(kinds), layers)
+    # The first run's last score.
+    chosen = [key for key in keys if ' minus ' not in key
+              and (len(runs) == 1 or key.endswith(f', {runs[0]["name"]}'))]
+    tools = _tools(list(keys), ''.join(chosen[-1:]), list(kinds), layers)
+    return (''.join(legends.values()) + tools
             + f'<div class="images">{cards}</div>')
 
 
@@ -163,10 +167,8 @@ def _cells(image: dict) -> str:
     return text
 
 
-def _tools(scores: Sequence[str], classes: Sequence[str], layers: bool) -> str:
+def _tools(scores: Sequence[str], chosen: str, classes: Sequence[str], layers: bool) -> str:
     """Controls of the images; the script shows them."""
-    # The last score that is no difference, worst first.
-    chosen = next((key for key in reversed(scores) if ' minus ' not in key), '')
     slider = ('<label>CAM above <input type="range" name="threshold" min="0" max="1" step="0.01">'
               '<output class="threshold"></output></label><button type="button">as chosen</button>'
               if layers else '')
