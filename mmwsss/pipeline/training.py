@@ -120,8 +120,10 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
         parts = [f'{kind}_{part}' for part in ('dataloader', 'cfg', 'evaluator')]
         if any(cfg.get(part) is None for part in parts):
             cfg.update(dict.fromkeys(parts))
-    # Runners of one process are kept by name.
+    # Runners of one process are kept by name, ...
     cfg.experiment_name = f'{folder.parent.name}_{folder.name}_{time.time_ns()}'
+    if cfg.get('visualizer'):  # ... and so are visualizers, which would write into the first's folder
+        cfg.visualizer.name = cfg.experiment_name
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
     if (folder / 'last_checkpoint').is_file() and last_checkpoint(folder).is_file():
         cfg.load_from, cfg.resume = str(last_checkpoint(folder)), True

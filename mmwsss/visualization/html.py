@@ -100,7 +100,8 @@ def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x_label
     if not xs:
         return ''
     x0, x1 = min(xs), max(max(xs), min(xs) + 1e-9)
-    y_ticks = ticks(min(0., *ys), max(ys), 4)
+    y_ticks = ticks(min(0., *ys), max(0., *ys), 4)
+    whole = all(float(x).is_integer() for x in xs)
     y0, y1 = y_ticks[0], y_ticks[-1]
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -115,7 +116,7 @@ def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x_label
                      f'y2="{py:.1f}"/><text x="{left - 6}" y="{py + 4:.1f}" '
                      f'text-anchor="end">{y:.4g}</text>')
     for x in ticks(x0, x1, 6):
-        if x0 - 1e-9 <= x <= x1 + 1e-9:
+        if x0 - 1e-9 <= x <= x1 + 1e-9 and (not whole or float(x).is_integer()):
             px, _ = place(x, y0)
             parts.append(f'<text x="{px:.1f}" y="{height - bottom + 15}" '
                          f'text-anchor="middle">{x:.5g}</text>')

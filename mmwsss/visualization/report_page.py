@@ -55,9 +55,11 @@ def report_page(runs: Sequence[dict], title: str) -> str:
                  ('Commands and configs', ''.join(
                      details(f'{run["name"]}: {run["about"]}',
                              code(run['command']) + code(run['config'])) for run in runs))]
-    about = {run['about'] for run in runs}
+    about = dict.fromkeys(run['about'] for run in runs)
+    if len(about) > 1:
+        about = [f'{run["name"]}: {run["about"]}' for run in runs]
     return page(title, [(head, content) for head, content in sections if content],
-                about.pop() if len(about) == 1 else f'{len(runs)} runs side by side', True)
+                '. '.join(about), True)
 
 
 def _result(runs: Sequence[dict]) -> str:
@@ -92,7 +94,7 @@ def _charts(runs: Sequence[dict]) -> tuple[str, str]:
         elif x in ('epoch', 'iteration'):
             training += chart(title, curves(values, x, y, 340, 190, names, mark=bool(y)))
         else:
-            others += chart(title, curves(values, x, y, names=names))
+            others += chart(title, curves(values, x, y, names=names, mark=bool(y)))
     return training, others
 
 
@@ -146,9 +148,9 @@ def _rows(shown: Sequence[tuple[str, dict]], several: bool) -> str:
     truth = figure('ground truth', first['truth']) if first['truth'] else ''
     if not several:
         return f'{_scores("", first)}<div class="row">{image}{_cells(first)}{truth}</div>'
-    return f'<div class="row">{image}{truth}</div>' + ''.join(
-        f'<div data-run="{html.escape(run)}">{_scores(run, one)}'
-        f'<div class="row">{_cells(one)}</div></div>' for run, one in shown)
+    rows = ''.join(f'<div data-run="{html.escape(run)}">{_scores(run, one)}'
+                   f'<div class="row">{_cells(one)}</div></div>' for run, one in shown)
+    return f'<div class="both"><div class="row">{image}{truth}</div><div>{rows}</div></div>'
 
 
 def _scores(run: str, image: dict) -> str:
@@ -170,7 +172,7 @@ def _cells(image: dict) -> str:
 def _tools(scores: Sequence[str], chosen: str, classes: Sequence[str], layers: bool) -> str:
     """Controls of the images; the script shows them."""
     slider = ('<label>CAM above <input type="range" name="threshold" min="0" max="1" step="0.01">'
-              '<output class="threshold"></output></label><button type="button">as chosen</button>'
+              '<output class="threshold"></output></label><button type="button">reset</button>'
               if layers else '')
     return ('<form class="tools" autocomplete="off" hidden>'
             f'<label>Sort by <select name="score">{_options(scores, "the list", chosen)}</select>'

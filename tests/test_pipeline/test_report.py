@@ -78,6 +78,22 @@ def test_worst_and_best_images_and_all_scores(config, tmp_path):
         assert stage['memory']['rss'] > 50 and 'torch' in stage['machine']
 
 
+def test_each_training_has_its_own_log(config, tmp_path):
+    """mmengine keeps visualizers by name, and the configs give all of them the same."""
+    config.visualizer = dict(type='Visualizer', name='visualizer',
+                             vis_backends=[dict(type='LocalVisBackend')])
+    config.default_hooks.logger = dict(type='LoggerHook', interval=1)
+    other = tmp_path / 'other.py'
+    config.train_cfg.max_epochs = 1
+    config.dump(str(other))
+    config.train_cfg.max_epochs = 2
+    config.pipeline.baseline = str(other)
+    pipeline = Pipeline(config, tmp_path / 'w', stages=['classify'], device='cpu')
+    pipeline.run()
+    assert [logged_curves(tmp_path / 'w' / folder)['loss'][1][0] for folder in
+            ('classify', 'baseline/classify')] == [[1, 2, 3, 4], [1, 2]]
+
+
 def test_an_image_stays_within_its_bytes():
     noise = np.random.default_rng(0).integers(0, 256, (600, 900, 3), np.uint8)
     addresses = module._embed([noise] * 4, 200_000)

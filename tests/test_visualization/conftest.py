@@ -56,7 +56,7 @@ def run():
 class Balance(HTMLParser):
     """All tags are closed in order."""
 
-    VOID = {'meta', 'img', 'br', 'line', 'circle', 'rect', 'polyline'}
+    VOID = {'meta', 'img', 'br', 'line', 'circle', 'rect', 'polyline', 'input'}
 
     def __init__(self):
         super().__init__()

@@ -95,7 +95,7 @@ def test_sort_and_filter(run, tmp_path):
 def test_slider_cuts_the_maps(run, tmp_path, ious):
     answers = act(report_page([run('ours', ious)], 'Title'), tmp_path, '''
         answers.before = coloured(); answers.shown = find('.threshold').value;
-        change('threshold', '0.2', 'input'); answers.low = coloured();
+        change('threshold', '0.3', 'input'); answers.low = coloured();
         answers.caption = find('.layers figcaption').textContent;
         change('threshold', '1', 'input'); answers.high = coloured();
         find('.tools button').click(); answers.reset = coloured();''')
@@ -104,9 +104,9 @@ def test_slider_cuts_the_maps(run, tmp_path, ious):
         return sum(5 * x > 255 * threshold for x in range(SIDE)) / SIDE
 
     assert answers['before'] == answers['reset'] == pytest.approx([share(0.5)] * 3)
-    assert answers['low'] == pytest.approx([share(0.2)] * 3)
+    assert answers['low'] == pytest.approx([share(0.3)] * 3)
     assert answers['high'] == [0, 0, 0] and answers['shown'] == 'as chosen'
-    assert answers['caption'] == f'cam > 0.20: {round(100 * share(0.2))} %'
+    assert answers['caption'] == 'cam > 0.30: 60 %'
 
 
 def test_zoom_and_two_runs(run, tmp_path):
