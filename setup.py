@@ -62,6 +62,7 @@ setup(
     ],
     packages=find_packages(include=['mmwsss', 'mmwsss.*']),
     entry_points=dict(console_scripts=['mmwsss = mmwsss.__main__:main']),
+    package_data={'mmwsss.visualization': ['*.css', '*.js']},
     cmdclass=dict(build_py=BuildPy),
     python_requires='>=3.10',
     install_requires=requirements('runtime'),

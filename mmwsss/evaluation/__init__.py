@@ -2,6 +2,7 @@ from .confusion import (
     Scores,
     class_confusions,
     confusion_matrix,
+    image_scores,
     iou_from_confusion,
     mask_confusion,
     mask_iou,
@@ -20,6 +21,7 @@ from .seed_metric import SeedMetric
 
 __all__ = [
     'ImageLabelAP', 'ImageLabelMetric', 'Scores', 'SeedCurve', 'SeedMetric', 'class_confusions',
-    'confusion_matrix', 'evaluate_cams', 'iou_from_confusion', 'mask_confusion', 'mask_iou',
-    'mean_scores', 'scores_from_confusion', 'seed_confusion', 'seed_histogram', 'threshold_range'
+    'confusion_matrix', 'evaluate_cams', 'image_scores', 'iou_from_confusion', 'mask_confusion',
+    'mask_iou', 'mean_scores', 'scores_from_confusion', 'seed_confusion', 'seed_histogram',
+    'threshold_range'
 ]

@@ -5,7 +5,7 @@ foreground classes: rows are the true class, columns the predicted one. One more
 the pixels whose prediction is 255 (no answer), which count as misses of their class.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -175,21 +175,36 @@ def mask_confusion(
         ValueError: ``names`` is empty, or a mask is unreadable or has a wrong size or id.
         FileNotFoundError: A mask is missing.
     """
-    truth, pred_dir = Truth(truth, names, num_classes, gt_ids), Path(pred_dir)
+    truth = Truth(truth, names, num_classes, gt_ids)
+    total = np.zeros((truth.num_classes + 1, truth.num_classes + 2), dtype=np.int64)
+    for _, confusion in _image_confusions(Path(pred_dir), truth, suffix):
+        total += confusion
+    return total
+
+
+def _image_confusions(pred_dir: Path, truth: Truth,
+                      suffix: str = '.png') -> Iterator[tuple[str, np.ndarray]]:
+    """Name and confusion matrix of every image; errors of :func:`mask_confusion`."""
     paths = {name: pred_dir / f'{name}{suffix}' for name in truth.names}
     missing = [path for path in paths.values() if not path.is_file()]
     if missing:
         raise FileNotFoundError(
             f'{len(missing)} of {len(paths)} predicted masks are missing, first {missing[0]}; '
             'generate the masks of this list first')
-    total = np.zeros((truth.num_classes + 1, truth.num_classes + 2), dtype=np.int64)
     for name, path in paths.items():
         pred, gt = read_mask(path), truth[name]
         try:
-            total += confusion_matrix(pred, gt, truth.num_classes)
+            yield name, confusion_matrix(pred, gt, truth.num_classes)
         except ValueError as error:
             raise ValueError(f'mask {path} against its ground truth: {error}') from error
-    return total
+
+
+def image_scores(pred_dir: str | Path, truth: Any,
+                 names: Sequence[str] | None = None) -> dict[str, float]:
+    """IoU of single images: the mean over background and classes that the mask or the ground truth
+    of the image shows, in percent; arguments and errors of :func:`mask_confusion`."""
+    return {name: mean_scores(confusion)['mIoU']
+            for name, confusion in _image_confusions(Path(pred_dir), Truth(truth, names))}
 
 
 def mask_iou(pred_dir: str | Path, truth: Any, *args, **kwargs) -> dict:

@@ -185,18 +185,22 @@ class Context:
     def palette(self) -> list:
         return self.train_set.metainfo['palette']
 
-    def shown(self) -> list[tuple[str, str]]:
-        """Name and file of the images of the report: spread over the last scored split (else over
-        the training images), those of several classes first."""
+    def shown(self, first: Sequence[str] = ()) -> list[dict]:
+        """Records (``name``, ``img_path``, ``labels``) of the images of the report: those named,
+        then others spread over the last scored split (else over the training images), those of
+        several classes first."""
         report = self.block('report')
         count = report.get('images', report.get('pictures', 8))
         dataset = self.scored[-1].dataset if self.scored else self.train_set
         infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        named = {info['name']: info for info in infos if info['name'] in first}
+        chosen = [named[name] for name in first if name in named][:count]
+        count -= len(chosen)
+        infos = [info for info in infos if info['name'] not in first]
         several = [info for info in infos if len(info['labels']) > 1]
-        single = [info for info in infos if len(info['labels']) == 1]
-        chosen = spread(several, count // 2)
-        chosen += spread(single, count - len(chosen))
-        return [(info['name'], info['img_path']) for info in chosen]
+        single = [info for info in infos if len(info['labels']) <= 1]
+        chosen += (others := spread(several, count // 2))
+        return chosen + spread(single, count - len(others))
 
     # -- CAMs --------------------------------------------------------------------------------------
     @property

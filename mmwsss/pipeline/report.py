@@ -1,5 +1,6 @@
 """What a pipeline ends with: the table on the console and the HTML page."""
 
+import csv
 import io
 import shlex
 import sys
@@ -14,14 +15,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mmwsss.structures.artifacts import write_record
+from mmwsss.structures.artifacts import read_record, write_record
 from mmwsss.utils import atomic_write
 from mmwsss.visualization import draw_grid, html, overlay_mask
+from mmwsss.visualization.report_page import report_page, unique_names
 
 from .pipeline import Pipeline
-from .stage import Column
+from .stage import Chart, Column, Stage
 
 UNSCORED = 'no ground truth'
+RUNS = Path('report') / 'runs.json'  # below a work dir: what its page shows, as data
+LIMIT = 450_000  # bytes of one image of one run on the page
+MAP_SIDE = 160  # of the CAMs that the slider cuts
 
 
 def columns_of(pipeline: Pipeline) -> list[Column]:
@@ -105,26 +110,120 @@ def _notes(pipeline: Pipeline) -> str:
 
 
 # -- the page --------------------------------------------------------------------------------------
-def stage_cells(pipeline: Pipeline, name: str, img_path: str) -> list:
-    """Cells ``(caption, image)`` of what each finished stage made of one image, between the image
-    and its ground truth."""
+def _finished(pipeline: Pipeline) -> list[Stage]:
+    return [stage for stage in pipeline.stages.values() if stage.is_done]
+
+
+def _stage_cells(pipeline: Pipeline, name: str, image: np.ndarray) -> list:
+    """Cells ``(caption, image)`` of what each finished stage made of one image."""
+    return [cell for stage in _finished(pipeline)
+            for cell in stage.cells(pipeline.context, name, image)]
+
+
+def _stage_layers(pipeline: Pipeline, name: str) -> list[dict]:
+    """Maps for the slider: those of an image one below the other in a grey PNG."""
+    context, found = pipeline.context, []
+    for stage in _finished(pipeline):
+        layers = stage.layers(context, name)
+        if layers is not None:
+            maps = [html.shrink((255 * np.asarray(one, np.float32).clip(0, 1)).astype(np.uint8),
+                                MAP_SIDE) for one in layers.maps]
+            found.append(dict(
+                caption=stage.key, maps=html.grey(np.concatenate(maps)),
+                colors=[list(context.palette[int(key) + 1]) for key in layers.keys],
+                threshold=float(layers.threshold)))
+    return found
+
+
+def _ground_truth(pipeline: Pipeline, name: str, image: np.ndarray) -> np.ndarray | None:
     context = pipeline.context
-    image = mmcv.imread(img_path, channel_order='rgb')
-    cells = [(name, image)]
-    for stage in pipeline.stages.values():
-        if stage.is_done:
-            cells += stage.cells(context, name, image)
     for split in context.scored:
         if name in split.names:
-            cells.append(('ground truth',
-                          overlay_mask(image, split.ground_truth(name), context.palette)))
+            return overlay_mask(image, split.ground_truth(name), context.palette)
+    return None
+
+
+def _embed(images: Sequence[np.ndarray], limit: int) -> list[str]:
+    """Images as addresses, smaller and smaller until all of them keep within some bytes."""
+    for side in (480, 320, 240, 160, 80):
+        addresses = [html.picture(html.shrink(image, side)) for image in images]
+        if sum(map(len, addresses)) <= limit:
             break
-    return cells
+    return addresses
+
+
+def image_scores_of(pipeline: Pipeline) -> dict[str, dict[str, float]]:
+    """Scores of single images by the finished stages: id to title to value."""
+    scores: dict[str, dict] = {}
+    for stage in _finished(pipeline):
+        for name, values in stage.scores(pipeline.context).items():
+            scores.setdefault(name, {}).update(values)
+    return scores
+
+
+def _chosen(pipeline: Pipeline, scores: dict[str, dict[str, float]]) -> list[dict]:
+    """Images of the page: a quarter the worst, a quarter the best by the last score of the last
+    scored split, and others spread."""
+    context = pipeline.context
+    names = context.scored[-1].names if context.scored else ()
+    titles = [title for name in names for title in scores.get(name, {})]
+    if not titles:
+        return context.shown()
+    ranked = sorted((name for name in names if titles[-1] in scores.get(name, {})),
+                    key=lambda name: scores[name][titles[-1]])
+    quarter = min(len(context.shown()) // 4, len(ranked) // 2)
+    return context.shown([*ranked[:quarter], *ranked[len(ranked) - quarter:]])
+
+
+def _distributions(scores: dict[str, dict[str, float]]) -> list[Chart]:
+    """Of each score a curve over the images, the worst first."""
+    by_title: dict[str, list] = {}
+    for values in scores.values():
+        for title, value in values.items():
+            by_title.setdefault(title, []).append(value)
+    return [Chart(f'{title} of single images, sorted', 'curve',
+                  (np.linspace(0, 100, len(values)), sorted(values)), 'share of the images, %', '')
+            for title, values in by_title.items()]
+
+
+def _run(pipeline: Pipeline, infos: Sequence[dict], scores: dict[str, dict[str, float]],
+         command: str) -> tuple[dict, list]:
+    """One run as data, see :mod:`mmwsss.visualization.report_page`, and its cells."""
+    context, images, grid = pipeline.context, [], []
+    for info in infos:
+        name = info['name']
+        image = mmcv.imread(info['img_path'], channel_order='rgb')
+        truth = _ground_truth(pipeline, name, image)
+        cells = _stage_cells(pipeline, name, image)
+        layers = _stage_layers(pipeline, name)
+        ends = [('ground truth', truth)] if truth is not None else []
+        grid.append([(name, image), *cells, *ends])
+        addresses = _embed([picture for _, picture in grid[-1]],
+                           LIMIT - sum(len(item['maps']) for item in layers))
+        images.append(dict(
+            name=name, classes=[context.classes[k] for k in info['labels']],
+            scores=scores.get(name, {}), image=addresses[0],
+            truth=addresses[-1] if ends else None, layers=layers,
+            cells=[(caption, address) for (caption, _), address in zip(cells, addresses[1:])]))
+    stages = _finished(pipeline)
+    charts = [chart for stage in stages for chart in stage.charts(context)]
+    return dict(
+        name=pipeline.name, command=command, config=context.cfg.pretty_text,
+        about=f'{time.strftime("%Y-%m-%d %H:%M")}, seed {context.seed}, '
+              f'{len(context.train_set)} training images, {len(context.classes)} classes',
+        note=_notes(pipeline), classes=['background', *context.classes], palette=context.palette,
+        columns=[column[:3] for column in columns_of(pipeline)],
+        figures=figures_of(pipeline),
+        charts=[chart._asdict() for chart in [*charts, *_distributions(scores)]],
+        stages=[dict(name=stage.key, seconds=stage.seconds, memory=stage.memory,
+                     machine=stage.machine) for stage in stages],
+        images=images), grid
 
 
 def write_report(pipeline: Pipeline, command: str | None = None) -> Path:
-    """Write ``<work_dir>/report/index.html`` (one file, all embedded), ``stages.png`` and
-    ``metrics.json``.
+    """Write ``<work_dir>/report/index.html`` (one file, all embedded: at most 0.45 MB for each
+    image of each run, and the config), ``runs.json`` (what it shows, for :func:`compare_runs`),
+    ``stages.png``, ``metrics.json`` and ``scores.csv`` (of all scored images).
 
     Args:
         pipeline: With its stages run.
@@ -133,62 +232,53 @@ def write_report(pipeline: Pipeline, command: str | None = None) -> Path:
     Returns:
         Path of the page.
     """
-    context, methods = pipeline.context, pipeline.methods
-    out = context.work_dir / 'report'
-    rows = rows_of(pipeline)
-    ours = [i for i, row in enumerate(rows) if row[0] == pipeline.name]
-    sections = [('Result', html.table(header_of(pipeline), rows, ours)
-                 + '<p class="note">mIoU in percent. Oracle: at the threshold that is best on the '
-                 'split itself, as the papers report seeds; held-out: at the best threshold of one '
-                 'half of the images, scored on the other half. Precision and recall (means over '
-                 f'the foreground classes) belong to the oracle seed. {_notes(pipeline)}</p>')]
-    sections += _charts(pipeline)
-    images, grid = _images(pipeline)
-    sections.append(('Images of every stage', images))
-    times = [[stage.name, f'{stage.seconds:.0f}'] for method in methods
-             for stage in method.stages.values() if stage.seconds is not None]
-    sections.append(('Times', html.table(('stage', 'seconds'), times)))
-    sections.append(('Command', html.code(command or shlex.join(sys.argv))))
-    sections.append(('Config', html.code(context.cfg.pretty_text)))
-    note = (f'{time.strftime("%Y-%m-%d %H:%M")}, seed {context.seed}, '
-            f'{len(context.train_set)} training images, {len(context.classes)} classes')
+    methods = pipeline.methods[::-1]  # ours first
+    out = pipeline.context.work_dir / 'report'
+    command = command or shlex.join(sys.argv)
+    scores = [image_scores_of(method) for method in methods]
+    infos = _chosen(pipeline, scores[0])
+    runs, grids = zip(*(_run(method, infos, of_images, command)
+                        for method, of_images in zip(methods, scores)))
+    write_record(out / RUNS.name, runs)
+    # As they are read again, so that both pages agree.
     with atomic_write(out / 'index.html') as file:
-        file.write(html.page(pipeline.name, sections, note))
-    if grid:
+        file.write(report_page(read_record(out / RUNS.name), pipeline.name))
+    if grids[0]:
         with atomic_write(out / 'stages.png', 'wb') as file:
-            file.write(_png(draw_grid(grid)))
-    write_record(out / 'metrics.json', {method.name: figures_of(method) for method in methods})
+            file.write(_png(draw_grid(grids[0])))
+    write_record(out / 'metrics.json',
+                 {method.name: figures_of(method) for method in pipeline.methods})
+    with atomic_write(out / 'scores.csv') as file:
+        lines = csv.writer(file)
+        lines.writerow(('method', 'image', 'score', 'percent'))
+        lines.writerows((method.name, name, title, f'{value:.2f}')
+                        for method, of_images in zip(methods, scores)
+                        for name, values in of_images.items() for title, value in values.items())
     return out / 'index.html'
 
 
-def _images(pipeline: Pipeline) -> tuple[str, list]:
-    """Rows of images as HTML, and the method's cells."""
-    context, grid = pipeline.context, []
-    text = html.legend(('background', *context.classes), context.palette)
-    for name, path in context.shown():
-        for method in reversed(pipeline.methods):
-            cells = stage_cells(method, name, path)
-            cells[0] = (name if method is pipeline else method.name, cells[0][1])
-            text += html.figures(cells)
-            if method is pipeline:
-                grid.append(cells)
-    if pipeline.baseline is not None:
-        text += ('<p class="note">Of each image the upper row is '
-                 f'{pipeline.name}, the lower one {pipeline.baseline.name}.</p>')
-    return text, grid
+def compare_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
+    """One page of several runs side by side.
 
+    Args:
+        folders: Work dirs of the pipeline, those of all runs of ``--seeds``, say; each brings its
+            method and its baseline.
+        out: The page.
 
-def _charts(pipeline: Pipeline) -> list[tuple[str, str]]:
-    """The charts of the stages; those of one title show method and baseline together."""
-    charts: dict[tuple, dict] = {}
-    for method in reversed(pipeline.methods):
-        for stage in method.stages.values():
-            if stage.is_done:
-                for title, kind, values in stage.charts(method.context):
-                    charts.setdefault((title, kind), {})[method.name] = values
-    classes = ('background', *pipeline.context.classes)
-    return [(title, html.curves(values, 'background threshold', 'mIoU') if kind == 'curve'
-             else html.bars(classes, values)) for (title, kind), values in charts.items()]
+    Raises:
+        FileNotFoundError: A folder has no report.
+    """
+    runs, names = [], []
+    for folder in map(Path, folders):
+        path = folder / RUNS
+        if not path.is_file():
+            raise FileNotFoundError(f'no report in "{folder}" ({path}); run tools/run_pipeline.py '
+                                    'there again, finished stages are skipped')
+        runs += read_record(path)
+        names += [str(folder)] * (len(runs) - len(names))
+    with atomic_write(Path(out)) as file:
+        file.write(report_page(unique_names(runs, names), 'Runs side by side'))
+    return Path(out)
 
 
 def _png(image: np.ndarray) -> bytes:

@@ -14,11 +14,13 @@ from mmengine.logging import print_log
 
 from mmwsss.structures.artifacts import read_manifest, read_record, write_record
 from mmwsss.utils.io import remove
+from mmwsss.utils.memory import PeakMemory, machine
 from mmwsss.utils.progress import duration
 
 from .fingerprint import digest, file_digest, portable
 from .lock import NAME as LOCK
 from .lock import lock
+from .training import logged_curves
 
 DONE, BEGUN, FILES = 'done.json', 'stage.json', 'files.json'
 TEMPORARY = re.compile(r'\..+\.[a-z0-9_]{8}')  # of atomic_write
@@ -36,11 +38,24 @@ class Column(NamedTuple):
 
 class Chart(NamedTuple):
     """A chart of the report: ``'curve'`` with x and y values, or ``'bars'`` with one value per
-    class, the background first. Charts of one title, of method and baseline, become one."""
+    class, the background first. Charts of one title, of several runs, become one; ``x`` and ``y``
+    name the axes of a curve; ``y`` is a score, whose maximum is marked, or empty."""
 
     title: str
     kind: str
     values: Any
+    x: str = 'background threshold'
+    y: str = 'mIoU'
+
+
+class Layers(NamedTuple):
+    """Maps of one image that a slider of the report cuts: where the largest of ``maps`` ``(K, h,
+    w)``, in [0, 1], is above the threshold, its class (``keys``, of ``0..C-1``) is shown. The
+    slider begins at ``threshold``."""
+
+    keys: Sequence[int]
+    maps: np.ndarray
+    threshold: float
 
 
 class Stage:
@@ -48,7 +63,10 @@ class Stage:
 
     A child is registered in ``STAGES`` and says what its result depends on (:meth:`settings`), what
     is wrong before anything runs (:meth:`check`), how the work is done (:meth:`run`), and what the
-    report shows of it. This class decides whether it must be done at all.
+    report shows of it: its part of the table (``columns``, :meth:`figures`, :meth:`note`),
+    :meth:`charts`, and of single images :meth:`cells`, :meth:`scores` and :meth:`layers`. All but
+    :meth:`run` may be left out, and the report knows no stage by name. This class decides whether
+    it must be done at all.
 
     The fingerprint is a checksum of the settings and of the fingerprints of its inputs. A stage
     with a ``done.json`` of the present fingerprint and all its files is not run again. If the
@@ -107,9 +125,21 @@ class Stage:
         """
         return []
 
+    def scores(self, context: Any) -> dict[str, dict[str, float]]:
+        """Scores of single images, in percent, higher is better: id of the image to title and
+        value. The report sorts by them and shows the worst and best images of the last title."""
+        return {}
+
+    def layers(self, context: Any, name: str) -> Layers | None:
+        """Maps of an image for a threshold slider."""
+        return None
+
     def charts(self, context: Any) -> list[Chart]:
-        """Charts of the report."""
-        return []
+        """Charts of the report; by default the losses, mAP and mIoU of a training that left its
+        log in the folder."""
+        return [Chart(f'{self.key}: {key}', 'curve', values, x,
+                      '' if 'loss' in key else key)
+                for key, (x, values) in logged_curves(self.folder).items()]
 
     def note(self, context: Any) -> str:
         """A sentence below the table."""
@@ -149,6 +179,17 @@ class Stage:
         return self._record.get('seconds')
 
     @property
+    def memory(self) -> dict[str, float]:
+        """Peak memory of the finished stage in MiB: ``rss`` of the main process and its workers,
+        ``gpu``; a later call that went on after a cut-off counts alone."""
+        return self._record.get('memory', {})
+
+    @property
+    def machine(self) -> dict[str, str]:
+        """Where the finished stage ran, and with which versions."""
+        return self._record.get('machine', {})
+
+    @property
     def is_done(self) -> bool:
         return bool(self._record)
 
@@ -184,13 +225,14 @@ class Stage:
         barrier()
         begin = time.time()
         print_log(f'{self.name}: begins ({self.folder})', logger='current')
-        result = self.run(self.context, self.folder)
-        barrier()
+        with PeakMemory() as memory:
+            result = self.run(self.context, self.folder)
+            barrier()
         if is_main_process():
             write_record(self.folder / FILES, _list_files(self.folder))
             write_record(self.folder / DONE, dict(
                 fingerprint=self.fingerprint, seconds=round(time.time() - begin, 1),
-                result=result))
+                memory=memory.record(), machine=machine(), result=result))
         barrier()
         print_log(f'{self.name}: done in {duration(time.time() - begin)}', logger='current')
         return self.result

@@ -1,6 +1,8 @@
 """A training by mmengine's Runner that goes on where it was cut off."""
 
 import copy
+import json
+import re
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -123,8 +125,10 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
         parts = [f'{kind}_{part}' for part in ('dataloader', 'cfg', 'evaluator')]
         if any(cfg.get(part) is None for part in parts):
             cfg.update(dict.fromkeys(parts))
-    # Runners of one process are kept by name.
+    # Runners of one process are kept by name, ...
     cfg.experiment_name = f'{folder.parent.name}_{folder.name}_{time.time_ns()}'
+    if cfg.get('visualizer'):  # ... and so are visualizers, which would write into the first's folder
+        cfg.visualizer.name = cfg.experiment_name
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
     with suppress(FileNotFoundError, ValueError):  # begins anew
         cfg.load_from, cfg.resume = str(last_checkpoint(folder)), True
@@ -132,3 +136,33 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
     runner.train()
     barrier()  # the last checkpoint is written by one process
     return runner
+
+
+def logged_curves(folder: Path, wanted: str = 'loss|mAP|mIoU') -> dict[str, tuple]:
+    """Curves that a training's log (mmengine's ``*/vis_data/scalars.json``) holds.
+
+    Args:
+        folder: Its work dir; the logs of all calls, before and after a cut-off, become one.
+        wanted: What the names of the values match.
+
+    Returns:
+        Name to ``(name of the x axis, (x, y))``; empty without a log.
+    """
+    curves: dict[str, dict] = {}
+    axes: dict[str, str] = {}
+    by_epoch = False
+    for path in sorted(folder.glob('*/vis_data/scalars.json')):
+        for line in path.read_text().splitlines():
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:  # the last line of a call that was killed
+                continue
+            # Of a training by epochs, validations are logged by their epoch, losses by iteration.
+            training = 'lr' in record or 'iter' in record
+            by_epoch = by_epoch or 'epoch' in record
+            for key, value in record.items():
+                if re.search(wanted, key) and isinstance(value, (int, float)):
+                    curves.setdefault(key, {})[record['step']] = value
+                    axes[key] = 'epoch' if by_epoch and not training else 'iteration'
+    return {key: (axes[key], tuple(map(list, zip(*sorted(points.items())))))
+            for key, points in curves.items()}

@@ -4,11 +4,10 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import mmcv
 import numpy as np
 
-from .html import figures, page, table
+from .html import figures, page, shrink, table
 
 
 def matrix(names: Sequence[str], values: np.ndarray, cell: int = 44) -> str:
@@ -36,13 +35,6 @@ def matrix(names: Sequence[str], values: np.ndarray, cell: int = 44) -> str:
                 f'<text x="{left + (j + .5) * cell}" y="{middle + 4}" text-anchor="middle"'
                 f'{" style=fill:#fff" if share > .5 else ""}>{int(values[i, j])}</text>')
     return ''.join(parts) + '</svg>'
-
-
-def _thumbnail(path: str, side: int = 160) -> np.ndarray:
-    image = mmcv.imread(path, channel_order='rgb')
-    ratio = min(side / max(image.shape[:2]), 1)
-    size = [max(round(length * ratio), 1) for length in image.shape[1::-1]]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def dataset_page(result: Any, title: str, per_class: int = 12) -> str:
@@ -84,6 +76,7 @@ def dataset_page(result: Any, title: str, per_class: int = 12) -> str:
         step = max(len(of_class) / per_class, 1)
         chosen = [of_class[int(k * step)] for k in range(min(per_class, len(of_class)))]
         sections.append((f'{name} ({len(of_class)})', figures(
-            [(result.names[i], _thumbnail(result.paths[i])) for i in chosen])))
+            [(result.names[i], shrink(mmcv.imread(result.paths[i], channel_order='rgb'), 160))
+             for i in chosen])))
     note = f'{len(result.names)} images, {len(result.classes)} classes'
     return page(title, sections, note)

@@ -1,31 +1,16 @@
-"""The HTML report of a pipeline: one file with images, tables and curves, nothing to load."""
+"""Parts of HTML pages that are one file each: images, tables and charts, nothing to load."""
 
 import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
-STYLE = '''
-body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1180px;padding:0 1rem;
-color:#1c1e21}
-h1{font-size:1.5rem;margin:0 0 .2rem}h2{font-size:1.15rem;margin:2.2rem 0 .6rem}
-p.note,figcaption,td.dim{color:#5d6570;font-size:.86rem}
-table{border-collapse:collapse}
-th,td{padding:.28rem .7rem;text-align:right;border-bottom:1px solid #e3e6ea}
-th{font-weight:600;background:#f5f6f8}th:first-child,td:first-child{text-align:left}
-tr.ours td{font-weight:600}.row{display:flex;flex-wrap:wrap;gap:8px;margin:0 0 14px}
-figure{margin:0}figure img{display:block;height:132px;border-radius:3px}
-figcaption{max-width:190px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-pre{background:#f5f6f8;padding:.8rem;overflow:auto;font-size:.8rem;border-radius:4px}
-.key{display:inline-flex;align-items:center;gap:.35rem;margin-right:1rem}
-.key i{width:.9rem;height:.9rem;border-radius:2px;display:inline-block;border:1px solid #0002}
-svg text{font:11px system-ui,sans-serif;fill:#444}
-'''
-COLORS = ('#2563c9', '#9aa3ad', '#d9822b', '#2f9e5b', '#8e44ad', '#c0392b', '#16a2b8', '#7f6a00')
+SERIES = 8  # colours of report.css; further series are dashed
 
 
 def picture(image: np.ndarray, quality: int = 82) -> str:
@@ -33,6 +18,22 @@ def picture(image: np.ndarray, quality: int = 82) -> str:
     data = io.BytesIO()
     Image.fromarray(image).save(data, 'JPEG', quality=quality)
     return 'data:image/jpeg;base64,' + base64.b64encode(data.getvalue()).decode()
+
+
+def grey(values: np.ndarray) -> str:
+    """A uint8 map ``(H, W)`` as ``data:`` address of a PNG without loss."""
+    data = io.BytesIO()
+    Image.fromarray(values).save(data, 'PNG', optimize=True)
+    return 'data:image/png;base64,' + base64.b64encode(data.getvalue()).decode()
+
+
+def shrink(image: np.ndarray, side: int) -> np.ndarray:
+    """An image or map of at most ``side`` pixels on its long side."""
+    ratio = side / max(image.shape[:2])
+    if ratio >= 1:
+        return image
+    size = [max(round(length * ratio), 1) for length in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -47,87 +48,127 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], ours: Sequence[i
         f'<tr class="{"ours" if i in ours else ""}">'
         + ''.join(f'<td>{html.escape(str(cell))}</td>' for cell in row) + '</tr>'
         for i, row in enumerate(rows))
-    return f'<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return (f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+            f'<tbody>{body}</tbody></table></div>')
+
+
+def ticks(low: float, high: float, most: int = 5) -> np.ndarray:
+    """Round numbers a step of 1, 2, 2.5 or 5 times a power of ten apart, that enclose a range in
+    at most ``most`` steps."""
+    high = high if high > low else low + 1
+    step = 10. ** np.floor(np.log10((high - low) / most))
+    for factor in (1, 2, 2.5, 5, 10, 20):
+        first = np.floor(low / (step * factor) + 1e-9)
+        last = np.ceil(high / (step * factor) - 1e-9)
+        if last - first <= most:
+            break
+    return np.arange(first, last + 1) * step * factor
+
+
+def _series(name: str, names: Sequence[str]) -> str:
+    """Class of a series' colour, by its place."""
+    index = list(names).index(name)
+    return f's{index % SERIES}' + (' dashed' if index >= SERIES else '')
+
+
+def series_legend(names: Sequence[str]) -> str:
+    """Colours of the series of all charts."""
+    return '<p>' + ''.join(
+        f'<span class="key"><i class="{_series(name, names)}"></i>{html.escape(name)}</span>'
+        for name in names) + '</p>'
 
 
 def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], x_label: str,
-           y_label: str, width: int = 520, height: int = 250) -> str:
-    """An inline SVG of some curves, their maxima marked.
+           y_label: str, width: int = 520, height: int = 250, names: Sequence[str] = (),
+           mark: bool = True, most: int = 400) -> str:
+    """An inline SVG of some curves.
 
     Args:
         lines: Name to x and y values; a missing y is None.
         x_label, y_label: Of the axes.
-        width, height: In pixels.
+        width, height: In pixels; a narrow screen makes it smaller.
+        names: All series, which decide on the colours.
+        mark: Mark the maxima.
+        most: Points of a curve; of more some are left out.
     """
-    left, bottom, top, right = 42, 34, 10, 12
+    left, bottom, top, right = 46, 34, 10, 16
     points = {name: [(x, y) for x, y in zip(*xy) if y is not None and y == y]
               for name, xy in lines.items()}
+    points = {name: line[::-(-len(line) // most)] if line else [] for name, line in points.items()}
     xs = [x for line in points.values() for x, _ in line]
     ys = [y for line in points.values() for _, y in line]
     if not xs:
         return ''
     x0, x1 = min(xs), max(max(xs), min(xs) + 1e-9)
-    y0, y1 = 0., 10 * np.ceil(max(max(ys), 1) / 10)
+    y_ticks = ticks(min(0., *ys), max(0., *ys), 4)
+    whole = all(float(x).is_integer() for x in xs)
+    y0, y1 = y_ticks[0], y_ticks[-1]
 
     def place(x: float, y: float) -> tuple[float, float]:
         return (left + (x - x0) / (x1 - x0) * (width - left - right),
                 height - bottom - (y - y0) / (y1 - y0) * (height - bottom - top))
 
-    parts = [f'<svg width="{width}" height="{height}" role="img" aria-label="{y_label}">']
-    for y in np.linspace(y0, y1, 5):
+    parts = [f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" '
+             f'aria-label="{html.escape(y_label or x_label)}">']
+    for y in y_ticks:
         _, py = place(x0, y)
-        parts.append(f'<line x1="{left}" x2="{width - right}" y1="{py:.1f}" y2="{py:.1f}" '
-                     f'stroke="#e3e6ea"/><text x="{left - 6}" y="{py + 4:.1f}" '
-                     f'text-anchor="end">{y:g}</text>')
-    for x in np.linspace(x0, x1, 7):
-        px, _ = place(x, y0)
-        parts.append(f'<text x="{px:.1f}" y="{height - bottom + 15}" '
-                     f'text-anchor="middle">{x:.2g}</text>')
-    for line, color in zip(points.values(), cycle(COLORS)):
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{py:.1f}" '
+                     f'y2="{py:.1f}"/><text x="{left - 6}" y="{py + 4:.1f}" '
+                     f'text-anchor="end">{y:.4g}</text>')
+    for x in ticks(x0, x1, 6):
+        if x0 - 1e-9 <= x <= x1 + 1e-9 and (not whole or float(x).is_integer()):
+            px, _ = place(x, y0)
+            parts.append(f'<text x="{px:.1f}" y="{height - bottom + 15}" '
+                         f'text-anchor="middle">{x:.5g}</text>')
+    for name, line in points.items():
+        if not line:
+            continue
+        kind = _series(name, names or list(points))
         path = ' '.join(f'{x:.1f},{y:.1f}' for x, y in (place(*point) for point in line))
-        best = place(*max(line, key=lambda point: point[1]))
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>'
-                     f'<circle cx="{best[0]:.1f}" cy="{best[1]:.1f}" r="3.5" fill="{color}"/>')
-    for i, (name, color) in enumerate(zip(points, cycle(COLORS))):
-        parts.append(f'<rect x="{width - 178}" y="{16 + 17 * i}" width="10" height="10" '
-                     f'fill="{color}"/><text x="{width - 163}" y="{25 + 17 * i}">'
-                     f'{html.escape(name)}</text>')
+        parts.append(f'<polyline class="{kind}" points="{path}"/>')
+        if mark or len(line) == 1:
+            best = place(*max(line, key=lambda point: point[1]))
+            parts.append(f'<circle class="{kind}" cx="{best[0]:.1f}" cy="{best[1]:.1f}" r="3.5"/>')
     parts.append(f'<text x="{(left + width) / 2:.0f}" y="{height - 4}" text-anchor="middle">'
                  f'{html.escape(x_label)}</text></svg>')
     return ''.join(parts)
 
 
 def bars(classes: Sequence[str], values: Mapping[str, Sequence[float | None]],
-         width: int = 520) -> str:
+         width: int = 520, names: Sequence[str] = ()) -> str:
     """An inline SVG of horizontal bars per class, 0 to 100.
 
     Args:
         classes: Names.
         values: Series to one value per class.
-        width: In pixels.
+        width: In pixels; a narrow screen makes it smaller.
+        names: All series, which decide on the colours.
     """
-    bar, gap, left = 11, 9, 92
+    bar, gap, left = 11, 9, max(92, 12 + 7 * max(map(len, classes), default=0))
     step = bar * len(values) + gap
-    height = step * len(classes) + 22
+    height = step * len(classes) + 8
     scale = (width - left - 44) / 100
-    parts = [f'<svg width="{width}" height="{height}" role="img" aria-label="IoU per class">']
+    parts = [f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" '
+             'aria-label="IoU per class">']
     for i, name in enumerate(classes):
         y = i * step + 4
         parts.append(f'<text x="{left - 8}" y="{y + step / 2:.0f}" text-anchor="end">'
                      f'{html.escape(name)}</text>')
-        for j, (series, color) in enumerate(zip(values.values(), COLORS)):
-            value = series[i]
+        for j, series in enumerate(values):
+            value = values[series][i]
             length = 0 if value is None or value != value else value * scale
             parts.append(
-                f'<rect x="{left}" y="{y + j * bar}" width="{length:.1f}" height="{bar - 1}" '
-                f'fill="{color}"/><text x="{left + length + 5:.1f}" y="{y + j * bar + bar - 2}">'
+                f'<rect class="{_series(series, names or list(values))}" x="{left}" '
+                f'y="{y + j * bar}" width="{length:.1f}" height="{bar - 1}"/>'
+                f'<text x="{left + length + 5:.1f}" y="{y + j * bar + bar - 2}">'
                 f'{number(value)}</text>')
-    x = left
-    for name, color in zip(values, COLORS):
-        parts.append(f'<rect x="{x}" y="{height - 14}" width="10" height="10" fill="{color}"/>'
-                     f'<text x="{x + 14}" y="{height - 5}">{html.escape(name)}</text>')
-        x += 30 + 7 * len(name)
     return ''.join(parts) + '</svg>'
+
+
+def chart(title: str, svg: str) -> str:
+    """A chart with its title; empty without one."""
+    return (f'<figure class="chart"><figcaption>{html.escape(title)}</figcaption>{svg}</figure>'
+            if svg else '')
 
 
 def legend(classes: Sequence[str], palette: Sequence) -> str:
@@ -137,30 +178,45 @@ def legend(classes: Sequence[str], palette: Sequence) -> str:
         f'{html.escape(name)}</span>' for name, color in zip(classes, palette)) + '</p>'
 
 
+def figure(caption: str, address: str) -> str:
+    """An image by its ``data:`` address."""
+    caption = html.escape(caption)
+    return (f'<figure><img src="{address}" alt="{caption}">'
+            f'<figcaption>{caption}</figcaption></figure>')
+
+
 def figures(cells: Sequence[tuple[str, np.ndarray | None]]) -> str:
     """A row of images ``(caption, RGB)``; cells without an image are left out."""
     return '<div class="row">' + ''.join(
-        f'<figure><img src="{picture(image)}" alt="{html.escape(caption)}">'
-        f'<figcaption>{html.escape(caption)}</figcaption></figure>'
-        for caption, image in cells if image is not None) + '</div>'
+        figure(caption, picture(image)) for caption, image in cells if image is not None) + '</div>'
 
 
-def page(title: str, sections: Sequence[tuple[str, str]], note: str = '') -> str:
+def page(title: str, sections: Sequence[tuple[str, str]], note: str = '',
+         script: bool = False) -> str:
     """The whole document.
 
     Args:
         title: Heading.
         sections: ``(heading, HTML)`` each.
         note: A line below the title.
+        script: With the script of the pipeline's report.
     """
+    folder = Path(__file__).parent
+    style = (folder / 'report.css').read_text(encoding='utf-8')
+    code = (folder / 'report.js').read_text(encoding='utf-8') if script else ''
     body = ''.join(f'<h2>{html.escape(head)}</h2>{content}' for head, content in sections)
     return ('<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
-            f'<title>{html.escape(title)}</title><style>{STYLE}</style></head><body>'
+            '<meta name="viewport" content="width=device-width,initial-scale=1">'
+            f'<title>{html.escape(title)}</title><style>{style}</style></head><body>'
             f'<h1>{html.escape(title)}</h1><p class="note">{html.escape(note)}</p>'
-            f'{body}</body></html>\n')
+            f'{body}{f"<script>{code}</script>" if script else ""}</body></html>\n')
 
 
 def code(text: str) -> str:
     """Text in a frame."""
     return f'<pre>{html.escape(text)}</pre>'
+
+
+def details(title: str, content: str) -> str:
+    """What is shown on a click."""
+    return f'<details><summary>{html.escape(title)}</summary>{content}</details>'

@@ -237,13 +237,11 @@ def test_segmentation_baseline_and_report(config, segment, tmp_path, capsys):
     assert results['baseline']['segment']['split'] == 'val'
     page = write_report(runs[1], 'the command')
     text = page.read_text()
-    # 2 methods x 3 images, each with image, CAMs, seed, mask, segmentation and ground-truth mask.
-    context = runs[0].context
-    split = context.splits[-1]
-    cells = sum(5 + len(split.dataset.get_data_info(split.names.index(name))['labels'])
-                for name, _ in context.shown())
-    assert text.count('<figure>') == 2 * cells
-    assert 'the command' in text and 'http' not in text.split('<h2>Config')[0]
+    # Of 3 images the image and its ground truth once, and of 2 methods CAMs, seed, mask and
+    # segmentation.
+    shown = runs[0].context.shown()
+    assert text.count('<figure>') == sum(2 + 2 * (3 + len(info['labels'])) for info in shown)
+    assert 'the command' in text and 'http' not in text.split('<h2>Commands')[0]
     assert (page.parent / 'stages.png').is_file()
     assert json.loads((page.parent / 'metrics.json').read_text())['base']['val']['segment'] >= 0
     assert [row[:2] for row in rows_of(runs[0])] == [

@@ -14,7 +14,7 @@ from mmwsss.visualization import overlay_cam, overlay_mask
 
 from ..context import Context
 from ..fingerprint import list_digest
-from ..stage import Chart, Column, Stage
+from ..stage import Chart, Column, Layers, Stage
 from ..training import last_checkpoint
 
 
@@ -111,6 +111,10 @@ class CAMStage(Stage):
         seed = seed_mask(cam, keys, size, threshold, background)
         caption = 'seed' if background is not None else f'seed at {threshold:.2f}'
         return [*cells, (caption, overlay_mask(image, seed, context.palette))]
+
+    def layers(self, context: Context, name: str) -> Layers | None:
+        cam, keys, _ = load_cam(self.folder / f'{name}.npz')
+        return Layers(keys, cam, self.shown_threshold(context)) if len(keys) else None
 
     def charts(self, context: Context) -> list[Chart]:
         if not context.scored:

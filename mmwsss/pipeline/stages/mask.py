@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmwsss.datasets.splits import ImageUnion
-from mmwsss.evaluation import mask_iou
+from mmwsss.evaluation import image_scores, mask_iou
 from mmwsss.inference import generate_masks
 from mmwsss.inference.mask_shares import describe, warnings
 from mmwsss.inference.masks import MaskReport
@@ -122,6 +122,10 @@ class MaskStage(Stage):
     def cells(self, context: Context, name: str, image: np.ndarray) -> list:
         mask = read_mask(self.folder / f'{name}.png')
         return [('pseudo mask', overlay_mask(image, mask, context.palette))]
+
+    def scores(self, context: Context) -> dict[str, dict[str, float]]:
+        return {name: {'mask IoU': value} for split in context.scored
+                for name, value in image_scores(self.folder, split).items()}
 
     def charts(self, context: Context) -> list[Chart]:
         if not context.scored:

@@ -6,7 +6,7 @@ from typing import Any
 from mmwsss.registry import STAGES
 
 from ..context import set_prior_dir
-from ..stage import Stage
+from ..stage import Chart, Stage
 
 LEAVE = ('prior', 'baseline', 'segment', 'stages', 'metrics', 'report')
 
@@ -47,6 +47,21 @@ class PriorStage(Stage):
     def seconds(self) -> float | None:
         seconds = [stage.seconds for stage in self.pipeline.stages.values()]
         return sum(seconds) if None not in seconds else None
+
+    @property
+    def memory(self) -> dict[str, float]:
+        memories = [stage.memory for stage in self.pipeline.stages.values()]
+        return {key: max(memory.get(key, 0) for memory in memories)
+                for key in sorted(set().union(*memories))}
+
+    @property
+    def machine(self) -> dict[str, str]:
+        return next((stage.machine for stage in self.pipeline.stages.values()), {})
+
+    def charts(self, context: Any) -> list[Chart]:
+        return [chart._replace(title=f'{self.key}: {chart.title}')
+                for stage in self.pipeline.stages.values()
+                for chart in stage.charts(self.pipeline.context)]
 
     def execute(self, verify: bool = False) -> dict:
         return self.run(self.context, self.folder, verify)

@@ -8,7 +8,7 @@ from mmengine.dist import barrier, is_main_process
 
 from mmwsss.datasets.splits import Split, inner_dataset
 from mmwsss.datasets.supervised import use_ground_truth
-from mmwsss.evaluation import mask_iou
+from mmwsss.evaluation import image_scores, mask_iou
 from mmwsss.registry import DATASETS, STAGES
 from mmwsss.structures.artifacts import read_mask
 from mmwsss.utils import atomic_write
@@ -128,7 +128,8 @@ class SegmentStage(Stage):
                 scores = dict(mask_iou(folder / PREDICTIONS, split), split=split.name,
                               mmseg=metrics)
         if is_main_process():
-            predict_files(runner, cfg, context.shown(), folder / SHOWN, context.palette)
+            images = [(info['name'], info['img_path']) for info in context.shown()]
+            predict_files(runner, cfg, images, folder / SHOWN, context.palette)
         return scores
 
     def figures(self, context: Context) -> dict[str, dict[str, float]]:
@@ -136,14 +137,21 @@ class SegmentStage(Stage):
         return {result['split']: dict([(self.figure, result['mIoU'])])} if 'split' in result else {}
 
     def cells(self, context: Context, name: str, image: np.ndarray) -> list:
-        path = self.folder / SHOWN / f'{name}.png'
-        if not path.is_file():
-            return []
-        return [(self.columns[0].title, overlay_mask(image, read_mask(path), context.palette))]
+        paths = [self.folder / folder / f'{name}.png' for folder in (PREDICTIONS, SHOWN)]
+        return [(self.columns[0].title, overlay_mask(image, read_mask(path), context.palette))
+                for path in paths if path.is_file()][:1]
+
+    def scores(self, context: Context) -> dict[str, dict[str, float]]:
+        folder, scores = self.folder / PREDICTIONS, {}
+        for split in context.scored:  # the segmentation config may test others
+            names = [name for name in split.names if (folder / f'{name}.png').is_file()]
+            if names:
+                scores.update(image_scores(folder, split, names))
+        return {name: {f'{self.columns[0].title} IoU': value} for name, value in scores.items()}
 
     def charts(self, context: Context) -> list[Chart]:
-        result = self.result
+        result, training = self.result, super().charts(context)
         if 'split' not in result:
-            return []
+            return training
         title = f'{self.columns[0].title.capitalize()} IoU per class ({result["split"]})'
-        return [Chart(title, 'bars', result['IoU'])]
+        return [*training, Chart(title, 'bars', result['IoU'])]
