@@ -61,10 +61,10 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=['mmwsss', 'mmwsss.*']),
-    entry_points=dict(console_scripts=['mmwsss = mmwsss.__main__:main']),
     package_data={'mmwsss.visualization': ['*.css', '*.js']},
-    cmdclass=dict(build_py=BuildPy),
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
     extras_require={name: requirements(name) for name in ('optional', 'tests', 'docs')},
+    entry_points=dict(console_scripts=['mmwsss = mmwsss.__main__:main']),
+    cmdclass=dict(build_py=BuildPy),
     zip_safe=False)

@@ -17,8 +17,6 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmwsss.utils.cli import make_parser, run_tool
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,8 +41,11 @@ def busy_cores(count: int):
 
 def measure(args) -> None:
     """In a process of its own: print the median seconds of a step."""
-    if args.policy == 'default':  # mmwsss has set it; OpenMP reads it when torch is loaded
-        os.environ.pop('OMP_WAIT_POLICY', None)
+    if args.policy == 'default':
+        import torch  # before mmwsss, which would set the policy
+    import mmwsss  # noqa: F401
+
+    # isort: split
     import torch
 
     from mmwsss.models.refiners import PAR
@@ -72,7 +73,7 @@ def measure(args) -> None:
     print(json.dumps(sorted(times[2:])[args.steps // 2]))
 
 
-def step_seconds(args, policy: str) -> float:
+def run(args, policy: str) -> float:
     """Seconds of a step in a fresh process."""
     environment = {key: value for key, value in os.environ.items() if key != 'OMP_WAIT_POLICY'}
     environment.update(OMP_NUM_THREADS=str(args.threads), PYTHONPATH=os.pathsep.join(
@@ -83,8 +84,9 @@ def step_seconds(args, policy: str) -> float:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cores = os.cpu_count() or 1
     parser.add_argument('--busy', type=int, default=cores, help='cores that other work keeps')
     parser.add_argument('--threads', type=int, default=cores, help='of the training')
@@ -93,18 +95,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--steps', type=int, default=9, help='measured steps of a run')
     parser.add_argument('--repeats', type=int, default=2)
     parser.add_argument('--policy', choices=['default', 'passive'], help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
+    args = parser.parse_args()
     if args.policy:
         measure(args)
         return
-    cores = os.cpu_count() or 1
     for count in (0, args.busy):
         with busy_cores(count):
-            times = [[step_seconds(args, policy) for policy in ('default', 'passive')]
-                     for _ in range(args.repeats)]
+            times = [(run(args, 'default'), run(args, 'passive')) for _ in range(args.repeats)]
         default, passive = (min(column) for column in zip(*times))
         print(f'{count} busy processes, {args.threads} threads on {cores} cores: default '
               f'{default * 1e3:.0f} ms, passive {passive * 1e3:.0f} ms a step; ratio '
@@ -112,4 +109,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(run_tool(run, parse_args()))
+    main()

@@ -7,13 +7,12 @@ Ours takes the background and the classes of the image, in a pool of processes.
 
 import argparse
 import os
-import sys
 import time
 
 import cv2
 import numpy as np
 
-from mmwsss.utils.cli import make_parser, run_tool
+from mmwsss.models.refiners import TorchCRF, crf_map, make_crf
 
 
 class Pictures:
@@ -42,24 +41,19 @@ class Pictures:
 
 
 def measure(crf, pictures, workers: int) -> tuple[float, list]:
-    from mmwsss.models.refiners import crf_map
     begin = time.perf_counter()
     masks = [prob.argmax(0) for prob in crf_map(crf, pictures, workers)]
     return (time.perf_counter() - begin) / len(pictures), masks
 
 
-def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--images', type=int, default=8)
     parser.add_argument('--size', type=int, nargs=2, default=(375, 500), metavar=('H', 'W'))
     parser.add_argument('--preset', default='psa')
     parser.add_argument('--workers', type=int, default=min(os.cpu_count() or 1, 16))
     parser.add_argument('--torch', action='store_true', help='also the pure PyTorch version')
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmwsss.models.refiners import TorchCRF, make_crf
+    args = parser.parse_args()
     crf = make_crf(args.preset)
     print(crf, f'{args.images} images of {args.size}, {args.workers} processes')
     every = Pictures(args.images, tuple(args.size), 21)
@@ -79,4 +73,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(run_tool(run, parse_args()))
+    main()

@@ -9,15 +9,21 @@ count.
 """
 
 import argparse
-import sys
 import tempfile
 import time
-from typing import TYPE_CHECKING
 
-from mmwsss.utils.cli import make_parser, run_tool
+import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
-if TYPE_CHECKING:
-    from torch import nn
+# isort: split
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader, Dataset
+
+from mmwsss.registry import MODELS
+from mmwsss.structures import WSSSDataSample
+from mmwsss.utils import register_all_modules
 
 CLASSES = 20
 MODULES = dict(
@@ -26,13 +32,12 @@ MODULES = dict(
           dict(type='MultiGranularityAlignment')])
 
 
-class Pictures:
+class Pictures(Dataset):
     """Noise with labels and a paired image."""
 
     metainfo = dict(classes=tuple(f'c{i}' for i in range(CLASSES)))
 
     def __init__(self, count: int, size: int):
-        import torch
         self.images = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8)
         self.labels = (torch.rand(count, CLASSES) < 0.1).float()
         self.labels[:, 0] = 1
@@ -41,7 +46,6 @@ class Pictures:
         return len(self.images)
 
     def __getitem__(self, index: int) -> dict:
-        from mmwsss.structures import WSSSDataSample
         views = dict(image=index, paired=(index + 1) % len(self))
         return dict(
             inputs={view: self.images[i] for view, i in views.items()},
@@ -49,11 +53,7 @@ class Pictures:
                           for view, i in views.items()})
 
 
-def build(args) -> 'nn.Module':
-    import torch
-    from mmengine.device import get_device
-
-    from mmwsss.registry import MODELS
+def build(args) -> torch.nn.Module:
     torch.manual_seed(0)
     model = MODELS.build(dict(
         type='WSSSClassifier',
@@ -65,18 +65,14 @@ def build(args) -> 'nn.Module':
 
 
 def clock() -> float:
-    import torch
     if not torch.cuda.is_available():
         return time.process_time()
     torch.cuda.synchronize()
     return time.perf_counter()
 
 
-def bare(args, data: Pictures) -> float:
+def bare(args, data: Dataset) -> float:
     """Seconds of a step in a loop as short as it can be."""
-    import torch
-    from mmengine.dataset import pseudo_collate
-    from torch.utils.data import DataLoader
     model = build(args).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
     loader = DataLoader(data, args.batch, shuffle=True, drop_last=True, collate_fn=pseudo_collate)
@@ -92,10 +88,9 @@ def bare(args, data: Pictures) -> float:
     return (clock() - begin) / (len(loader) - args.warmup)
 
 
-def ours(args, data: Pictures) -> float:
+def ours(args, data: Dataset) -> float:
     """Seconds of a step in WSSSTrainLoop."""
     from mmengine.hooks import Hook
-    from mmengine.runner import Runner
 
     class Clock(Hook):
         priority = 'VERY_LOW'
@@ -126,8 +121,9 @@ def ours(args, data: Pictures) -> float:
     return timer.seconds
 
 
-def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--size', type=int, default=128, help='side of the images')
     parser.add_argument('--batch', type=int, default=8)
     parser.add_argument('--width', type=float, default=0.125, help='of ResNet38d')
@@ -135,11 +131,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--steps', type=int, default=20, help='measured steps of a run')
     parser.add_argument('--warmup', type=int, default=3)
     parser.add_argument('--repeats', type=int, default=3)
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    from mmwsss.utils import register_all_modules
+    args = parser.parse_args()
     register_all_modules()
     data = Pictures((args.steps + args.warmup) * args.batch, args.size)
     times = [(bare(args, data), ours(args, data)) for _ in range(args.repeats)]
@@ -149,4 +141,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(run_tool(run, parse_args()))
+    main()

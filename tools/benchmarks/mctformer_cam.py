@@ -7,33 +7,24 @@ through the network alone.
 """
 
 import argparse
-import sys
 import time
-from typing import TYPE_CHECKING
 
-from mmwsss.utils.cli import make_parser, run_tool
+import torch
 
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
+from mmwsss.inference import multi_scale_cam
+from mmwsss.models.backbones import MCTDeiT
+from mmwsss.models.classifiers import CAMNetwork
+from mmwsss.models.heads import MCTHead
 
 
-def build() -> 'nn.Module':
+class Network(CAMNetwork):
     """What multi_scale_cam needs of a classifier."""
-    from mmwsss.models.backbones import MCTDeiT
-    from mmwsss.models.classifiers import CAMNetwork
-    from mmwsss.models.heads import MCTHead
 
-    class Network(CAMNetwork):
-
-        def predict_cam(self, images: 'Tensor') -> 'Tensor':
-            return self.head.infer_cam(self.extract(images))
-
-    return Network(dict(type=MCTDeiT, num_classes=20), dict(type=MCTHead, num_classes=20))
+    def predict_cam(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head.infer_cam(self.extract(images))
 
 
-def one_by_one(network: 'nn.Module', images: 'Tensor', labels: 'Tensor') -> 'Tensor':
-    import torch
+def one_by_one(network: Network, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     cams = []
     for image, label in zip(images, labels):
         straight, mirrored = (
@@ -45,8 +36,7 @@ def one_by_one(network: 'nn.Module', images: 'Tensor', labels: 'Tensor') -> 'Ten
     return torch.stack(cams)
 
 
-def seconds(function, device: 'torch.device', repeats: int) -> float:
-    import torch
+def seconds(function, device: torch.device, repeats: int) -> float:
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
@@ -57,25 +47,21 @@ def seconds(function, device: 'torch.device', repeats: int) -> float:
     return min(times[1:])
 
 
-def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+@torch.no_grad()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--batch', type=int, default=16)
     parser.add_argument('--size', type=int, default=224)
     parser.add_argument('--repeats', type=int, default=3)
-    return parser.parse_args()
+    args = parser.parse_args()
 
-
-def run(args: argparse.Namespace) -> None:
-    import torch
-
-    from mmwsss.inference import multi_scale_cam
-    torch.set_grad_enabled(False)
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    network = build().to(device).eval()
+    network = Network(
+        dict(type=MCTDeiT, num_classes=20), dict(type=MCTHead, num_classes=20)).to(device).eval()
     images = torch.randn(args.batch, 3, args.size, args.size, device=device)
     labels = (torch.rand(args.batch, 20, device=device) < 0.1).float()
 
-    def batched() -> 'Tensor':
+    def batched() -> torch.Tensor:
         return multi_scale_cam(network, images, labels, scales=(1., ), flip=True)
 
     assert torch.allclose(batched(), one_by_one(network, images, labels), atol=1e-3)
@@ -86,4 +72,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(run_tool(run, parse_args()))
+    main()

@@ -7,20 +7,17 @@ other, for the background and the classes that are present.
 """
 
 import argparse
-import sys
 import time
-from typing import TYPE_CHECKING
 
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from mmwsss.models import PAR
 
 
-def unfolded(x: 'Tensor', dilations: tuple) -> 'Tensor':
+def unfolded(x: Tensor, dilations: tuple) -> Tensor:
     """The neighbours of each pixel, ``(N, C, 48, H, W)``."""
-    import torch
-    import torch.nn.functional as F
     n, c, height, width = x.shape
     found = []
     for dilation in dilations:
@@ -30,7 +27,7 @@ def unfolded(x: 'Tensor', dilations: tuple) -> 'Tensor':
     return torch.cat(found, 2)
 
 
-def by_unfolding(par, img: 'Tensor', scores: 'Tensor') -> 'Tensor':
+def by_unfolding(par: PAR, img: Tensor, scores: Tensor) -> Tensor:
     near = unfolded(img, par.dilations)
     sigma = near.std(2, keepdim=True)
     distance = (near - img[:, :, None]).abs() / (sigma + 1e-8) / par.color_weight
@@ -40,8 +37,7 @@ def by_unfolding(par, img: 'Tensor', scores: 'Tensor') -> 'Tensor':
     return scores
 
 
-def measure(refine, *args) -> 'tuple[float, Tensor]':
-    import torch
+def measure(refine, *args) -> tuple[float, Tensor]:
     begin = time.perf_counter()
     out = refine(*args)
     if out.is_cuda:
@@ -49,27 +45,20 @@ def measure(refine, *args) -> 'tuple[float, Tensor]':
     return time.perf_counter() - begin, out
 
 
-def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+@torch.no_grad()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--size', type=int, default=160)
     parser.add_argument('--images', type=int, default=4)
     parser.add_argument('--classes', type=int, default=20)
     parser.add_argument('--present', type=int, default=2, help='classes of an image')
     parser.add_argument('--repeat', type=int, default=3)
-    add_arguments(parser, 'device')
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    import torch
-
-    from mmwsss.models import PAR
-    torch.set_grad_enabled(False)
-    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    args = parser.parse_args()
     torch.manual_seed(0)
-    par = PAR().to(device)
-    img = torch.rand(args.images, 3, args.size, args.size, device=device)
-    scores = torch.rand(args.images, args.classes + 1, args.size, args.size, device=device)
+    par = PAR().to(args.device)
+    img = torch.rand(args.images, 3, args.size, args.size, device=args.device)
+    scores = torch.rand(args.images, args.classes + 1, args.size, args.size, device=args.device)
     present = scores[:, :args.present + 1].contiguous()
     times = {'unfold, all classes': [], 'unfold, present classes': [], 'ours, all classes': [],
              'ours, present classes': []}
@@ -85,11 +74,11 @@ def run(args: argparse.Namespace) -> None:
                 raise AssertionError(f'{name}: the scores differ by {difference}')
     slow = min(times['unfold, all classes'])
     same = min(times['unfold, present classes'])
-    print(f'{args.images} images of {args.size}x{args.size} on {device}')
+    print(f'{args.images} images of {args.size}x{args.size} on {args.device}')
     for name, spent in times.items():
         print(f'{name:24} {min(spent):8.3f} s  {slow / min(spent):6.1f}x')
     print(f'ratio at equal classes   {same / min(times["ours, present classes"]):6.1f}x')
 
 
 if __name__ == '__main__':
-    sys.exit(run_tool(run, parse_args()))
+    main()

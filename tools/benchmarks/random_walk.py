@@ -12,15 +12,13 @@ import subprocess
 import sys
 import time
 
-from mmwsss.utils.cli import make_parser, run_tool
+import torch
 
 SIZES = ((30, 40), (60, 80), (94, 125), (160, 160))  # the last: a 640 x 640 image at stride 4
 
 
 def dense_psa(scores, features, radius=5, beta=8, log_steps=8):
     """The originals' computation: dense matrix, squared ``log_steps`` times, float32."""
-    import torch
-
     from mmwsss.models.refiners.pairs import feature_affinity, pair_offsets, shifted
     height, width = features.shape[-2:]
     n = height * width
@@ -40,8 +38,6 @@ def dense_psa(scores, features, radius=5, beta=8, log_steps=8):
 
 
 def measure(method: str, height: int, width: int, classes: int, channels: int, repeat: int) -> dict:
-    import torch
-
     from mmwsss.models.refiners import propagate_irn, propagate_psa
     torch.manual_seed(0)
     scores = torch.rand(classes, height, width)
@@ -66,21 +62,17 @@ def spawn(*values) -> dict:
     return json.loads(out.strip().splitlines()[-1])
 
 
-def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--dense-up-to', type=int, default=4800, help='largest dense n')
     parser.add_argument('--classes', type=int, default=3, help='background and classes present')
     parser.add_argument('--channels', type=int, default=448, help='channels of the PSA features')
     parser.add_argument('--measure', nargs='+', help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
+    args = parser.parse_args()
     if args.measure:
         method, numbers = args.measure[0], map(int, args.measure[1:])
         print(json.dumps(measure(method, *numbers)))
         return
-    import torch
     print(f'{torch.get_num_threads()} threads, {args.classes} channels; peak is of the process '
           '(about 300 MB of it are torch)')
     print(f'{"n":>7} {"dense":>10} {"PSA ours":>10} {"ratio":>7} {"IRN ours":>10} '
@@ -102,4 +94,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(run_tool(run, parse_args()))
+    main()

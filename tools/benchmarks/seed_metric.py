@@ -4,12 +4,12 @@
 """
 
 import argparse
-import sys
 import time
 
 import numpy as np
+import torch
 
-from mmwsss.utils.cli import make_parser, run_tool
+from mmwsss.evaluation import SeedMetric, confusion_matrix, seed_confusion, threshold_range
 
 
 def milliseconds(function, repeats: int) -> float:
@@ -21,7 +21,6 @@ def milliseconds(function, repeats: int) -> float:
 
 
 def one_by_one(cam: np.ndarray, gt: np.ndarray, thresholds: np.ndarray, num_classes: int):
-    from mmwsss.evaluation import confusion_matrix
     result = []
     for threshold in thresholds:
         stack = np.concatenate([np.full_like(cam[:1], threshold), cam])
@@ -29,20 +28,15 @@ def one_by_one(cam: np.ndarray, gt: np.ndarray, thresholds: np.ndarray, num_clas
     return np.stack(result)
 
 
-def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--size', type=int, nargs=2, default=(375, 500), metavar=('H', 'W'))
     parser.add_argument('--classes', type=int, default=20)
     parser.add_argument('--present', type=int, default=2, help='classes in the image')
     parser.add_argument('--step', type=float, default=0.01)
     parser.add_argument('--repeats', type=int, default=20)
-    return parser.parse_args()
+    args = parser.parse_args()
 
-
-def run(args: argparse.Namespace) -> None:
-    import torch
-
-    from mmwsss.evaluation import SeedMetric, seed_confusion, threshold_range
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     cam = np.zeros((args.classes, *args.size), dtype=np.float32)
@@ -64,4 +58,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(run_tool(run, parse_args()))
+    main()

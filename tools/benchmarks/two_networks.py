@@ -11,16 +11,15 @@ trained are compared, so both versions are the same training.
 
 import argparse
 import statistics
-import sys
 import time
-from typing import TYPE_CHECKING
 
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+import torch
+import torch.nn.functional as F
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from mmwsss.models import WSSSClassifier
+from mmwsss.models import WSSSClassifier
+from mmwsss.models.classifiers import Progress, Views
+from mmwsss.models.modules.eader import soft_mask
+from mmwsss.structures import WSSSDataSample
 
 CLASSES = 20
 
@@ -32,10 +31,7 @@ def network(depth: int, embed: int = None) -> dict:
         head=dict(type='GAPHead', num_classes=CLASSES, in_channels=channels, embed_channels=embed))
 
 
-def build(system: str, depth: int) -> 'WSSSClassifier':
-    import torch
-
-    from mmwsss.models import WSSSClassifier
+def build(system: str, depth: int) -> WSSSClassifier:
     torch.manual_seed(0)
     if system == 'eader':
         return WSSSClassifier(
@@ -49,7 +45,7 @@ def build(system: str, depth: int) -> 'WSSSClassifier':
     return model
 
 
-def ours(model: 'WSSSClassifier', phase: str, images, samples) -> 'Tensor':
+def ours(model: WSSSClassifier, phase: str, images, samples) -> torch.Tensor:
     if phase in ('localizer', 'adversary'):
         for part in (model.backbone, model.head):
             part.requires_grad_(phase == 'localizer')
@@ -57,11 +53,7 @@ def ours(model: 'WSSSClassifier', phase: str, images, samples) -> 'Tensor':
     return sum(model.loss(dict(image=images), dict(image=samples)).values())
 
 
-def straightforward_eader(model: 'WSSSClassifier', phase: str, images, samples) -> 'Tensor':
-    import torch
-    import torch.nn.functional as F
-
-    from mmwsss.models.modules.eader import soft_mask
+def straightforward_eader(model: WSSSClassifier, phase: str, images, samples) -> torch.Tensor:
     model.requires_grad_(True)
     labels = torch.stack([sample.gt_label for sample in samples])
     module, adversary = model.wsss_modules[0], model.networks.adversary
@@ -79,18 +71,15 @@ def straightforward_eader(model: 'WSSSClassifier', phase: str, images, samples) 
     return loss + module.alpha * mined + module.beta * cam.mean()
 
 
-def straightforward_rcm_mam(model: 'WSSSClassifier', phase: str, images, samples) -> 'Tensor':
-    import torch
+class AlwaysGrad(Views):
+    """Views that make every pass with gradient."""
 
-    from mmwsss.models.classifiers import Views
+    def __call__(self, name, network='student', grad=True):
+        with torch.enable_grad():
+            return super().__call__(name, network)
 
-    class AlwaysGrad(Views):
-        """Views that make every pass with gradient."""
 
-        def __call__(self, name, network='student', grad=True):
-            with torch.enable_grad():
-                return super().__call__(name, network)
-
+def straightforward_rcm_mam(model: WSSSClassifier, phase: str, images, samples) -> torch.Tensor:
     model.teacher.requires_grad_(True)
     labels = dict(image=samples)
     views = AlwaysGrad(lambda x, name: model.network(name).extract(x), dict(image=images), labels,
@@ -106,7 +95,6 @@ def straightforward_rcm_mam(model: 'WSSSClassifier', phase: str, images, samples
 def measure(step, model, phase, images, samples, repeat: int):
     """Median seconds (of processor time on the CPU, which other programs disturb less), bytes
     kept, and the gradient of the network that is trained."""
-    import torch
     trained = model.networks.adversary if phase == 'adversary' else model.backbone
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     cuda = images.is_cuda
@@ -145,32 +133,24 @@ def measure(step, model, phase, images, samples, repeat: int):
     return statistics.median(seconds), kept, grad
 
 
-def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--system', nargs='+', default=['eader', 'rcm_mam'])
-    add_arguments(parser, 'device')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
     parser.add_argument('--depth', type=int, help='of the ResNet; default 101 on a GPU, else 18')
     parser.add_argument('--size', type=int, help='default 448 on a GPU, else 128')
     parser.add_argument('--batch', type=int, help='default 16 on a GPU, else 4')
     parser.add_argument('--repeat', type=int, default=5)
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    import torch
-
-    from mmwsss.models.classifiers import Progress
-    from mmwsss.structures import WSSSDataSample
-    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    gpu = device != 'cpu'
+    args = parser.parse_args()
+    gpu = args.device != 'cpu'
     depth = args.depth or (101 if gpu else 18)
     size = args.size or (448 if gpu else 128)
     batch = args.batch or (16 if gpu else 4)
-    print(f'ResNet-{depth}, {batch} images of {size}x{size}, {device}, '
+    print(f'ResNet-{depth}, {batch} images of {size}x{size}, {args.device}, '
           f'{torch.get_num_threads()} threads')
     print('system   phase      | straightforward      | ours                 | ratio')
-    images = torch.randn(batch, 3, size, size, device=device)
-    labels = torch.zeros(batch, CLASSES, device=device)
+    images = torch.randn(batch, 3, size, size, device=args.device)
+    labels = torch.zeros(batch, CLASSES, device=args.device)
     for row in range(batch):  # 1.5 classes per image, as in VOC
         labels[row, [row % CLASSES, (row * (1 + row % 2)) % CLASSES]] = 1
     samples = [WSSSDataSample(gt_label=row) for row in labels]
@@ -178,7 +158,7 @@ def run(args: argparse.Namespace) -> None:
         for phase in ('localizer', 'adversary') if system == 'eader' else ('student', ):
             results = []
             for step in (globals()[f'straightforward_{system}'], ours):
-                model = build(system, depth).to(device).train()
+                model = build(system, depth).to(args.device).train()
                 model.set_progress(Progress(phase=phase))
                 results.append(measure(step, model, phase, images, samples, args.repeat))
                 del model
@@ -190,4 +170,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(run_tool(run, parse_args()))
+    main()
