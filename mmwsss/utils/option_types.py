@@ -45,13 +45,16 @@ def check_option_types(cfg: Any, where: str = '') -> None:
             if where or key != 'pipeline':
                 check_option_types(value, f'{where}.{key}' if where else str(key))
             elif value is not None:
-                _check(value, dict, 'pipeline', 'the pipeline')
-                for name, block in value.items():
-                    _check(block, BLOCKS.get(name, object) | None, f'pipeline.{name}', 'the pipeline')
-                    if name in ('affinity', 'segment', 'baseline') and isinstance(block, Mapping):
-                        for part in INNER.keys() & block:
-                            _check(block[part], INNER[part] | None, f'pipeline.{name}.{part}',
-                                   f'the {name} stage')
+                _check_pipeline(value)
+
+
+def _check_pipeline(blocks: Any) -> None:
+    _check(blocks, dict, 'pipeline', 'the pipeline')
+    for name, block in blocks.items():
+        _check(block, BLOCKS.get(name, object) | None, f'pipeline.{name}', 'the pipeline')
+        if name in ('affinity', 'segment', 'baseline') and isinstance(block, Mapping):
+            for part in INNER.keys() & block:
+                _check(block[part], INNER[part] | None, f'pipeline.{name}.{part}', f'its {name}')
 
 
 def _check(value: Any, hint: Any, path: str, owner: str) -> None:

@@ -14,8 +14,9 @@ from mmwsss.utils.errors import explain
 from mmwsss.utils.option_types import check_option_types, component, fits, option_types, registries
 
 register_all_modules()
-COMPONENTS = sorted({kind.__name__: kind for one in registries() for kind in one.module_dict.values()
-                     if inspect.isclass(kind) and component(kind.__name__) is kind}.items())
+COMPONENTS = sorted({
+    kind.__name__: kind for one in registries() for kind in one.module_dict.values()
+    if inspect.isclass(kind) and component(kind.__name__) is kind}.items())
 WRONG = ['text', 1.5, -3, True, None, [], ['x', 1], dict(a=1)]
 
 
