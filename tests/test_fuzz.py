@@ -6,6 +6,7 @@ MMWSSS_FUZZ=5000 tries that many new files of each kind, in place of the same fe
 import io
 import json
 import os
+import warnings
 
 import cv2
 import numpy as np
@@ -13,13 +14,23 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mmengine.config import Config
 from PIL import Image
 
 from mmwsss.datasets import ImageLabelDataset, read_label_table
 from mmwsss.datasets.transforms import LoadImage, LoadMask
-from mmwsss.structures.artifacts import read_mask
+from mmwsss.inference import read_config
+from mmwsss.inference.masks import _read_manifest
+from mmwsss.structures.artifacts import (
+    load_background,
+    load_cam,
+    read_manifest,
+    read_mask,
+    read_record,
+)
 from mmwsss.utils import load_checkpoint_safely
 from mmwsss.utils.checkpoint import latest_checkpoint
+from mmwsss.utils.errors import explain
 from mmwsss.utils.images import image_size
 
 EXAMPLES = int(os.environ.get('MMWSSS_FUZZ', 0))
@@ -185,6 +196,93 @@ def test_last_checkpoint(tmp_path, data):
         assert latest_checkpoint(tmp_path) == str(tmp_path / 'a.pth')
     except (ValueError, FileNotFoundError) as error:
         assert str(tmp_path / 'last_checkpoint') in str(error)
+
+
+def cam_file():
+    buffer = io.BytesIO()
+    np.savez(buffer, cam=np.full((2, 3, 4), .5, np.float16), keys=np.array([0, 2]),
+             size=np.array([6, 8]))
+    return buffer.getvalue()
+
+
+def read_cam(path):
+    cam, keys, size = load_cam(path, 3)
+    assert cam.ndim == 3 and len(cam) == len(keys) and len(size) == 2 and min(size) > 0
+    assert not cam.size or 0 <= cam.min() <= cam.max() < 1.01
+    assert not len(keys) or 0 <= keys.min() <= keys.max() < 3
+    return cam
+
+
+@fuzz
+@given(data=mutations(cam_file()))
+def test_cam_files(tmp_path, data):
+    path = tmp_path / 'a.npz'
+    path.write_bytes(data)
+    read_or_refuse(read_cam, path)
+    read_or_refuse(load_background, path)
+
+
+ARRAYS = st.tuples(
+    st.sampled_from([np.float16, np.float64, np.int64, np.uint8, np.complex64, bool, 'U3']),
+    st.lists(st.integers(0, 3), max_size=4)).flatmap(lambda kind: st.sampled_from(
+        [0, 1, 2, -1, .5, 100, np.nan, np.inf]).map(lambda x: full(kind[1], x, kind[0])))
+
+
+def full(shape, value, kind):
+    with np.errstate(all='ignore'), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        return np.full(shape, np.float64(value)).astype(kind)
+
+
+@fuzz
+@given(arrays=st.dictionaries(st.sampled_from(['cam', 'keys', 'size', 'bg', 'x']), ARRAYS))
+def test_arrays_of_cam_files(tmp_path, arrays):
+    path = tmp_path / 'a.npz'
+    base = dict(cam=np.full((2, 3, 4), .5, np.float16), keys=np.array([0, 2]),
+                size=np.array([6, 8]))
+    np.savez(path, **{**base, **arrays})
+    read_or_refuse(read_cam, path)
+
+
+@fuzz
+@given(lines=st.lists(JSON.map(json.dumps) | TEXT, max_size=4))
+def test_manifests(tmp_path, lines):
+    path = tmp_path / 'manifest.jsonl'
+    path.write_bytes('\n'.join(lines).encode('utf-8', 'surrogatepass'))
+    records = read_or_refuse(lambda p: read_manifest(p.parent), path)
+    assert records is None or all(isinstance(record['name'], str) for record in records)
+    made = read_or_refuse(lambda p: _read_manifest(p.parent, '.png'), path)
+    assert made is None or isinstance(made, dict)
+
+
+@fuzz
+@given(data=st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_records(tmp_path, data):
+    path = tmp_path / 'done.json'
+    path.write_bytes(data)
+    read_or_refuse(read_record, path)
+
+
+@fuzz
+@given(value=JSON, key=st.sampled_from([
+    'pipeline', 'pipeline.cam', 'pipeline.cam.scales', 'pipeline.cam.stride', 'pipeline.mask',
+    'pipeline.segment', 'pipeline.metrics', 'model', 'model.test_cfg', 'model.modules',
+    'train_cfg', 'train_dataloader']))
+def test_configs(value, key):
+    """A config of wrong values is read, or refused in one line."""
+    cfg = Config(dict(
+        model=dict(type='WSSSClassifier', modules=[]), train_cfg=dict(type='WSSSTrainLoop'),
+        pipeline=dict(cam=dict(scales=(1., )), mask=dict(type='ThresholdMask', bg=.3))))
+    *path, last = key.split('.')
+    part = cfg
+    for step in path:
+        part = part[step]
+    part[last] = value
+    try:
+        read_config(cfg)
+    except Exception as error:
+        text = explain(error)
+        assert text and '\n' not in text, repr(error)
 
 
 def test_bombs(tmp_path):

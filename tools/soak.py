@@ -284,9 +284,14 @@ def contents(work_dir: Path) -> dict[str, object]:
         elif path.name == 'done.json':  # without its seconds
             record = json.loads(path.read_text())
             found[name] = [record['fingerprint'], record['result']]
+        elif path.name == 'stage.json':  # its settings may name the work dir
+            found[name] = json.loads(path.read_text())['fingerprint']
         elif path.name == 'files.json':  # without checkpoints, which hold times, and their path
             found[name] = {key: value for key, value in json.loads(path.read_text()).items()
-                           if not key.endswith(('.pth', 'last_checkpoint'))}
+                           if not key.endswith(('.pth', 'last_checkpoint', 'settings.json'))}
+        elif path.name == 'settings.json':  # likewise
+            found[name] = json.loads(path.read_text())
+            found[name]['refiner'].pop('checkpoint', None)
         elif path.name == 'last_checkpoint':
             found[name] = Path(path.read_text()).name
         elif path.name == 'index.html':  # without date, times and command

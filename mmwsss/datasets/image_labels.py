@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -224,7 +224,9 @@ class ImageLabelDataset(BaseDataset):
             raise FileNotFoundError(f'no folder of images "{self.img_dir}"; check data_root and '
                                     'img_dir')
         suffixes = (self.img_suffix, ) if self.img_suffix else IMG_SUFFIXES
-        return sorted(name for name in os.listdir(self.img_dir) if name.endswith(suffixes))
+        paths = Path(self.img_dir).rglob('*')
+        return sorted(path.relative_to(self.img_dir).as_posix() for path in paths
+                      if path.name.endswith(suffixes) and path.is_file())
 
     def load_data_list(self) -> list[dict]:
         """Records ``name, img_path, labels`` (indices into ``classes``) and the paths of maps."""

@@ -20,6 +20,7 @@ from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import (
     load_background,
     load_cam,
+    read_manifest,
     read_mask,
     read_record,
     write_class_names,
@@ -296,8 +297,7 @@ def _read_manifest(out_dir: Path, suffix: str) -> dict[str, dict]:
         return {}
     stamp = path.stat().st_mtime_ns
     known = {}
-    for text in path.read_text().splitlines():
-        line = json.loads(text)
+    for line in read_manifest(out_dir):
         mask = out_dir / f'{line["name"]}{suffix}'
         # A later run may have been killed before it wrote its manifest.
         if mask.is_file() and mask.stat().st_mtime_ns <= stamp:

@@ -12,6 +12,7 @@ from mmwsss.registry import MODELS
 from mmwsss.utils import load_checkpoint_safely, register_all_modules
 from mmwsss.utils.checkpoint import state_dict_of
 from mmwsss.utils.cli import merge_options
+from mmwsss.utils.option_types import check_option_types
 from mmwsss.utils.shipped import find_config
 
 from .cam_options import resolve_test_cfg
@@ -33,11 +34,14 @@ def read_config(config: str | Path | Config, options: Mapping[str, Any] | None =
         FileNotFoundError: There is no such file.
         KeyError: An option has an unknown top-level key.
         SyntaxError: The file is no Python.
+        TypeError: An option of a component has a wrong type; names it.
     """
     register_all_modules()
     if not isinstance(config, Config):
         config = _from_file(str(find_config(config)))
-    return resolve_test_cfg(merge_options(config, options))
+    merge_options(config, options)
+    check_option_types(config)
+    return resolve_test_cfg(config)
 
 
 def _from_file(path: str) -> Config:

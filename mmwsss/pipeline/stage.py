@@ -165,7 +165,7 @@ class Stage:
 
     @property
     def _record(self) -> dict:
-        done = read_record(self.folder / DONE, {})
+        done = _read(self.folder / DONE)
         return done if done.get('fingerprint') == self.fingerprint else {}
 
     @property
@@ -241,8 +241,12 @@ class Stage:
         """Whether the files of the finished stage are as it left them; what is not is removed, so
         that running the stage again mends it."""
         wrong = []
-        for name, (size, checksum) in read_record(self.folder / FILES, {}).items():
+        for name, known in _read(self.folder / FILES).items():
             path = self.folder / name
+            if '..' in path.parts or Path(name).is_absolute() or not isinstance(
+                    known, list) or len(known) != 2:  # what is wrong is removed
+                raise ValueError(f'"{self.folder / FILES}" is damaged; delete it and run again')
+            size, checksum = known
             if not path.is_file() or path.stat().st_size != size or (
                     verify and file_digest(path) != checksum):
                 wrong.append(name)
@@ -266,7 +270,7 @@ class Stage:
                     f'"{self.folder}" holds files that no stage made; choose another --work-dir, '
                     'or move them away')
             try:
-                before = read_record(begun).get('fingerprint')
+                before = _read(begun).get('fingerprint')
             except ValueError:  # damaged: whose files these are is not known
                 before = None
             if before == self.fingerprint:
@@ -282,6 +286,14 @@ class Stage:
                     remove(path)
         write_record(begun, dict(fingerprint=self.fingerprint,
                                  settings=self.settings(self.context)))
+
+
+def _read(path: Path) -> dict:
+    """A record of the stage; empty where there is none."""
+    record = read_record(path, {})
+    if not isinstance(record, dict):
+        raise ValueError(f'"{path}" is damaged (no record); delete it and run again')
+    return record
 
 
 def _agree(value: bool) -> bool:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 import re
 import time
 from contextlib import suppress
@@ -10,9 +11,10 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import Registry
 from mmengine.runner import Runner
+from mmseg.evaluation import IoUMetric
 from torch import nn
 
 from mmwsss.datasets.splits import inner_dataset
@@ -61,13 +63,15 @@ def check_training(cfg: Config, name: str) -> nn.Module:
     check_pretrained(cfg)
     model = MODELS.build(cfg.model)
     check_frozen(model, bool(cfg.get('load_from')))
-    if 'optimizer' in cfg.optim_wrapper or 'constructor' in cfg.optim_wrapper:
-        build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
-    _check_options(LOOPS, cfg.train_cfg, 'train_cfg')
+    _check_loop(cfg.train_cfg)
     schedulers = cfg.get('param_scheduler') or []
     for part in schedulers if isinstance(schedulers, (list, tuple)) else []:
         _check_options(PARAM_SCHEDULERS, part, 'param_scheduler',
                        ('convert_to_iter_based', 'optimizer'))
+    if 'optimizer' in cfg.optim_wrapper or 'constructor' in cfg.optim_wrapper:
+        wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
+        for part in schedulers if isinstance(wrapper, OptimWrapper) else []:
+            _build_scheduler(part, wrapper)
     for hook in cfg.get('custom_hooks') or []:
         HOOKS.build(hook)
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -78,8 +82,56 @@ def check_training(cfg: Config, name: str) -> nn.Module:
     for key in ('val_evaluator', 'test_evaluator'):
         metrics = cfg.get(key) or []
         for metric in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
+            _check_options(METRICS, metric, key)
             METRICS.build(metric)
     return model
+
+
+def check_metrics(dataset: Any, evaluator: Any) -> None:
+    """Score the first sample of a test set by mmseg's metrics, its own mask as the prediction.
+
+    Raises:
+        ValueError: It has no mask.
+        KeyError: A metric does not know an option.
+    """
+    for cfg in evaluator if isinstance(evaluator, (list, tuple)) else [evaluator or {}]:
+        metric = METRICS.build(cfg) if cfg else None
+        if not isinstance(metric, IoUMetric) or metric.output_dir or metric.format_only:
+            continue
+        sample = dataset[0]['data_samples']
+        if 'gt_sem_seg' not in sample:
+            raise ValueError('the images of test_dataloader have no masks, so test_evaluator '
+                             'cannot score them: set mask_dir, or leave test_evaluator out')
+        sample.pred_sem_seg = sample.gt_sem_seg
+        metric.dataset_meta = dataset.metainfo
+        metric.process({}, [sample.to_dict()])
+        logging.disable(logging.CRITICAL)  # of the table
+        try:
+            metric.compute_metrics(metric.results)
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+def _check_loop(cfg: dict) -> None:
+    """Options and lengths of the loop, which is built with a Runner only."""
+    _check_options(LOOPS, cfg, 'train_cfg')
+    for key in ('max_epochs', 'max_iters', 'val_interval'):
+        value = cfg.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)
+                                  or value < 1):
+            raise ValueError(f'train_cfg.{key}={value!r} must be a whole number of at least 1')
+
+
+def _build_scheduler(cfg: dict, wrapper: OptimWrapper) -> None:
+    """Build a schedule as mmengine's Runner does; the lengths do not matter."""
+    cfg = dict(plain(cfg), optimizer=wrapper)
+    cfg.setdefault('end', 10)
+    kind = PARAM_SCHEDULERS.get(cfg['type'])
+    if cfg.pop('convert_to_iter_based', False):
+        del cfg['type']
+        kind.build_iter_from_epoch(**cfg, epoch_length=10)
+    else:
+        PARAM_SCHEDULERS.build(cfg)
 
 
 def _check_options(registry: Registry, cfg: Any, where: str, known: tuple = ()) -> None:

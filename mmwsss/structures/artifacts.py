@@ -233,7 +233,7 @@ def read_record(path: str | Path, default: Any = ...) -> Any:
         return default
     try:
         return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'"{path}" is damaged ({error}); delete it and run again') from error
 
 
@@ -270,6 +270,10 @@ def read_manifest(folder: str | Path) -> list[dict]:
     if not path.is_file():
         raise FileNotFoundError(f'manifest "{path}" does not exist; generate the CAMs first')
     try:
-        return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
-    except ValueError as error:
+        records = [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
+        if not all(isinstance(record['name'], str) and isinstance(record['sha256'], str)
+                   for record in records):
+            raise ValueError('name and sha256 are strings')
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise ValueError(f'"{path}" is damaged ({error}); delete it and run again') from error
+    return records

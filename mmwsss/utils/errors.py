@@ -29,10 +29,8 @@ _WORKERS = ('multiprocessing', os.path.join('torch', 'utils', 'data'))
 
 
 def _registries() -> 'list[Registry]':
-    from mmengine.registry import Registry
-
-    from mmwsss import registry
-    return [value for value in vars(registry).values() if isinstance(value, Registry)]
+    from .option_types import registries  # which imports mmengine
+    return registries()
 
 
 def _did_you_mean(name: str, names: list[str]) -> str:
@@ -110,6 +108,23 @@ def _of_machine(error: BaseException, text: str) -> str | None:
     return None
 
 
+def _of_constructor(error: BaseException, text: str) -> str | None:
+    """What broke while a component was built from its config, most often a value of a wrong type.
+    """
+    frame, built = error.__traceback__, None
+    while frame is not None:
+        if frame.tb_frame.f_code.co_name == 'build_from_cfg':
+            built = frame.tb_frame.f_locals
+        frame = frame.tb_next
+    if built is None or not inspect.isclass(built.get('obj_cls')):
+        return None
+    options = {key: value for key, value in built.get('args', {}).items()
+               if isinstance(value, (str, int, float, list, tuple, type(None)))}
+    shown = ', '.join(f'{key}={value!r}'[:60] for key, value in options.items())
+    return (f'{built["obj_cls"].__name__} cannot be built with {shown or "its options"}: '
+            f'{text.splitlines()[0] if text else "wrong type"} ({type(error).__name__})')
+
+
 def explain(error: BaseException) -> str | None:
     """One line that says what is wrong, or None where the error is no mistake of the user.
 
@@ -134,8 +149,8 @@ def explain(error: BaseException) -> str | None:
         match = re.search(r'([\w.]+)\(\) missing \d+ required .* arguments?: (.*)', text)
         if match:
             return f'{match[1].replace(".__init__", "")} lacks the option {match[2]}'
-        own = _is_raised_here(error) or 'cannot inherit from base' in text  # of a config file
-        return text if own else None
+        if _is_raised_here(error) or 'cannot inherit from base' in text:  # of a config file
+            return text
     if isinstance(error, KeyError):
         match = re.search(r'(\S+) is not in the (?:\w*::)?(.+?) registry', text)
         if match:
@@ -143,7 +158,12 @@ def explain(error: BaseException) -> str | None:
                      for name in registry.module_dict]
             return (f'there is no {match[2]} "{match[1]}"{_did_you_mean(match[1], names)} (one of '
                     'your own must be imported through custom_imports)')
-        return text if ' ' in text else None
+        if text == 'gt_sem_seg':  # of mmseg's metrics
+            return ('the images have no masks, so no metric can score them: set mask_dir or '
+                    'seg_dir of the data set, or take val_evaluator and test_evaluator out '
+                    '(tools/make_submission.py predicts without)')
+        if ' ' in text:
+            return text
     if isinstance(error, SyntaxError) and error.filename:
         return (f'config "{error.filename}", line {error.lineno}: {error.msg}'
                 f'{f" ({error.text.strip()})" if error.text else ""}')
@@ -155,7 +175,7 @@ def explain(error: BaseException) -> str | None:
         return text
     if isinstance(error, (ValueError, OSError, ImportError, FloatingPointError)):
         return text or type(error).__name__
-    return None
+    return _of_constructor(error, text) if isinstance(error, Exception) else None
 
 
 class Terminated(BaseException):

@@ -292,3 +292,14 @@ def test_ids_with_spaces_stay_whole(config, folder):
     (folder / 'list.txt').write_text('a b\n')
     with pytest.raises(ValueError, match='"a b"'):
         DATASETS.build(config)
+
+
+def test_a_folder_without_list_and_labels_is_read_with_its_subfolders(tmp_path):
+    for name in ('b.jpg', 'sub/a.png', 'sub/deep/c d.JPG'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (5, 4)).save(tmp_path / name)
+    (tmp_path / 'sub' / 'notes.txt').touch()
+    (tmp_path / 'folder.jpg').mkdir()
+    dataset = ImageLabelDataset(str(tmp_path), test_mode=True, metainfo=dict(classes=('x', )))
+    assert [dataset.get_data_info(i)['name'] for i in range(len(dataset))] == [
+        'b', 'sub/a', 'sub/deep/c d']

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -150,8 +152,13 @@ def test_killed_equals_never_killed(tmp_path, system, kills, workers):
     options = ['--cfg-options', f'train_dataloader.num_workers={workers}']
     whole = [str(config), '--work-dir', str(tmp_path / 'whole'), *options]
     killed = [str(config), '--work-dir', str(tmp_path / 'killed'), '--resume', *options]
+    check(tmp_path, whole, killed, kills)
+
+
+def check(folder, whole, killed, kills):
+    """Run both; the last checkpoint and all losses are equal."""
     runs = [[{}, whole], *([kill, killed] for kill in kills), [{}, killed]]
-    paths = [str(ROOT), str(tmp_path), os.environ.get('PYTHONPATH', '')]
+    paths = [str(ROOT), str(folder), os.environ.get('PYTHONPATH', '')]
     done = subprocess.run(
         [sys.executable, '-W', 'ignore', str(Path(__file__).with_name('train_in_forks.py')),
          str(ROOT / 'tools/train.py'), json.dumps(runs)],
@@ -161,10 +168,63 @@ def test_killed_equals_never_killed(tmp_path, system, kills, workers):
     assert ends == [0, *[-9] * len(kills), 0], done.stderr[-3000:]
 
     for name in ('whole', 'killed'):
-        assert [path.name for path in (tmp_path / name).glob('*.pth')] == ['iter_9.pth']
+        assert [path.name for path in (folder / name).glob('*.pth')] == ['iter_9.pth']
     whole, killed = (
-        load_checkpoint_safely(tmp_path / name / 'iter_9.pth') for name in ('whole', 'killed'))
+        load_checkpoint_safely(folder / name / 'iter_9.pth') for name in ('whole', 'killed'))
     for part in ('state_dict', 'optimizer', 'param_schedulers'):
         equal(whole[part], killed[part], part)
-    assert len(log(tmp_path / 'whole')) == 9
-    assert log(tmp_path / 'killed') == log(tmp_path / 'whole')
+    assert len(log(folder / 'whole')) == 9
+    assert log(folder / 'killed') == log(folder / 'whole')
+
+
+SEGMENTATION = '''
+_base_ = ['{root}/configs/_base_/default_runtime.py']
+custom_imports = dict(imports=['killer'])
+custom_hooks = [dict(type='Killer')]
+model = dict(
+    type='mmseg.EncoderDecoder',
+    data_preprocessor=dict(type='mmseg.SegDataPreProcessor', size=(24, 24)),
+    backbone=dict(type='mmseg.ResNet', depth=18, stem_channels=8, base_channels=8, num_stages=1,
+                  out_indices=(0, ), strides=(1, ), dilations=(1, )),
+    decode_head=dict(type='mmseg.FCNHead', in_channels=8, in_index=0, channels=8, num_convs=1,
+                     num_classes=3, dropout_ratio=0.5,
+                     loss_decode=dict(type='mmseg.CrossEntropyLoss')))
+train_dataloader = dict(
+    batch_size=2, num_workers={workers}, drop_last=True, sampler=dict(type='InfiniteSampler'),
+    dataset=dict(
+        type='PseudoMaskDataset', data_root='{folder}', mask_dir='masks',
+        metainfo=dict(classes=('a', 'b')), pipeline=[
+            dict(type='LoadImageFromFile'), dict(type='LoadPseudoMask'),
+            dict(type='mmseg.RandomResize', scale=(40, 32), ratio_range=(1., 1.5),
+                 keep_ratio=True),
+            dict(type='mmseg.RandomCrop', crop_size=(24, 24)),
+            dict(type='mmseg.RandomFlip', prob=0.5), dict(type='mmseg.PhotoMetricDistortion'),
+            dict(type='mmseg.PackSegInputs')]))
+train_cfg = dict(type='WSSSTrainLoop', max_iters=9)
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
+param_scheduler = [dict(type='PolyLR', eta_min=0., power=0.9, end=9, by_epoch=False)]
+default_hooks = dict(
+    checkpoint=dict(by_epoch=False, interval=2, max_keep_ckpts=1), logger=dict(interval=1))
+log_processor = dict(by_epoch=False)
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kills, workers', [
+    ([dict(KILL_AT='3')], 0),  # one step after the first checkpoint
+    ([dict(KILL_AT='5'), dict(KILL_AT_RENAME='4')], 2)])
+def test_killed_segmentation_equals_never_killed(tmp_path, kills, workers):
+    """mmseg's data sets, random transforms and dropout."""
+    (tmp_path / 'killer.py').write_text(KILLER)
+    rng = np.random.default_rng(0)
+    for kind in ('JPEGImages', 'masks'):
+        (tmp_path / kind).mkdir()
+    for i in range(7):
+        image = rng.integers(0, 256, (32, 40, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / f'JPEGImages/p{i}.jpg'), image)
+        cv2.imwrite(str(tmp_path / f'masks/p{i}.png'), rng.integers(0, 3, (32, 40), np.uint8))
+    config = tmp_path / 'segment.py'
+    config.write_text(SEGMENTATION.format(root=ROOT, folder=tmp_path, workers=workers))
+    whole = [str(config), '--work-dir', str(tmp_path / 'whole')]
+    killed = [str(config), '--work-dir', str(tmp_path / 'killed'), '--resume']
+    check(tmp_path, whole, killed, kills)

@@ -189,3 +189,23 @@ def test_damaged_files_of_a_finished_stage_are_made_again(tmp_path, damage, veri
     assert stage().execute(verify=verify) == dict(made=['a'])
     assert path.read_text() == 'content a'
     assert stage().execute(verify=True) == dict(made=['a'])  # whole, skipped
+
+
+@pytest.mark.parametrize('files', [{'../kept.txt': [1, 'x']}, {'/tmp/kept.txt': [1, 'x']}, [1],
+                                   {'part1': 3}])
+def test_a_hostile_list_of_files_removes_nothing_outside(tmp_path, files):
+    work = Work()
+    Stage('s', tmp_path / 's', {}, [], work).execute()
+    (tmp_path / 'kept.txt').write_text('of another size')
+    (tmp_path / 's' / 'files.json').write_text(json.dumps(files))
+    with pytest.raises(ValueError, match=r'files\.json" is damaged'):
+        Stage('s', tmp_path / 's', {}, [], work).execute()
+    assert (tmp_path / 'kept.txt').exists() and (tmp_path / 's' / 'part1').exists()
+
+
+@pytest.mark.parametrize('text', ['[1]', '3', '[' * 100000])
+def test_a_mark_that_is_no_record(tmp_path, text):
+    Stage('s', tmp_path / 's', {}, [], Work()).execute()
+    (tmp_path / 's' / 'done.json').write_text(text)
+    with pytest.raises(ValueError, match=r'done\.json" is damaged'):
+        Stage('s', tmp_path / 's', {}, [], Work()).execute()

@@ -5,6 +5,7 @@ from typing import Any
 
 from mmwsss.inference import generate_masks
 from mmwsss.registry import MODELS, STAGES
+from mmwsss.utils.option_types import check_option_types
 
 from ..context import Context
 from ..stage import Stage
@@ -37,6 +38,7 @@ class LabelsStage(_AffinityBlock):
             raise ValueError(f'pipeline.affinity: it has config, labels and cfg_options; unknown '
                              f'{unknown}, given {sorted(block)}')
         context.check_background()
+        check_option_types(block['labels'], 'pipeline.affinity.labels')
         MODELS.build(block['labels'])
 
     def run(self, context: Context, folder: Path) -> dict:

@@ -16,6 +16,7 @@ from mmwsss.models.refiners import MaskRefiner
 from mmwsss.registry import MODELS, STAGES
 from mmwsss.structures.artifacts import read_mask
 from mmwsss.utils.errors import constructor_options
+from mmwsss.utils.option_types import check_option_types
 from mmwsss.visualization import overlay_mask
 
 from ..context import Context
@@ -84,6 +85,10 @@ class MaskStage(Stage):
         options = context.mask_options
         bg = options.get('bg')
         refiner = context.refiner(options, 0.3 if isinstance(bg, str) and bg != 'own' else bg)
+        check_option_types(refiner, 'pipeline.mask')
+        workers = num_workers(context)
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+            raise TypeError(f'pipeline.mask.num_workers={workers!r} must be a number of processes')
         kind = MODELS.get(refiner['type'])
         if kind is None:
             raise KeyError(f'pipeline.mask.type: no refiner "{refiner["type"]}"')

@@ -1,24 +1,29 @@
 """A segmentation model is trained on the pseudo masks and tested by mmseg."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.dist import barrier, is_main_process
 
+from mmwsss.datasets.pseudo_mask_dataset import PseudoMaskDataset
 from mmwsss.datasets.splits import Split, inner_dataset
 from mmwsss.datasets.supervised import use_ground_truth
 from mmwsss.evaluation import image_scores, mask_iou
 from mmwsss.registry import DATASETS, STAGES
-from mmwsss.structures.artifacts import read_mask
+from mmwsss.structures.artifacts import read_mask, write_mask
 from mmwsss.utils import atomic_write
+from mmwsss.utils.images import image_size
 from mmwsss.visualization import overlay_mask
 
 from ..context import Context
-from ..fingerprint import list_digest
+from ..fingerprint import list_digest, plain
 from ..predictions import SavePredictions, predict_files
 from ..stage import Chart, Column, Stage
-from ..training import check_training, train, training_settings
+from ..training import check_metrics, check_training, train, training_settings
 
 LIST, PREDICTIONS, SHOWN = 'images.txt', 'predictions', 'shown'
 TEST_KEYS = ('val_dataloader', 'test_dataloader', 'test_evaluator')
@@ -87,6 +92,15 @@ class SegmentStage(Stage):
                 raise ValueError(
                     f'segmentation config "{name}" tests the classes {classes}, '
                     f'the method has {context.classes}; set metainfo of its data sets')
+        self._check_classes(context, cfg, name)
+        model = check_training(cfg, name)
+        if self.ground_truth:
+            self._check_ground_truth(context, cfg)
+        else:
+            self._check_data(context, cfg, model)
+
+    @staticmethod
+    def _check_classes(context: Context, cfg: Config, name: str) -> None:
         dataset = inner_dataset(cfg.train_dataloader.dataset)
         classes = tuple((dataset.get('metainfo') or {}).get('classes') or context.classes)
         if dataset.get('mask_classes') or classes != context.classes:
@@ -97,18 +111,44 @@ class SegmentStage(Stage):
                     f'segmentation config "{name}" trains on masks of the classes {known}, but '
                     f'those of this pipeline have {context.classes}; set metainfo and leave '
                     'mask_classes out of train_dataloader.dataset')
-        check_training(cfg, name)
-        if self.ground_truth:
-            dataset = inner_dataset(cfg.train_dataloader.dataset)
-            folder = Path(dataset.get('data_root') or '') / dataset.mask_dir
-            suffix = dataset.get('mask_suffix', '.png')
-            names = (context.train_set.get_data_info(i)['name']
-                     for i in range(len(context.train_set)))
-            missing = [name for name in names if not (folder / f'{name}{suffix}').is_file()]
-            if missing:
-                raise FileNotFoundError(
-                    f'the supervised upper bound needs the ground truth of all training images; '
-                    f'{len(missing)} have none in "{folder}", e.g. "{missing[0]}{suffix}"')
+
+    @staticmethod
+    def _check_ground_truth(context: Context, cfg: Config) -> None:
+        dataset = inner_dataset(cfg.train_dataloader.dataset)
+        folder = Path(dataset.get('data_root') or '') / dataset.mask_dir
+        suffix = dataset.get('mask_suffix', '.png')
+        names = (context.train_set.get_data_info(i)['name']
+                 for i in range(len(context.train_set)))
+        missing = [name for name in names if not (folder / f'{name}{suffix}').is_file()]
+        if missing:
+            raise FileNotFoundError(
+                f'the supervised upper bound needs the ground truth of all training images; '
+                f'{len(missing)} have none in "{folder}", e.g. "{missing[0]}{suffix}"')
+
+    @staticmethod
+    def _check_data(context: Context, cfg: Config, model: Any) -> None:
+        """One sample of the training, whose masks are not there yet, and one of the test with its
+        metrics."""
+        data = plain(cfg.train_dataloader.dataset)
+        inner = inner_dataset(data)
+        infos = [context.train_set.get_data_info(i) for i in range(len(context.train_set))]
+        with TemporaryDirectory() as folder:
+            inner.update(mask_dir=folder, ann_file=str(Path(folder) / LIST))
+            Path(inner['ann_file']).write_text(f'{infos[0]["name"]}\n', encoding='utf-8')
+            write_mask(Path(folder) / f'{infos[0]["name"]}{inner.get("mask_suffix", ".png")}',
+                       np.zeros(image_size(infos[0]['img_path']), np.uint8))
+            dataset = DATASETS.build(data)
+            model.data_preprocessor(pseudo_collate([dataset[0]]), True)
+        if isinstance(dataset, PseudoMaskDataset):
+            folder = Path(dataset.data_prefix['img_path'])
+            for info in infos:
+                if not (folder / f'{info["name"]}{dataset.img_suffix}').is_file():
+                    raise FileNotFoundError(
+                        f'the segmentation\'s training set has no image "{info["name"]}'
+                        f'{dataset.img_suffix}" in "{folder}"; check its data_root, img_dir and '
+                        'img_suffix')
+        if cfg.get('test_dataloader'):
+            check_metrics(DATASETS.build(cfg.test_dataloader.dataset), cfg.get('test_evaluator'))
 
     def run(self, context: Context, folder: Path) -> dict:
         if is_main_process():
