@@ -11,16 +11,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from common import ROOT, Row, make_parser, save
 
 STAGES = ('classify', 'cam', 'mask', 'segment')
-SHORT = {
-    'train_cfg.max_epochs': 1, 'train_dataloader.dataset.num_images': 24,
-    'val_dataloader.dataset.num_images': 24, 'test_dataloader.dataset.num_images': 8,
-    'train_dataloader.batch_size': 8, 'param_scheduler': '[]',
-    'pipeline.segment.cfg_options': "{'train_cfg.max_iters':3,'train_cfg.val_interval':3,"
-                                    "'param_scheduler':[],'train_dataloader.batch_size':4}"}
+ROOTS = """
+_base_ = {config!r}
+train_dataloader = dict(dataset=dict(data_root={root!r}))
+val_dataloader = dict(dataset=dict(data_root={root!r}))
+test_dataloader = dict(dataset=dict(data_root={root!r}))
+"""
+SHORT = """
+train_dataloader.update(batch_size=8)
+train_dataloader['dataset'].update(num_images=24)
+val_dataloader['dataset'].update(num_images=24)
+test_dataloader['dataset'].update(num_images=8)
+train_cfg = dict(max_epochs=1)
+param_scheduler = []
+pipeline = dict(segment=dict(cfg_options=dict(
+    train_cfg=dict(max_iters=3, val_interval=3), param_scheduler=[],
+    train_dataloader=dict(batch_size=4))))
+"""
 
 
 def measure(*command: str) -> tuple[float, float, float]:
@@ -44,14 +56,13 @@ def main() -> None:
     args = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        options = {} if args.full else SHORT
-        roots = {f'{kind}_dataloader.dataset.data_root': f'{folder}/shapes'
-                 for kind in ('train', 'val', 'test')}
-        extra = [f'{key}={value}' for key, value in {**roots, **options}.items()]
+        config = Path(folder) / f'{Path(args.config).stem}.py'
+        config.write_text(ROOTS.format(config=str(ROOT / args.config), root=f'{folder}/shapes')
+                          + ('' if args.full else SHORT))
         for stage in STAGES:
             wall, cpu, peak = measure(
-                'tools/run_pipeline.py', args.config, '--work-dir', f'{folder}/work', '--stages',
-                stage, '--no-baseline', '--device', 'cpu', '--cfg-options', *extra)
+                'tools/run_pipeline.py', str(config), '--work-dir', f'{folder}/work', '--stages',
+                stage, '--no-baseline', '--device', 'cpu')
             rows.append(Row(f'pipeline, stage {stage}', None, wall,
                             note=f'CPU {cpu:.1f} s, peak {peak:,.0f} MB, start-up included'))
             print(rows[-1].cells(), flush=True)
