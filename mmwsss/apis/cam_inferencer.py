@@ -17,7 +17,7 @@ from mmwsss.inference.cams import seed_mask
 from mmwsss.inference.masks import refine
 from mmwsss.inference.model import load_model, read_config
 from mmwsss.models.utils.cam import resize_cam
-from mmwsss.models.utils.multi_scale import multi_scale_cam
+from mmwsss.models.utils.multi_scale import limited_size, multi_scale_cam, rescale
 from mmwsss.registry import DATASETS, INFERENCERS, MODELS
 from mmwsss.structures.artifacts import save_cam, write_mask
 from mmwsss.utils.palette import voc_palette
@@ -192,6 +192,7 @@ class CAMInferencer:
                    for image in images]
         data = dict(inputs={'image': tensors}, data_samples={})
         inputs: Tensor = self.model.data_preprocessor(data, False)['inputs']['image']
+        inputs = rescale(inputs, limited_size(inputs.shape[-2:], self.options['max_side']))
         probabilities = self.model.predict_logits(inputs).sigmoid().cpu().numpy()
         keys = [self._keys(*pair) for pair in zip(probabilities, labels)]
         present = inputs.new_zeros(len(images), len(self.classes))

@@ -17,7 +17,7 @@ from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import SeedMetric
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.folding import folded_norms
-from mmwsss.models.utils.multi_scale import MAX_SIDE, limited_size, multi_scale_cam
+from mmwsss.models.utils.multi_scale import MAX_SIDE, limited_size, multi_scale_cam, rescale
 from mmwsss.structures.artifacts import load_background, load_cam, save_cam, write_manifest
 from mmwsss.utils.images import image_size
 from mmwsss.utils.model import unwrap_model
@@ -171,10 +171,11 @@ def _write_batch(model: nn.Module, data: dict, out_dir: Path, stride: int, optio
             raise ValueError(f'image "{sample.name}" has no image label, and CAMs are made of '
                              'its classes; give the data set a label_file')
     data = model.data_preprocessor(data, False)
-    images, samples = data['inputs']['image'], data['data_samples']['image']
+    samples = data['data_samples']['image']
+    images = data.pop('inputs')['image']  # a large one is given back at once
+    images = rescale(images, limited_size(images.shape[-2:], options.get('max_side', MAX_SIDE)))
     labels = torch.stack([sample.gt_label for sample in samples]).to(images)
-    limit = options.get('max_side', MAX_SIDE)
-    size = [-(-side // stride) for side in limited_size(images.shape[-2:], limit)]
+    size = [-(-side // stride) for side in images.shape[-2:]]
     cams, backgrounds = multi_scale_cam(
         model, images, labels, size=size, background=True, **options)
     for i, (sample, cam) in enumerate(zip(samples, cams)):

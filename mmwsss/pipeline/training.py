@@ -179,7 +179,7 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
             cfg.update(dict.fromkeys(parts))
     # Runners of one process are kept by name, ...
     cfg.experiment_name = f'{folder.parent.name}_{folder.name}_{time.time_ns()}'
-    if cfg.get('visualizer'):  # ... and so are visualizers, which would write into the first's folder
+    if cfg.get('visualizer'):  # ... and so are visualizers, which would write to the first folder
         cfg.visualizer.name = cfg.experiment_name
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
     with suppress(FileNotFoundError, ValueError):  # begins anew

@@ -50,6 +50,15 @@ def test_result_is_the_shared_inference(infer, image):
     assert set(result['scores']) == {'cat', 'dog', 'cow'}
 
 
+def test_large_images_are_limited_but_results_are_not(infer, image):
+    infer.options['max_side'] = 28
+    sizes, extract = [], infer.model.extract
+    infer.model.extract = lambda x: sizes.append(tuple(x.shape[-2:])) or extract(x)
+    result = infer(image, labels=['dog'])
+    assert result['cam']['dog'].shape == result['mask'].shape == (40, 56)
+    assert sizes == [(20, 28), (10, 14), (20, 28)]  # the image label, and the two scales
+
+
 def test_labels_by_name_or_index_and_none(infer, image):
     by_index = infer(image, labels=[1])
     assert by_index['labels'] == infer(image, labels='dog')['labels'] == ['dog']

@@ -94,11 +94,13 @@ def main() -> None:
     parser.add_argument('--batch', type=int, default=4)
     parser.add_argument('--steps', type=int, default=9, help='measured steps of a run')
     parser.add_argument('--repeats', type=int, default=2)
+    parser.add_argument('--json', help='also write the rows of the table to this file')
     parser.add_argument('--policy', choices=['default', 'passive'], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.policy:
         measure(args)
         return
+    rows = []
     for count in (0, args.busy):
         with busy_cores(count):
             times = [(run(args, 'default'), run(args, 'passive')) for _ in range(args.repeats)]
@@ -106,6 +108,12 @@ def main() -> None:
         print(f'{count} busy processes, {args.threads} threads on {cores} cores: default '
               f'{default * 1e3:.0f} ms, passive {passive * 1e3:.0f} ms a step; ratio '
               f'{default / passive:.2f}', flush=True)
+        rows.append((count, default, passive))
+    if args.json:
+        from common import Row, save
+        save([Row(f'step beside {count} busy processes, {args.threads} threads: passive waiting',
+                  default * 1e3, passive * 1e3, 'ms') for count, default, passive in rows],
+             args.json)
 
 
 if __name__ == '__main__':

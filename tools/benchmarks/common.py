@@ -16,6 +16,7 @@ import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 # isort: split
 import torch
 
+torch.set_num_threads(1)  # so that CPU time is the time of the work
 ROOT = Path(__file__).parents[2]
 
 
@@ -113,9 +114,14 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def report(rows: Sequence[Row], file: str | None = None) -> None:
-    """Print rows, and write them for ``run_all.py``."""
+    """Print rows, and :func:`save` them."""
     for row in rows:
         what, public, ours, ratio, note = row.cells()
         print(f'{what:58} {public:>12} {ours:>12} {ratio:>7}  {note}', flush=True)
+    save(rows, file)
+
+
+def save(rows: Sequence[Row], file: str | None) -> None:
+    """Write rows for ``run_all.py``."""
     if file:
         Path(file).write_text(json.dumps([asdict(row) for row in rows]))

@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument('--preset', default='psa')
     parser.add_argument('--workers', type=int, default=min(os.cpu_count() or 1, 16))
     parser.add_argument('--torch', action='store_true', help='also the pure PyTorch version')
+    parser.add_argument('--json', help='also write the rows of the table to this file')
     args = parser.parse_args()
     crf = make_crf(args.preset)
     print(crf, f'{args.images} images of {args.size}, {args.workers} processes')
@@ -66,6 +67,11 @@ def main() -> None:
     print(f'classes present only        {alone:7.3f} s  {naive / alone:5.1f}x')
     print(f'the same in the pool        {pool:7.3f} s  {naive / pool:5.1f}x')
     print(f'pixels of equal label       {100 * same:7.2f} %')
+    if args.json:
+        from common import Row, save
+        note = f'{same:.2%} of the pixels equal'
+        save([Row('CRF of an image, present classes against 21', naive, alone, note=note),
+              Row(f'CRF in a pool of {args.workers} against one by one', naive, pool)], args.json)
     if args.torch:
         options = {key: value for key, value in vars(crf).items() if key != 'device'}
         torch_time, _ = measure(TorchCRF(**options), present, 0)

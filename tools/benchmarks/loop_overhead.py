@@ -131,6 +131,7 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=20, help='measured steps of a run')
     parser.add_argument('--warmup', type=int, default=3)
     parser.add_argument('--repeats', type=int, default=3)
+    parser.add_argument('--json', help='also write the rows of the table to this file')
     args = parser.parse_args()
     register_all_modules()
     data = Pictures((args.steps + args.warmup) * args.batch, args.size)
@@ -138,6 +139,10 @@ def main() -> None:
     plain, loop = (min(column) for column in zip(*times))
     print(f'bare loop {plain * 1e3:.1f} ms, WSSSTrainLoop {loop * 1e3:.1f} ms a step; '
           f'ratio {loop / plain:.3f}')
+    if args.json:
+        from common import Row, save
+        save([Row(f'step in the loop, ResNet38d width {args.width:g}', plain * 1e3, loop * 1e3,
+                  'ms', f'batch {args.batch} of {args.size} x {args.size}')], args.json)
 
 
 if __name__ == '__main__':

@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument('--batch', type=int, default=16)
     parser.add_argument('--size', type=int, default=224)
     parser.add_argument('--repeats', type=int, default=3)
+    parser.add_argument('--json', help='also write the rows of the table to this file')
     args = parser.parse_args()
 
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
@@ -69,6 +70,10 @@ def main() -> None:
     plain = seconds(lambda: one_by_one(network, images, labels), device, args.repeats)
     print(f'{args.batch} images of {args.size}x{args.size} with flip on {device.type}: batch '
           f'{ours:.2f} s, one by one {plain:.2f} s ({plain / ours:.2f} times as long)')
+    if args.json:
+        from common import Row, save
+        save([Row(f"MCTformer's CAM, batch of {args.batch} against one by one", plain, ours)],
+             args.json)
 
 
 if __name__ == '__main__':

@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument('--classes', type=int, default=3, help='background and classes present')
     parser.add_argument('--channels', type=int, default=448, help='channels of the PSA features')
     parser.add_argument('--measure', nargs='+', help=argparse.SUPPRESS)
+    parser.add_argument('--json', help='also write the rows of the table to this file')
     args = parser.parse_args()
     if args.measure:
         method, numbers = args.measure[0], map(int, args.measure[1:])
@@ -77,6 +78,7 @@ def main() -> None:
           '(about 300 MB of it are torch)')
     print(f'{"n":>7} {"dense":>10} {"PSA ours":>10} {"ratio":>7} {"IRN ours":>10} '
           f'{"dense MB":>9} {"PSA MB":>7} {"IRN MB":>7}')
+    rows = []
     for height, width in SIZES:
         n = height * width
         psa = spawn('psa', height, width, args.classes, args.channels, 3)
@@ -91,6 +93,13 @@ def main() -> None:
               + f' {irn["seconds"]:>9.3f}s '
               + (f'{dense["peak_mb"]:>9.0f}' if dense else f'{"-":>9}')
               + f' {psa["peak_mb"]:>7.0f} {irn["peak_mb"]:>7.0f}', flush=True)
+        rows.append((n, dense, psa, irn))
+    if args.json:
+        from common import Row, save
+        save([Row(f'random walk, {n:,} pixels', dense and dense['seconds'], psa['seconds'],
+                  note=f'IRN {irn["seconds"]:.2f} s; peak {psa["peak_mb"]:.0f} MB'
+                       + (f', dense {dense["peak_mb"]:.0f} MB' if dense else ''))
+              for n, dense, psa, irn in rows], args.json)
 
 
 if __name__ == '__main__':

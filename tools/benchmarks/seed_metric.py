@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument('--present', type=int, default=2, help='classes in the image')
     parser.add_argument('--step', type=float, default=0.01)
     parser.add_argument('--repeats', type=int, default=20)
+    parser.add_argument('--json', help='also write the rows of the table to this file')
     args = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -55,6 +56,10 @@ def main() -> None:
     print(f'{args.size[0]}x{args.size[1]}, {args.classes} classes, {len(thresholds)} thresholds, '
           f'1 thread: SeedMetric {ours:.1f} ms, each threshold on its own {naive:.0f} ms '
           f'({naive / ours:.0f} times as long)')
+    if args.json:
+        from common import Row, save
+        save([Row(f'threshold sweep of an image, {len(thresholds)} thresholds', naive, ours, 'ms',
+                  f'{args.size[0]} x {args.size[1]}, {args.classes} classes')], args.json)
 
 
 if __name__ == '__main__':

@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument('--size', type=int, help='default 448 on a GPU, else 128')
     parser.add_argument('--batch', type=int, help='default 16 on a GPU, else 4')
     parser.add_argument('--repeat', type=int, default=5)
+    parser.add_argument('--json', help='also write the rows of the table to this file')
     args = parser.parse_args()
     gpu = args.device != 'cpu'
     depth = args.depth or (101 if gpu else 18)
@@ -154,6 +155,7 @@ def main() -> None:
     for row in range(batch):  # 1.5 classes per image, as in VOC
         labels[row, [row % CLASSES, (row * (1 + row % 2)) % CLASSES]] = 1
     samples = [WSSSDataSample(gt_label=row) for row in labels]
+    rows = []
     for system in args.system:
         for phase in ('localizer', 'adversary') if system == 'eader' else ('student', ):
             results = []
@@ -167,6 +169,11 @@ def main() -> None:
             print(f'{system:8} {phase:10} | {t0:7.3f} s {m0 / 2**20:8.1f} MiB | {t1:7.3f} s '
                   f'{m1 / 2**20:8.1f} MiB | time {t1 / t0:.2f}, memory {m1 / m0:.2f} '
                   f'(gradients differ by {error:.1e})')
+            rows.append((f'step of two networks, {system}, {phase}', t0 * 1e3, t1 * 1e3, 'ms',
+                         f'memory {m0 / 2**20:.0f} to {m1 / 2**20:.0f} MiB'))
+    if args.json:
+        from common import Row, save
+        save([Row(*row) for row in rows], args.json)
 
 
 if __name__ == '__main__':

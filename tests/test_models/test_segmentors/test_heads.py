@@ -9,11 +9,15 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.structures import SegDataSample
 
 import mmwsss.engine  # noqa: F401  (registers)
 from mmwsss.models.segmentors import (
     ASPPPoolHead,
     BalancedCrossEntropyLoss,
+    DeepLabV2Head,
     DeepLabV3PlusHead,
     LargeFOVHead,
 )
@@ -163,3 +167,23 @@ def test_rates_are_the_published_ones(name, frozen, groups):
     for key, expected in groups.items():
         assert found[key] == expected, key
     assert not set(frozen) & set(found)
+
+
+@pytest.mark.parametrize('losses', [
+    None, [dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True),
+           dict(type='mmseg.CrossEntropyLoss', loss_weight=0.5),
+           dict(type='mmseg.DiceLoss')]])
+def test_losses_and_accuracy_are_those_of_mmseg(losses):
+    """The accuracy by a maximum, also where pixels are ignored; and nothing counts."""
+    torch.manual_seed(0)
+    head = DeepLabV2Head(4, 3, dilations=(1, ), loss_decode=losses)
+    logits = torch.randn(2, 3, 5, 6, requires_grad=True)
+    target = torch.randint(0, 3, (2, 1, 10, 12))
+    target[:, :, :3] = 255
+    for labels in (target, torch.full_like(target, 255)):
+        samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+        ours = head.loss_by_feat(logits, samples)
+        theirs = BaseDecodeHead.loss_by_feat(head, logits, samples)
+        assert set(ours) == set(theirs)
+        for name, value in theirs.items():
+            torch.testing.assert_close(ours[name].reshape(-1), value.reshape(-1), equal_nan=True)
