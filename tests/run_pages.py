@@ -189,8 +189,10 @@ def main() -> None:
     from mmwsss import apis, pipeline  # noqa: F401
     prepare(folder)
     os.chdir(folder)
-    results = {page.name: run_page(page, folder / 'output.log') for page in pages}
-    (folder / 'results.json').write_text(json.dumps(results))
+    results = {}
+    for page in pages:
+        results[page.name] = run_page(page, folder / 'output.log')
+        (folder / 'results.json').write_text(json.dumps(results))
 
 
 if __name__ == '__main__':

@@ -70,7 +70,9 @@ def test_registered_names(page):
     register_all_modules()
     registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
     registries += [FUNCTIONS]
-    own = re.findall(r'^class (\w+)', page.read_text(), re.MULTILINE)
+    files = page.parent.glob('*.py') if 'projects' in page.parts else []
+    text = '\n'.join(path.read_text() for path in [page, *files])
+    own = re.findall(r'^class (\w+)', text, re.MULTILINE)
     for name in set(re.findall(r"type='([\w.]+)'", page.read_text())) - {'Pretrained', *own}:
         assert any(r.get(name) is not None for r in registries), name
 

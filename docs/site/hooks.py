@@ -14,6 +14,14 @@ OUTSIDE = re.compile(r'\[([^\]]+)\]\((?!https?:|#)([^)\s]+)\)')
 ROLE = re.compile(r':(?:class|func|meth|attr|mod|data):(<code[^>]*>)~?(?:[\w.]+\.)?(\w+)(</code>)')
 
 
+def on_config(config):
+    """Pages that the navigation does not name come last."""
+    for path in sorted((ROOT / 'docs').glob('*.md')):
+        if f"'{path.name}'" not in str(config['nav']):
+            config['nav'].append({path.stem.replace('_', ' ').capitalize(): path.name})
+    return config
+
+
 def on_files(files, config):
     text = (ROOT / 'README.md').read_text().replace('](docs/', '](')
     files.append(File.generated(config, 'index.md', content=text))
