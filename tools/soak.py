@@ -2,6 +2,7 @@
 
     python tools/soak.py --kills 200
     python tools/soak.py --kills 12 --kinds plain segment --seed 1
+    python tools/soak.py --kills 20 --kinds segment --signals INT TERM
 
 Each kind of pipeline (drawn images of 48 pixels, networks of 8 channels) runs once to its end. Then
 it runs in a fresh work dir, or in one that another seed has finished, is killed with SIGKILL,
@@ -12,7 +13,8 @@ files must then be those of the first run, bit for bit, with no temporary file a
 Checkpoints hold times, so of them the tensors are compared; logs are left out. Ends with status 1
 at the first difference, whose work dir is kept. Runs are forks of this process: imports are paid
 once. `two` is `plain` on two processes over gloo: one of them is killed, then the other is ended by
-SIGTERM, as torchrun does.
+SIGTERM, as torchrun does. With `--signals INT TERM` the runs are stopped by Ctrl-C and SIGTERM; each
+must end with status 130 or 143 and its one line, and leave no temporary file and no lock.
 """
 
 import argparse
@@ -159,10 +161,11 @@ class Soak:
         kind: One of ``KINDS``.
         folder: Of configs, data, logs and work dirs.
         rng: Draws the kills.
+        signals: What the runs are stopped by.
     """
 
-    def __init__(self, kind: str, folder: Path, rng: random.Random):
-        self.kind, self.folder, self.rng = kind, folder, rng
+    def __init__(self, kind: str, folder: Path, rng: random.Random, signals: list[str]):
+        self.kind, self.folder, self.rng, self.signals = kind, folder, rng, signals
         self.ranks = 2 if kind == 'two' else 1
         self.log = folder / f'{kind}.log'
         self.reference, self.other = folder / f'{kind}_whole', folder / f'{kind}_other'
@@ -191,7 +194,7 @@ class Soak:
 
     def wait(self, pids: list[int], seconds: float | None = None) -> list[int]:
         """Exit status of each process; a negative one is a signal. The first that ends badly ends
-        the others, and so does the time: one, by SIGKILL."""
+        the others, and so does the time: one, by a signal."""
         limit = time.monotonic() + (seconds if seconds is not None else 300)
         running, codes = list(pids), {}
         while running:
@@ -205,8 +208,9 @@ class Soak:
                             os.kill(other, signal.SIGTERM)
                         limit = min(limit, time.monotonic() + 5)
             if running and time.monotonic() > limit:
-                os.kill(self.rng.choice(running), signal.SIGKILL)
-                limit = time.monotonic() + 5
+                os.kill(self.rng.choice(running),
+                        getattr(signal, f'SIG{self.rng.choice(self.signals)}'))
+                limit = time.monotonic() + (5 if 'KILL' in self.signals else 60)
             time.sleep(0.005)
         return [codes[pid] for pid in pids]
 
@@ -248,12 +252,19 @@ class Soak:
         if self.rng.random() < 0.4:  # all its stages are to be emptied and made again
             shutil.copytree(self.other, work_dir)
         while killed < kills:
-            if self.rng.random() < 0.5:
+            if self.signals == ['KILL'] and self.rng.random() < 0.5:
                 at = str(self.rng.randint(1, self.operations))
                 codes = self.wait(self.start(work_dir, MMWSSS_KILL_AT=at))
             else:
-                codes = self.wait(self.start(work_dir), self.rng.uniform(0, self.seconds))
-            if -signal.SIGKILL not in codes:
+                # Before the command line is read, signals do what they always do.
+                first = 0 if self.signals == ['KILL'] else min(1., self.seconds / 4)
+                codes = self.wait(self.start(work_dir), self.rng.uniform(first, self.seconds))
+            if {130, 143} & set(codes):
+                contents(work_dir)
+                text = self.logs()[0].read_text()
+                if 'stopped by ' not in text or 'Traceback' in text:
+                    raise AssertionError(f'{self.kind}: no single line\n{text[-3000:]}')
+            elif -signal.SIGKILL not in codes:
                 if any(codes):
                     raise AssertionError(f'{self.kind}: a run in {work_dir} ended with {codes}; '
                                          f'see {self.log.parent}')
@@ -328,6 +339,8 @@ def main() -> int:
     parser.add_argument('--kinds', nargs='+', choices=KINDS, default=KINDS)
     parser.add_argument('--lives', type=int, default=6,
                         help='kills of one work dir at most (default: 6)')
+    parser.add_argument('--signals', nargs='+', choices=('KILL', 'INT', 'TERM'),
+                        default=['KILL'], help='what stops the runs (default: KILL)')
     parser.add_argument('--seed', type=int, default=0, help='of the kills')
     parser.add_argument('--work-dir', help='default: a temporary folder, removed at a good end')
     args = parser.parse_args()
@@ -337,7 +350,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     write_configs(folder)
     rng, begin = random.Random(args.seed), time.time()
-    soaks = [Soak(kind, folder, rng) for kind in args.kinds]
+    soaks = [Soak(kind, folder, rng, args.signals) for kind in args.kinds]
     killed, ended = dict.fromkeys(args.kinds, 0), 0
     try:
         for soak in soaks:

@@ -16,6 +16,7 @@ from mmwsss.registry import MODELS
 from mmwsss.utils import friendly_errors
 from mmwsss.utils.errors import explain
 from mmwsss.utils.io import atomic_write
+from mmwsss.utils.parallel import ordered_map
 
 ROOT = Path(__file__).parents[2]
 
@@ -134,6 +135,16 @@ def test_a_killed_data_worker():
         env=dict(os.environ, PYTHONPATH=str(ROOT), MMWSSS_DEBUG=''))
     assert done.returncode == 2 and 'error: a data worker was killed' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def _dies(item):
+    if item == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def test_a_killed_worker_of_the_masks():
+    assert error_of(lambda: list(ordered_map(_dies, range(4), 1))).startswith('a data worker was')
 
 
 @pytest.mark.parametrize('text, match', [
