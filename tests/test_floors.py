@@ -10,7 +10,8 @@ PACKAGE = ROOT / 'mmwsss'
 MAX_LINES = 400
 # From the ground up; the parts of one floor may use each other.
 FLOORS = (('utils', 'registry', 'structures', 'version', '_compat'), ('datasets', ), ('models', ),
-          ('evaluation', 'engine', 'inference', 'visualization'), ('pipeline', ), ('apis', ))
+          ('evaluation', 'engine', 'inference', 'visualization'), ('pipeline', ), ('apis', ),
+          ('__main__', ))
 LEVEL = {part: level for level, parts in enumerate(FLOORS) for part in parts}
 GROUND = set(FLOORS[0])
 # What the narrower rules allow beside a part itself.

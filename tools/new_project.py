@@ -12,11 +12,6 @@ and epochs that fit the images and this machine, and are yours to edit.
 import argparse
 import sys
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
-from mmwsss.apis.project import BACKBONES, new_project
-from mmwsss.utils import register_all_modules
 from mmwsss.utils.cli import make_parser, run_tool
 
 
@@ -27,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--masks', help='folder of <name>.png: ground truth of some images, to '
                         'choose the threshold by and to score')
     parser.add_argument('--classes', nargs='+', help='all classes, where the table has indices')
-    parser.add_argument('--backbone', help=f'{", ".join(BACKBONES)}, or a model of timm; default: '
+    parser.add_argument('--backbone', help='efficientnet-lite0, resnet18, resnet50, small, or a model of timm; default: '
                         'the best whose weights are there')
     parser.add_argument('--weights', help='file of its weights')
     parser.add_argument('--out', default='my_project', help='folder of the project')
@@ -36,6 +31,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> int:
+    from mmwsss.apis.project import new_project
+    from mmwsss.utils import register_all_modules
     register_all_modules()
     result, config = new_project(args.folder, args.labels, args.out, args.masks, args.classes,
                                  args.backbone, args.weights, args.num_threads)

@@ -15,29 +15,13 @@ import shlex
 import sys
 from pathlib import Path
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
-from mmwsss.pipeline.tables import (
-    DATA,
-    Table,
-    Workplace,
-    collect,
-    command_line,
-    job_commands,
-    print_cells,
-    run_processes,
-    submit,
-    write_cells,
-    write_page,
-)
 from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('table', help='file of configs/tables')
-    parser.add_argument('--data', choices=DATA, default='voc', help='data set; default: voc')
+    parser.add_argument('--data', choices=('voc', 'coco', 'shapes', 'voc6'), default='voc', help='data set; default: voc')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='only these, by name or number')
     parser.add_argument('--stages', nargs='+', metavar='STAGE',
@@ -73,6 +57,18 @@ def shared_arguments(args: argparse.Namespace, argv: list[str]) -> list[str]:
 
 
 def run(args: argparse.Namespace) -> int:
+    from mmwsss.pipeline.tables import (
+        Table,
+        Workplace,
+        collect,
+        command_line,
+        job_commands,
+        print_cells,
+        run_processes,
+        submit,
+        write_cells,
+        write_page,
+    )
     if args.jobs < 1:
         raise ValueError(f'--jobs {args.jobs} must be at least 1')
     place = Workplace(Table(args.table), args.data, args.work_dir, args.rows, args.stages,

@@ -6,14 +6,42 @@ from typing import Any
 
 import mmcv
 import numpy as np
+from mmengine.config import Config
 
 from mmwsss.evaluation import scores_from_confusion
 from mmwsss.evaluation.confusion import confusion_matrix
 from mmwsss.inference import seed_mask
 from mmwsss.structures.artifacts import load_background, load_cam, read_mask, read_record
+from mmwsss.utils import register_all_modules
 from mmwsss.visualization import html, overlay_mask
 
 from .pipeline import Pipeline
+from .run_record import RUN
+
+
+def open_run(folder: str | Path) -> Pipeline:
+    """The :class:`Pipeline` that ran in a work dir, to look at its stages.
+
+    Args:
+        folder: The work dir, or the ``work_dirs/<name>`` that has it as ``pipeline``.
+
+    Parts of one's own must be imported before, since nothing that the record names is.
+
+    Raises:
+        FileNotFoundError: No pipeline ran there.
+    """
+    for place in (Path(folder), Path(folder) / 'pipeline'):
+        record = read_record(place / RUN, {})
+        if record:
+            break
+    else:
+        raise FileNotFoundError(f'no {RUN} in "{folder}": give the work dir of a pipeline '
+                                '(tools/run_pipeline.py, or a row of tools/reproduce.py)')
+    # The record is data, never code: neither its file nor its custom_imports are run.
+    register_all_modules()
+    cfg = Config({key: value for key, value in record['config'].items()
+                  if key != 'custom_imports'}, filename=record['file'])
+    return Pipeline(cfg, place, record['seed'], store=record['store'])
 
 
 def split_of(pipeline: Pipeline, name: str | None = None) -> Any:

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from mmwsss.pipeline import Pipeline
-from mmwsss.pipeline.compare import image_scores, mask_reader
-from mmwsss.pipeline.run_record import open_run
+from mmwsss.pipeline.compare import image_scores, mask_reader, open_run
 from mmwsss.pipeline.tables import Table, Workplace, collect, measure
 from mmwsss.pipeline.tables.result import at_threshold
 

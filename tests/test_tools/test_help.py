@@ -77,3 +77,7 @@ def test_choices_written_out_are_those_of_the_library():
     text = ' '.join((TOOLS / 'run_pipeline.py').read_text().replace("'", '').replace('"', '')
                     .split())
     assert f'only these: {" ".join(LINE)}' in text
+    from mmwsss.apis.project import BACKBONES
+    from mmwsss.pipeline.tables import DATA
+    assert f"'{', '.join(BACKBONES)}, or a model" in (TOOLS / 'new_project.py').read_text()
+    assert f'choices={tuple(DATA)!r}' in (TOOLS / 'reproduce.py').read_text()

@@ -12,27 +12,24 @@ foreground classes that its ground truth or mask shows, in percent.
 
 import argparse
 import csv
+import importlib
 import io
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
-import mmcv
-
-from mmwsss.pipeline.compare import compare_rows, compare_section, image_paths, image_scores
-from mmwsss.pipeline.pipeline import Pipeline
-from mmwsss.pipeline.run_record import open_run
-from mmwsss.utils import atomic_write
 from mmwsss.utils.cli import make_parser, run_tool
-from mmwsss.visualization import draw_grid, html
+
+if TYPE_CHECKING:
+    from mmwsss.pipeline import Pipeline
 
 
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('runs', nargs='+', metavar='RUN', help='work dir of a pipeline')
     parser.add_argument('--names', nargs='+', help='what to call the runs')
+    parser.add_argument('--custom-imports', nargs='+', default=[], metavar='MODULE',
+                        help="of the runs' own components, as in their configs")
     parser.add_argument('--images', nargs='+', metavar='NAME', help='ids of images')
     parser.add_argument('--out', default='compare.html', help='HTML page, or .png')
     parser.add_argument('--scores', metavar='FILE', help='CSV file of the scores of each image')
@@ -42,8 +39,9 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def open_runs(folders: list[str], names: list[str] | None) -> dict[str, Pipeline]:
+def open_runs(folders: list[str], names: list[str] | None) -> dict[str, 'Pipeline']:
     """The pipelines by name: as given, else of the method, made unique by the folder."""
+    from mmwsss.pipeline.compare import open_run
     runs = [open_run(folder) for folder in folders]
     if names is None:
         names = [run.name for run in runs]
@@ -55,6 +53,13 @@ def open_runs(folders: list[str], names: list[str] | None) -> dict[str, Pipeline
 
 
 def run(args: argparse.Namespace) -> None:
+    import mmcv
+
+    from mmwsss.pipeline.compare import compare_rows, compare_section, image_paths, image_scores
+    from mmwsss.utils import atomic_write
+    from mmwsss.visualization import draw_grid, html
+    for name in args.custom_imports:
+        importlib.import_module(name)
     runs = open_runs(args.runs, args.names)
     first = next(iter(runs.values()))
     images = (image_paths(first, args.images) if args.images else dict(first.context.shown()))

@@ -9,10 +9,6 @@ its baseline as its own report shows them; data and checkpoints need not be ther
 import argparse
 import sys
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
-from mmwsss.pipeline.report import compare_runs
 from mmwsss.utils.cli import make_parser, run_tool
 
 
@@ -24,6 +20,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
+    from mmwsss.pipeline.report import compare_runs
     print(compare_runs(args.runs, args.out).resolve())
 
 
