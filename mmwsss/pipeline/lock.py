@@ -50,8 +50,7 @@ def lock(folder: str | Path, wait: bool = False, poll: float = 0.5) -> Iterator[
     told = False
     while True:
         try:
-            with open(path, 'x') as file:
-                json.dump(mine, file)
+            _create(path, json.dumps(mine))
             break
         except FileExistsError:
             try:
@@ -69,18 +68,52 @@ def lock(folder: str | Path, wait: bool = False, poll: float = 0.5) -> Iterator[
         path.unlink(missing_ok=True)
 
 
+def _create(path: Path, text: str) -> None:
+    """A new file that is never seen without its text.
+
+    Raises:
+        FileExistsError: It is there.
+    """
+    draft = path.with_name(f'{NAME}.{socket.gethostname()}.{os.getpid()}')
+    draft.write_text(text)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        with open(path, 'x') as file:
+            file.write(text)
+    finally:
+        draft.unlink()
+
+
 def _refuse_or_remove(path: Path, host: str) -> None:
     try:
-        other = json.loads(path.read_text())
-        owner, pid, started = other['host'], int(other['pid']), other['started']
+        text = path.read_text()
     except FileNotFoundError:
         return
+    try:
+        other = json.loads(text)
+        owner, pid, started = other['host'], int(other['pid']), other['started']
     except (ValueError, KeyError, TypeError):
         owner, pid, started = host, -1, None  # cut off while it was written
     if owner == host and (pid < 0 or _started(pid) is None or _started(pid) != started):
         print_log(f'the lock "{path}" is of a run that has ended; taken over', logger='current')
-        path.unlink(missing_ok=True)
+        _remove(path, text)
         return
     raise ValueError(
         f'another run works in "{path.parent}": process {pid} on {owner}. Wait for it, stop it, or '
         f'choose another --work-dir; if it no longer runs, delete "{path}"')
+
+
+def _remove(path: Path, text: str) -> None:
+    """Remove a lock that has this text; a new one, of a run that was faster, is put back."""
+    moved = path.with_name(f'{NAME}.{socket.gethostname()}.{os.getpid()}.old')
+    try:
+        os.replace(path, moved)
+    except FileNotFoundError:
+        return
+    other = moved.read_text()
+    moved.unlink()
+    if other != text:
+        _create(path, other)
