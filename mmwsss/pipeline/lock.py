@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -116,4 +116,5 @@ def _remove(path: Path, text: str) -> None:
     other = moved.read_text()
     moved.unlink()
     if other != text:
-        _create(path, other)
+        with suppress(FileExistsError):
+            _create(path, other)

@@ -2,6 +2,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -42,3 +44,17 @@ def test_lock_goes_when_the_run_fails(tmp_path):
     with pytest.raises(KeyboardInterrupt), lock(tmp_path):
         raise KeyboardInterrupt
     assert not (tmp_path / NAME).exists()
+
+
+def test_waits_for_the_other_run(tmp_path):
+    """Until it lets go; nothing but the lock itself is ever in the folder."""
+    other = json.dumps(dict(host='elsewhere', pid=1, started='1'))
+    (tmp_path / NAME).write_text(other)
+    begin = time.monotonic()
+    timer = threading.Timer(0.3, (tmp_path / NAME).unlink)
+    timer.start()
+    with lock(tmp_path, wait=True, poll=0.02):
+        assert time.monotonic() - begin >= 0.25
+        assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    timer.join()
+    assert not list(tmp_path.iterdir())
