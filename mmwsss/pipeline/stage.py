@@ -264,7 +264,7 @@ class Stage:
             if TEMPORARY.fullmatch(path.name) and path.is_file():
                 remove(path)
         begun, done = self.folder / BEGUN, self.folder / DONE
-        if any(path.name != LOCK for path in self.folder.iterdir()):
+        if any(not path.name.startswith(LOCK) for path in self.folder.iterdir()):
             if not begun.is_file():
                 raise ValueError(
                     f'"{self.folder}" holds files that no stage made; choose another --work-dir, '
