@@ -26,7 +26,8 @@ FENCE = re.compile(
     r'(?:^ *<!-- needs: (?P<needs>[\w ,.-]+) -->\n\s*)?'
     r'^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^ *```', re.DOTALL | re.MULTILINE)
 TINY = {
-    'configs/_base_/default_runtime.py': {r'interval=1, max_keep': 'interval=99, max_keep'},
+    'configs/_base_/default_runtime.py': {
+        r'interval=1, max_keep': 'interval=99, max_keep', r'interval=50': 'interval=1'},
     'configs/_base_/datasets/shapes_wsss.py': {
         r'num_images=\d+': 'num_images=4', r'batch_size=\d+, num_workers=\d+':
         'batch_size=4, num_workers=0, persistent_workers=False'},
