@@ -3,7 +3,7 @@
     python tests/run_pages.py FOLDER PAGE [PAGE ...]
 
 All pages share FOLDER, where configs, tools and projects are as in the checkout, but Shapes has
-four small images and a segmentation model trains for two steps. A Python block whose first line is
+six images and a segmentation model trains for two steps. A Python block whose first line is
 ``# path/of/file.py`` is written there; any other is executed. Each command is a fork of this
 process, which has the imports behind it. What each block and command did is written to
 FOLDER/results.json. A block after ``<!-- needs: ... -->`` is left out.
@@ -26,9 +26,10 @@ FENCE = re.compile(
     r'(?:^ *<!-- needs: (?P<needs>[\w ,.-]+) -->\n\s*)?'
     r'^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^ *```', re.DOTALL | re.MULTILINE)
 TINY = {
-    'configs/_base_/default_runtime.py': {r'interval=1, max_keep': 'interval=99, max_keep'},
+    'configs/_base_/default_runtime.py': {
+        r'interval=1, max_keep': 'interval=99, max_keep', r'interval=50': 'interval=1'},
     'configs/_base_/datasets/shapes_wsss.py': {
-        r'num_images=\d+': 'num_images=4', r'batch_size=\d+, num_workers=\d+':
+        r'num_images=\d+': 'num_images=6', r'batch_size=\d+, num_workers=\d+':
         'batch_size=4, num_workers=0, persistent_workers=False'},
     'configs/_base_/datasets/shapes_masks.py': {
         r'batch_size=\d+, num_workers=\d+':
