@@ -239,7 +239,7 @@ def write_report(pipeline: Pipeline, command: str | None = None) -> Path:
     infos = _chosen(pipeline, scores[0])
     runs, grids = zip(*(_run(method, infos, of_images, command)
                         for method, of_images in zip(methods, scores)))
-    write_record(out / RUNS.name, runs)
+    write_record(out / RUNS.name, unique_names(runs, [out.parent.name, 'baseline']))
     # As they are read again, so that both pages agree.
     with atomic_write(out / 'index.html') as file:
         file.write(report_page(read_record(out / RUNS.name), pipeline.name))
@@ -269,7 +269,7 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
         FileNotFoundError: A folder has no report.
     """
     runs, names = [], []
-    for folder in map(Path, folders):
+    for folder in dict.fromkeys(map(Path, folders)):
         path = folder / RUNS
         if not path.is_file():
             raise FileNotFoundError(f'no report in "{folder}" ({path}); run tools/run_pipeline.py '

@@ -16,6 +16,7 @@ from mmwsss.structures.artifacts import read_manifest, read_record, write_record
 from mmwsss.utils.io import remove
 from mmwsss.utils.memory import PeakMemory, machine
 from mmwsss.utils.progress import duration
+from mmwsss.version import __version__
 
 from .fingerprint import digest, file_digest, portable
 from .lock import NAME as LOCK
@@ -232,7 +233,8 @@ class Stage:
             write_record(self.folder / FILES, _list_files(self.folder))
             write_record(self.folder / DONE, dict(
                 fingerprint=self.fingerprint, seconds=round(time.time() - begin, 1),
-                memory=memory.record(), machine=machine(), result=result))
+                memory=memory.record(), machine=dict(machine(), mmwsss=__version__),
+                result=result))
         barrier()
         print_log(f'{self.name}: done in {duration(time.time() - begin)}', logger='current')
         return self.result

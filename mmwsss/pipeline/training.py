@@ -177,9 +177,10 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
         parts = [f'{kind}_{part}' for part in ('dataloader', 'cfg', 'evaluator')]
         if any(cfg.get(part) is None for part in parts):
             cfg.update(dict.fromkeys(parts))
-    # Runners of one process are kept by name, ...
+    # Runners of one process are kept by name, and so are visualizers, which would write into the
+    # folder of the first.
     cfg.experiment_name = f'{folder.parent.name}_{folder.name}_{time.time_ns()}'
-    if cfg.get('visualizer'):  # ... and so are visualizers, which would write to the first folder
+    if cfg.get('visualizer'):
         cfg.visualizer.name = cfg.experiment_name
     cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
     with suppress(FileNotFoundError, ValueError):  # begins anew
@@ -202,19 +203,22 @@ def logged_curves(folder: Path, wanted: str = 'loss|mAP|mIoU') -> dict[str, tupl
     """
     curves: dict[str, dict] = {}
     axes: dict[str, str] = {}
-    by_epoch = False
+    by_epoch, now = False, 0
     for path in sorted(folder.glob('*/vis_data/scalars.json')):
         for line in path.read_text().splitlines():
             try:
                 record = json.loads(line)
             except json.JSONDecodeError:  # the last line of a call that was killed
                 continue
-            # Of a training by epochs, validations are logged by their epoch, losses by iteration.
-            training = 'lr' in record or 'iter' in record
-            by_epoch = by_epoch or 'epoch' in record
+            # Of a training by epochs, validations are logged by their epoch, losses by iteration;
+            # of one by iterations by that, or by 0.
+            if any(key.endswith('lr') for key in record):
+                axis, by_epoch, now = 'iteration', 'epoch' in record, record['step']
+            else:
+                axis = 'epoch' if by_epoch else 'iteration'
             for key, value in record.items():
                 if re.search(wanted, key) and isinstance(value, (int, float)):
-                    curves.setdefault(key, {})[record['step']] = value
-                    axes[key] = 'epoch' if by_epoch and not training else 'iteration'
+                    curves.setdefault(key, {})[record['step'] or now] = value
+                    axes[key] = axis
     return {key: (axes[key], tuple(map(list, zip(*sorted(points.items())))))
             for key, points in curves.items()}

@@ -10,8 +10,6 @@ from typing import Any
 
 import torch
 
-from mmwsss.version import __version__
-
 PROC = Path('/proc')
 PACKAGES = ('torch', 'numpy', 'onedl-mmengine', 'mmengine', 'onedl-mmcv', 'mmcv',
             'onedl-mmsegmentation', 'mmsegmentation', 'onedl-mmpretrain', 'mmpretrain')
@@ -116,8 +114,7 @@ def machine() -> dict[str, str]:
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         found['gpu'] = ', '.join(names)
-    found.update(system=platform.platform(terse=True), python=platform.python_version(),
-                 mmwsss=__version__)
+    found.update(system=platform.platform(terse=True), python=platform.python_version())
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)

@@ -90,11 +90,11 @@ def _charts(runs: Sequence[dict]) -> tuple[str, str]:
     training, others = '', ''
     for (title, kind, x, y, classes), values in groups.items():
         if kind == 'bars':
-            others += chart(title, bars(classes, values, names=names))
+            others += chart(title, bars(classes, values, 440, names))
         elif x in ('epoch', 'iteration'):
             training += chart(title, curves(values, x, y, 340, 190, names, mark=bool(y)))
         else:
-            others += chart(title, curves(values, x, y, names=names, mark=bool(y)))
+            others += chart(title, curves(values, x, y, 440, 230, names, mark=bool(y)))
     return training, others
 
 
@@ -214,5 +214,5 @@ def _machines(runs: Sequence[dict]) -> str:
     keys = {key: None for machine, _ in found.values() for key in machine}
     header = ['', *(', '.join(stages) if len(found) > 1 else 'all stages'
                     for _, stages in found.values())]
-    return table(header, [(key, *(machine.get(key, '–') for machine, _ in found.values()))
-                          for key in keys]) if found else ''
+    rows = [(key, *(machine.get(key, '–') for machine, _ in found.values())) for key in keys]
+    return f'<div class="text">{table(header, rows)}</div>' if found else ''

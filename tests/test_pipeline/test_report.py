@@ -36,8 +36,9 @@ def test_curves_of_a_training_that_was_cut_off(tmp_path):
 
 
 def test_validations_of_a_training_by_iterations(tmp_path):
-    log(tmp_path, '1', dict(lr=.1, loss=3., iter=5, step=5), dict(mIoU=40., step=5))
-    assert logged_curves(tmp_path)['mIoU'] == ('iteration', ([5], [40.]))
+    log(tmp_path, '1', dict(lr=.1, loss=3., iter=5, step=5), dict(mIoU=40., step=5),
+        dict(lr=.1, loss=3., iter=9, step=9), dict(mIoU=50., step=0))
+    assert logged_curves(tmp_path)['mIoU'] == ('iteration', ([5, 9], [40., 50.]))
 
 
 def image_iou(pred, truth):

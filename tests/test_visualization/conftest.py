@@ -56,7 +56,7 @@ def run():
 class Balance(HTMLParser):
     """All tags are closed in order."""
 
-    VOID = {'meta', 'img', 'br', 'line', 'circle', 'rect', 'polyline', 'input'}
+    VOID = {'meta', 'img', 'br', 'input'}
 
     def __init__(self):
         super().__init__()
@@ -66,6 +66,9 @@ class Balance(HTMLParser):
         self.addresses += [v for k, v in attrs if k in ('src', 'href')]
         if tag not in self.VOID:
             self.stack.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        """Of ``<line/>``: nothing to close."""
 
     def handle_endtag(self, tag):
         assert self.stack.pop() == tag
