@@ -22,8 +22,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--masks', help='folder of <name>.png: ground truth of some images, to '
                         'choose the threshold by and to score')
     parser.add_argument('--classes', nargs='+', help='all classes, where the table has indices')
-    parser.add_argument('--backbone', help='efficientnet-lite0, resnet18, resnet50, small, or a model of timm; default: '
-                        'the best whose weights are there')
+    parser.add_argument('--backbone', help=(
+        'efficientnet-lite0, resnet18, resnet50, small, or a model of timm; default: the best '
+        'whose weights are there'))
     parser.add_argument('--weights', help='file of its weights')
     parser.add_argument('--out', default='my_project', help='folder of the project')
     parser.add_argument('--num-threads', type=int, default=4, help='that read the images')

@@ -21,7 +21,8 @@ from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('table', help='file of configs/tables')
-    parser.add_argument('--data', choices=('voc', 'coco', 'shapes', 'voc6'), default='voc', help='data set; default: voc')
+    parser.add_argument('--data', choices=('voc', 'coco', 'shapes', 'voc6'), default='voc',
+                        help='data set; default: voc')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='only these, by name or number')
     parser.add_argument('--stages', nargs='+', metavar='STAGE',

@@ -98,17 +98,3 @@ def _refuse_living(path: Path, host: str) -> None:
     raise ValueError(
         f'another run works in "{path.parent}": process {pid} on {owner}. Wait for it, stop it, or '
         f'choose another --work-dir; if it no longer runs, delete "{path}"')
-
-
-def _remove(path: Path, text: str) -> None:
-    """Remove a lock that has this text; a new one, of a run that was faster, is put back."""
-    moved = path.with_name(f'{NAME}.{socket.gethostname()}.{os.getpid()}.old')
-    try:
-        os.replace(path, moved)
-    except FileNotFoundError:
-        return
-    other = moved.read_text()
-    moved.unlink()
-    if other != text:
-        with suppress(FileExistsError):
-            _create(path, other)

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -75,3 +76,17 @@ def test_one_of_many_that_start_at_once_takes_a_stale_lock_over(tmp_path):
         assert not list(folder.iterdir())
         os.close(start[0])
         os.close(ends[0])
+
+
+def test_waits_for_the_other_run(tmp_path):
+    """Until it lets go; nothing but the lock itself is ever in the folder."""
+    other = json.dumps(dict(host='elsewhere', pid=1, started='1'))
+    (tmp_path / NAME).write_text(other)
+    begin = time.monotonic()
+    timer = threading.Timer(0.3, (tmp_path / NAME).unlink)
+    timer.start()
+    with lock(tmp_path, wait=True, poll=0.02):
+        assert time.monotonic() - begin >= 0.25
+        assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    timer.join()
+    assert not list(tmp_path.iterdir())

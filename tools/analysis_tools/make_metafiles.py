@@ -13,17 +13,14 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
-
-# isort: split
 import yaml
 
-from mmwsss.pipeline.tables import Row, Table
-from mmwsss.structures.artifacts import read_record
-from mmwsss.utils import atomic_write
 from mmwsss.utils.cli import make_parser, run_tool
+
+if TYPE_CHECKING:
+    from mmwsss.pipeline.tables import Row, Table
 
 ROOT = Path(__file__).parents[2]
 DATA_NAMES = dict(voc='VOC 2012', coco='COCO 2014', shapes='Shapes', voc6='voc6')
@@ -64,8 +61,8 @@ METHODS = dict(
 class Published(NamedTuple):
     """What one table says of one config."""
 
-    table: Table
-    row: Row
+    table: 'Table'
+    row: 'Row'
     data: str
 
     @property
@@ -81,15 +78,16 @@ class Published(NamedTuple):
         return found
 
 
-def read_tables(root: Path) -> list[Table]:
+def read_tables(root: Path) -> 'list[Table]':
     """All tables; those of the papers before that of the bases."""
     files = sorted(root.glob('configs/tables/*.py'), key=lambda path: [
         path.stem == 'bases',
         *(int(part) if part.isdigit() else part for part in re.split(r'(\d+)', path.stem))])
+    from mmwsss.pipeline.tables import Table
     return [Table(file) for file in files]
 
 
-def published_by_config(tables: Sequence[Table]) -> dict[str, list[Published]]:
+def published_by_config(tables: 'Sequence[Table]') -> dict[str, list[Published]]:
     """What the tables publish of each config as it stands: rows that change the model or the CAMs
     by options are left out."""
     found: dict[str, list[Published]] = {}
@@ -243,7 +241,7 @@ deviation over the seeds. *Held-out*: at the threshold of a held-out half. Mask:
 '''
 
 
-def zoo(root: Path, tables: Sequence[Table], published: Mapping[str, list[Published]],
+def zoo(root: Path, tables: 'Sequence[Table]', published: Mapping[str, list[Published]],
         measured: Sequence[Mapping]) -> str:
     """The page of all configs."""
     parts = [INTRO]
@@ -284,7 +282,7 @@ def zoo(root: Path, tables: Sequence[Table], published: Mapping[str, list[Publis
     return '\n'.join(parts) + '\n'
 
 
-def _label(table: Table) -> str:
+def _label(table: 'Table') -> str:
     return table.name if table.kind == 'figure' or table.paper == 'bases' else (
         table.title.split(':')[0])
 
@@ -303,6 +301,7 @@ def all_files(root: Path) -> dict[Path, str]:
                          f'{sorted(METHODS)}: add the title of the paper to METHODS')
     tables = read_tables(root)
     published = published_by_config(tables)
+    from mmwsss.structures.artifacts import read_record
     measured = read_record(root / 'configs/tables/measured.json')
     for record in measured:
         if not (root / record['config']).is_file() or record['method'] not in METHODS:
@@ -323,6 +322,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> int:
+    from mmwsss.utils import atomic_write
     changed = {path: text for path, text in all_files(ROOT).items()
                if not path.is_file() or path.read_text() != text}
     for path, text in changed.items():
