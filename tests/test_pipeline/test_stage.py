@@ -27,7 +27,8 @@ class Stage:
     """``Stage(name, folder, settings, inputs, work)``."""
 
     def __new__(cls, name, folder, settings, inputs, work):
-        context = SimpleNamespace(name='method', work_dir=folder.parent, store=None,
+        context = SimpleNamespace(name='method', work_dir=folder.parent, root=folder.parent,
+                                  store=None,
                                   folder_of=lambda stage: folder)
         stage = Worker(settings, work).bind(context, folder.name, inputs)
         stage.name = name
