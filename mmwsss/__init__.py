@@ -1,11 +1,12 @@
 """mmwsss: weakly supervised semantic segmentation from image-level labels."""
 
-from ._compat import check_packages, mend_torchvision, quiet_mmcv, set_threads
+from ._compat import check_packages, mend_torchvision, quiet_debug, quiet_mmcv, set_threads
 from .version import __version__
 
 set_threads()
 check_packages()
 mend_torchvision()
 quiet_mmcv()
+quiet_debug()
 
 __all__ = ['__version__']
