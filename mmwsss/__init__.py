@@ -1,11 +1,12 @@
 """mmwsss: weakly supervised semantic segmentation from image-level labels."""
 
-from ._compat import check_packages, quiet_mmcv, set_threads, watch_torchvision
+from ._compat import check_packages, quiet_debug, quiet_mmcv, set_threads, watch_torchvision
 from .version import __version__
 
 set_threads()
 check_packages()
 watch_torchvision()
 quiet_mmcv()
+quiet_debug()
 
 __all__ = ['__version__']

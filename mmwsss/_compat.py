@@ -1,14 +1,17 @@
 """What must be right before the first import of torch and mmengine: threads, packages, traps."""
 
 import functools
+import importlib.abc
 import importlib.util
 import logging
 import os
 import re
 import sys
 import warnings
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 _library = None  # operators declared by mend_torchvision live as long as this
@@ -156,19 +159,43 @@ def quiet_mmcv() -> None:
     warnings.filterwarnings('ignore', 'Fail to import ``MultiScale', UserWarning)
 
 
-def quiet_debug() -> None:
-    """mmengine's ``print_log`` without a logger prints whatever the level; mmseg and mmpretrain
-    tell so of a package of theirs that nothing here needs ("Could not import OneDL")."""
-    import mmengine.logging
+class _AtImport(importlib.abc.MetaPathFinder):
+    """Calls a function with a module when it is imported, which may be never."""
 
-    original = mmengine.logging.print_log
-    if getattr(original, 'quiet_debug', False):
-        return
+    def __init__(self, name: str, change: Callable[[ModuleType], None]):
+        self.name, self.change = name, change
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != self.name:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        execute = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            self.change(module)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+def _without_debug(logging_module: ModuleType) -> None:
+    original = logging_module.print_log
 
     @functools.wraps(original)
     def print_log(msg, logger=None, level=logging.INFO):
         if logger is not None or level > logging.DEBUG:
             original(msg, logger, level)
 
-    print_log.quiet_debug = True
-    mmengine.logging.print_log = print_log
+    logging_module.print_log = print_log
+
+
+def quiet_debug() -> None:
+    """mmengine's ``print_log`` without a logger prints whatever the level; mmseg and mmpretrain
+    tell so of a package of theirs that nothing here needs ("Could not import OneDL")."""
+    name = 'mmengine.logging'
+    if name in sys.modules:
+        _without_debug(sys.modules[name])
+    else:
+        sys.meta_path.insert(0, _AtImport(name, _without_debug))

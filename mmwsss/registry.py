@@ -8,10 +8,6 @@ and imported through ``custom_imports``.
 from mmengine import registry as root
 from mmengine.registry import Registry
 
-from ._compat import quiet_debug
-
-quiet_debug()  # before mmseg and mmpretrain are imported
-
 
 def _child(name: str, parent: Registry, location: str) -> Registry:
     return Registry(name, parent=parent, scope='mmwsss', locations=[location])

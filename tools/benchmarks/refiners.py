@@ -36,6 +36,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--cams', required=True, help='folder of CAM files')
     parser.add_argument('--loader', default='val', choices=('train', 'val', 'test'))
     parser.add_argument('--images', type=int, default=100, help='so many, evenly spread')
+    parser.add_argument('--refiners', nargs='+', choices=REFINERS, default=list(REFINERS))
     parser.add_argument('--num-workers', type=int, default=0)
     add_arguments(parser, 'cfg_options')
     return parser.parse_args()
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> None:
     auto = choose_threshold(args.cams, split.names)
     print(f'{count} images; auto {auto:.2f}, best of the seed {seed:.2f}')
     print(f'{"refiner":<22}{"auto":>7}{"seed":>7}{"refined":>9}  at')
-    for name, refiner in REFINERS.items():
+    for name in args.refiners:
+        refiner = REFINERS[name]
         thresholds = sorted({auto, *candidates(seed)})
         curve = refined_curve(refiner, thresholds, split, args.cams, None, args.num_workers)
         by = dict(zip(thresholds, curve))
