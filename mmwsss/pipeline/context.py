@@ -256,10 +256,10 @@ class Context:
                              '"auto:<rule>" (without ground truth; rules: '
                              f'{[*RULES, "crf"]}), or "own"')
         labels = self.block('affinity').get('labels') or {}
-        head = (self.cfg.model.get('head') or {}).get('type')
-        if 'own' in (bg, labels.get('bg')) and head and not hasattr(
+        head = ((self.cfg.get('model') or {}).get('head') or {}).get('type')
+        if 'own' in (bg, labels.get('bg')) and isinstance(head, str) and not hasattr(
                 MODELS.get(head), 'own_background'):
-            raise ValueError(f'bg="own" needs a head that scores the background, like SIPEHead; '
+            raise ValueError('bg="own" needs a head that scores the background, like SIPEHead; '
                              f'{head} does not, so give numbers (pipeline.mask.bg, '
                              'pipeline.affinity.labels)')
 
