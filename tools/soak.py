@@ -13,8 +13,8 @@ files must then be those of the first run, bit for bit, with no temporary file a
 Checkpoints hold times, so of them the tensors are compared; logs are left out. Ends with status 1
 at the first difference, whose work dir is kept. Runs are forks of this process: imports are paid
 once. `two` is `plain` on two processes over gloo: one of them is killed, then the other is ended by
-SIGTERM, as torchrun does. With `--signals INT TERM` the runs are stopped by Ctrl-C and SIGTERM; each
-must end with status 130 or 143 and its one line, and leave no temporary file and no lock.
+SIGTERM, as torchrun does. With `--signals INT TERM` the runs are stopped by Ctrl-C and SIGTERM;
+each must end with status 130 or 143 and its one line, and leave no temporary file and no lock.
 """
 
 import argparse

@@ -259,7 +259,8 @@ def _list_files(folder: Path) -> dict[str, list]:
     for path in sorted(folder.rglob('*')):
         name = path.relative_to(folder)
         if (not path.is_file() or path.name in (DONE, BEGUN, FILES)
-                or any(LOGS.fullmatch(part) for part in name.parts) or path.suffix in ('.log', '.py') or path.name.startswith('.')):
+                or any(LOGS.fullmatch(part) for part in name.parts)
+                or path.suffix in ('.log', '.py') or path.name.startswith('.')):
             continue
         checksum = known.get(str(name.with_suffix(''))) if path.suffix in ('.npz', '.png') else None
         files[str(name)] = [path.stat().st_size, checksum or file_digest(path)]
