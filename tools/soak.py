@@ -39,12 +39,12 @@ import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 # isort: split
 import torch
 
+from mmwsss.pipeline.stage import LOGS, TEMPORARY
 from mmwsss.utils import io, load_checkpoint_safely
 from mmwsss.utils.setup_env import register_all_modules
 
 RUN_PIPELINE = str(Path(__file__).with_name('run_pipeline.py'))
 KINDS = ('plain', 'prior', 'affinity', 'segment', 'two')
-TEMPORARY = re.compile(r'\..+\.[a-z0-9_]{8}')
 
 NETWORK = '''
 default_scope = 'mmwsss'
@@ -286,7 +286,8 @@ def contents(work_dir: Path) -> dict[str, object]:
         name = str(path.relative_to(work_dir))
         if TEMPORARY.fullmatch(path.name) or path.name == '.lock':
             raise AssertionError(f'left over: {path}')
-        if path.is_dir() or 'vis_data' in path.parts or path.suffix in ('.log', '.py'):
+        if path.is_dir() or path.suffix in ('.log', '.py') or any(
+                LOGS.fullmatch(part) for part in path.parts):
             continue
         if path.suffix == '.pth':
             checkpoint = load_checkpoint_safely(path)

@@ -25,6 +25,7 @@ from .training import logged_curves
 
 DONE, BEGUN, FILES = 'done.json', 'stage.json', 'files.json'
 TEMPORARY = re.compile(r'\..+\.[a-z0-9_]{8}')  # of atomic_write
+LOGS = re.compile(r'\d{8}_\d{6}')  # folders of mmengine's Runner, by the time of its start
 
 
 class Column(NamedTuple):
@@ -314,7 +315,8 @@ def _list_files(folder: Path) -> dict[str, list]:
     files = {}
     for path in sorted(folder.rglob('*')):
         name = path.relative_to(folder)
-        if (not path.is_file() or path.name in (DONE, BEGUN, FILES) or 'vis_data' in name.parts
+        if (not path.is_file() or path.name in (DONE, BEGUN, FILES)
+                or any(LOGS.fullmatch(part) for part in name.parts)
                 or path.suffix in ('.log', '.py') or path.name.startswith('.')):
             continue
         checksum = known.get(str(name.with_suffix(''))) if path.suffix in ('.npz', '.png') else None

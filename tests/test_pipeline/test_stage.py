@@ -210,3 +210,14 @@ def test_a_mark_that_is_no_record(tmp_path, text):
     (tmp_path / 's' / 'done.json').write_text(text)
     with pytest.raises(ValueError, match=r'done\.json" is damaged'):
         Stage('s', tmp_path / 's', {}, [], Work()).execute()
+
+
+def test_logs_may_be_deleted(tmp_path):
+    def work(folder):
+        for name in ('20261125_004213/x.json', '20261125_004213/vis_data/y.json', 'a.png'):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text('x')
+        return {}
+
+    Stage('s', tmp_path / 's', {}, [], work).execute()
+    assert list(json.loads((tmp_path / 's' / 'files.json').read_text())) == ['a.png']
