@@ -72,7 +72,7 @@ def test_bounded_for_large_images(tmp_path):
     """25 times the pixels cost the decoded image and its normalisation, not the network's maps."""
     limit, large = peaks(tmp_path, 'large')
     image = 3000 * 4500 * 3 / 2 ** 20
-    assert large - limit < 9 * image  # uint8, twice, and float32; the network would take 25 times
+    assert large - limit < 12 * image  # uint8 and float32; the network would take 25 times as much
 
 
 def kept(model, images):

@@ -172,7 +172,7 @@ def test_rates_are_the_published_ones(name, frozen, groups):
 @pytest.mark.parametrize('losses', [
     None, [dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True),
            dict(type='mmseg.CrossEntropyLoss', loss_weight=0.5),
-           dict(type='mmseg.DiceLoss')]])
+           dict(type='mmseg.CrossEntropyLoss', loss_name='loss_other')]])
 def test_losses_and_accuracy_are_those_of_mmseg(losses):
     """The accuracy by a maximum, also where pixels are ignored; and nothing counts."""
     torch.manual_seed(0)
