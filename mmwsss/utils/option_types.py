@@ -11,7 +11,10 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-# Of the config's block ``pipeline``, and of what is in its blocks.
+# Parts of a config that are dicts.
+PARTS = ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'optim_wrapper',
+         'train_cfg', 'val_cfg', 'test_cfg', 'pipeline')
+# Types of the blocks of ``pipeline``, and of what is in some of them.
 BLOCKS = dict(prior=str, baseline=(str | dict), cam=dict, affinity=dict, mask=dict, segment=dict,
               metrics=list[dict], stages=dict, report=dict)
 INNER = dict(config=str, cfg_options=dict, labels=dict)
@@ -33,6 +36,8 @@ def check_option_types(cfg: Any, where: str = '') -> None:
     """
     if isinstance(cfg, Config):
         cfg = cfg.to_dict()
+        for key in PARTS:
+            _check(cfg.get(key), dict | None, key, 'the config')
     if isinstance(cfg, Mapping):
         kind = component(cfg.get('type'))
         if kind is not None:
@@ -48,8 +53,7 @@ def check_option_types(cfg: Any, where: str = '') -> None:
                 _check_pipeline(value)
 
 
-def _check_pipeline(blocks: Any) -> None:
-    _check(blocks, dict, 'pipeline', 'the pipeline')
+def _check_pipeline(blocks: Mapping) -> None:
     for name, block in blocks.items():
         _check(block, BLOCKS.get(name, object) | None, f'pipeline.{name}', 'the pipeline')
         if name in ('affinity', 'segment', 'baseline') and isinstance(block, Mapping):
