@@ -1,6 +1,6 @@
 """Wall time, CPU time and peak memory of each stage of the pipeline.
 
-    python tools/benchmarks/stages.py [--full] [--config configs/demo/ktse_shapes.py]
+    python tools/benchmarks/stages.py [--full] [--config CONFIG]
 
 Each stage runs in a process of its own. The short form has 24 images and one epoch; --full takes
 the config as it is.
@@ -29,9 +29,12 @@ val_dataloader['dataset'].update(num_images=24)
 test_dataloader['dataset'].update(num_images=8)
 train_cfg = dict(max_epochs=1)
 param_scheduler = []
-pipeline = dict(segment=dict(cfg_options=dict(
-    train_cfg=dict(max_iters=3, val_interval=3), param_scheduler=[],
-    train_dataloader=dict(batch_size=4))))
+pipeline = dict(
+    cam=dict(scales=(0.75, 1., 1.5), flip=True, batch_size=16),
+    mask=dict(type='CRFMask', bg='oracle'),
+    segment=dict(config='configs/deeplab/deeplabv2_small_shapes.py', cfg_options=dict(
+        train_cfg=dict(max_iters=3, val_interval=3), param_scheduler=[],
+        train_dataloader=dict(batch_size=4))))
 """
 
 
@@ -52,8 +55,10 @@ def measure(*command: str) -> tuple[float, float, float]:
 
 def main() -> None:
     parser = make_parser(__doc__)
-    parser.add_argument('--config', default='configs/demo/ktse_shapes.py')
+    parser.add_argument('--config', help='default: the demo, in the short form its plain CAM')
     args = parser.parse_args()
+    args.config = args.config or (
+        'configs/demo/ktse_shapes.py' if args.full else 'configs/demo/cam_shapes.py')
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / f'{Path(args.config).stem}.py'

@@ -31,7 +31,7 @@ def main() -> None:
     args = make_parser(__doc__).parse_args()
     repeats = 3 if args.full else 1
     tools = TOOLS if args.full else TOOLS[:3]
-    imports = ('-c', 'import torch, mmengine.runner, mmcv, mmseg.apis, mmpretrain.models')
+    imports = ('-c', 'import mmwsss, torch, mmengine.runner, mmcv, mmseg.apis')
     seconds(*imports)  # fills the file cache
     rows = []
     for tool in tools:
