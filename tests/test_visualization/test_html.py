@@ -3,6 +3,7 @@ import io
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from mmwsss.visualization import html as report
@@ -46,3 +47,18 @@ def test_bars_are_as_long_as_the_values():
 
 def test_number():
     assert [report.number(x) for x in (None, float('nan'), 12.34)] == ['–', '–', '12.3']
+
+
+def test_ticks_enclose_the_range_by_round_steps():
+    assert report.ticks(0, 1, 4) == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert report.ticks(0, 62, 4) == pytest.approx([0, 20, 40, 60, 80])
+    assert report.ticks(-0.0004, 0, 4) == pytest.approx([-4e-4, -3e-4, -2e-4, -1e-4, 0])
+    assert report.ticks(3, 3)[0] == pytest.approx(3)
+
+
+def test_map_is_kept_without_loss_and_image_keeps_its_proportions():
+    values = np.arange(200, dtype=np.uint8).reshape(10, 20)
+    data = base64.b64decode(report.grey(values).split(',')[1])
+    assert (np.asarray(Image.open(io.BytesIO(data))) == values).all()
+    assert report.shrink(np.zeros((100, 50, 3), np.uint8), 20).shape == (20, 10, 3)
+    assert report.shrink(values, 20) is values
