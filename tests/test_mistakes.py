@@ -172,7 +172,7 @@ def test_curves_of_other_programs(kind, package, tmp_path, monkeypatch):
     cfg.train_dataloader.dataset = data
     for part in ('dataloader', 'cfg', 'evaluator'):
         cfg[f'val_{part}'] = cfg[f'test_{part}'] = None
-    cfg.experiment_name = f'curves_{package}'
+    cfg.experiment_name = cfg.visualizer.name = f'curves_{package}'
     Runner.from_cfg(cfg).train()
     wanted = dict(tensorboard='events.out.tfevents*', wandb='*.wandb')[package]
     files = [path for path in tmp_path.rglob(wanted) if path.stat().st_size > 100]

@@ -1,5 +1,6 @@
 """Mistakes in a config that would train for nothing, found before the first step."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,7 +59,8 @@ def check_classes(model: nn.Module, dataset: Any) -> None:
 
 
 def check_frozen(model: nn.Module, loaded: bool = False) -> None:
-    """Refuse to train from scratch on parts that are frozen and would stay random.
+    """Refuse to train from scratch on parts that are frozen and would stay random, unless
+    ``MMWSSS_ALLOW_FROZEN=1`` says that this is meant.
 
     Args:
         model: With ``backbone``, and perhaps ``networks`` that have one.
@@ -67,7 +69,8 @@ def check_frozen(model: nn.Module, loaded: bool = False) -> None:
     Raises:
         ValueError: A backbone without weights freezes stages or batch norms; names the keys.
     """
-    if loaded or is_pretrained(getattr(model, 'init_cfg', None)):
+    if (loaded or os.environ.get('MMWSSS_ALLOW_FROZEN') == '1'
+            or is_pretrained(getattr(model, 'init_cfg', None))):
         return
     mode = model.training
     model.train()

@@ -65,12 +65,15 @@ def check_training(cfg: Config, name: str) -> nn.Module:
     check_frozen(model, bool(cfg.get('load_from')))
     _check_loop(cfg.train_cfg)
     schedulers = cfg.get('param_scheduler') or []
+    if isinstance(schedulers, dict) and 'type' in schedulers:
+        schedulers = [schedulers]
     for part in schedulers if isinstance(schedulers, (list, tuple)) else []:
         _check_options(PARAM_SCHEDULERS, part, 'param_scheduler',
                        ('convert_to_iter_based', 'optimizer'))
     if 'optimizer' in cfg.optim_wrapper or 'constructor' in cfg.optim_wrapper:
         wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
-        for part in schedulers if isinstance(wrapper, OptimWrapper) else []:
+        one = isinstance(wrapper, OptimWrapper) and isinstance(schedulers, (list, tuple))
+        for part in schedulers if one else []:
             _build_scheduler(part, wrapper)
     for hook in cfg.get('custom_hooks') or []:
         HOOKS.build(hook)

@@ -54,6 +54,12 @@ default_hooks = dict(logger=dict(interval=1))
 '''
 
 
+@pytest.fixture(autouse=True)
+def frozen_and_random(monkeypatch):
+    """These networks have frozen norms and no weights, on purpose."""
+    monkeypatch.setenv('MMWSSS_ALLOW_FROZEN', '1')
+
+
 def run(*command, folder):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))

@@ -26,6 +26,12 @@ EADER = dict(type='AdversarialErasing')
 ALTERNATE = [dict(optim='localizer', steps=2), dict(optim='adversary', steps=1)]
 
 
+@pytest.fixture(autouse=True)
+def frozen_and_random(monkeypatch):
+    """These networks have frozen norms and no weights, on purpose."""
+    monkeypatch.setenv('MMWSSS_ALLOW_FROZEN', '1')
+
+
 @MODELS.register_module(force=True)
 class PhaseBackbone(BaseModule):
     """A frozen first layer, batch statistics, stride 4."""
