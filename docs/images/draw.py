@@ -42,7 +42,7 @@ class Drawing:
         self.pipeline = Pipeline('configs/demo/ktse_shapes.py', work_dir,
                                  options={**pipeline.context.options, **options})
         self.context = self.pipeline.context
-        self.files = dict(self.context.shown())
+        self.files = {info['name']: info['img_path'] for info in self.context.shown()}
 
     def image(self, name: str) -> np.ndarray:
         return np.asarray(Image.open(self.files[name]).convert('RGB'))

@@ -120,6 +120,14 @@ def merge_options(cfg: 'Config', options: Mapping[str, Any] | None) -> 'Config':
             near = difflib.get_close_matches(top, sorted(known), n=1)
             mend = f'did you mean {near[0]}?' if near else f'it has {", ".join(sorted(cfg))}'
             raise KeyError(f'--cfg-options {key}: the config has no key "{top}"; {mend}')
+    for key in options:  # a part that a base left out by None takes options as any other
+        node = cfg
+        for part in key.split('.')[:-1]:
+            if not isinstance(node, (Mapping, type(cfg))) or part not in node:
+                break
+            if node[part] is None:
+                node[part] = {}
+            node = node[part]
     if options:
         cfg.merge_from_dict(options)
     return cfg

@@ -127,7 +127,8 @@ def test_refiner_metric_and_stage_in_pipeline_tool_and_report(tmp_path, monkeypa
     options.update({'train_dataloader.batch_size': 3, 'train_dataloader.num_workers': 0,
                     'train_dataloader.persistent_workers': False, 'pipeline.baseline': None,
                     'pipeline.cam.num_workers': 0, 'pipeline.mask.num_workers': 0,
-                    'train_cfg.max_epochs': 1, 'train_cfg.val_begin': 9})
+                    'train_cfg.max_epochs': 1, 'train_cfg.val_begin': 9,
+                    'model.modules.0.begin': 0})
     cfg = read_config(file, options)
     pipeline = Pipeline(cfg, tmp_path / 'w', device='cpu')
     results = pipeline.run()

@@ -74,3 +74,9 @@ def test_a_mistake_is_one_line(capsys, monkeypatch):
     with pytest.raises(SystemExit) as caught:
         run_tool(run, make_parser('').parse_args([]))
     assert caught.value.code == 2 and 'error: no such thing' in capsys.readouterr().err
+
+
+def test_options_of_a_part_that_is_none():
+    cfg = Config(dict(pipeline=dict(segment=None, mask=dict(bg=1))))
+    merge_options(cfg, {'pipeline.segment.config': 'a.py'})
+    assert cfg.pipeline.segment == dict(config='a.py') and cfg.pipeline.mask == dict(bg=1)

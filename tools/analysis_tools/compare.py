@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> None:
         importlib.import_module(name)
     runs = open_runs(args.runs, args.names)
     first = next(iter(runs.values()))
-    images = (image_paths(first, args.images) if args.images else dict(first.context.shown()))
+    images = image_paths(
+        first, args.images or [info['name'] for info in first.context.shown()])
     if args.out.endswith('.png'):
         grid = draw_grid(compare_rows(runs, images))
         mmcv.imwrite(mmcv.rgb2bgr(grid), args.out)

@@ -55,7 +55,7 @@ def write_page(place: Workplace, cells: dict, seeds: Sequence[int], command: str
             sections += PARTS[analysis](place, seeds[0])
     if runs and images:
         context = next(iter(runs.values())).context
-        names = [name for name, _ in context.shown()]
+        names = [info['name'] for info in context.shown()]
         paths = image_paths(next(iter(runs.values())), spread_evenly(names, images))
         sections.append(('Images', compare_section(runs, paths)))
     sections.append(('Command', html.code(command)))

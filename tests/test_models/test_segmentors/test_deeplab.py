@@ -191,8 +191,8 @@ CHANNELS = dict(DeepLabResNet=(128, 16), ResNet38d=(128, 0), Xception65=(128, 16
 
 def trained_configs():
     """All but those that differ in their test only."""
-    return [path for folder in ('deeplab', 'beco') for path in sorted((CONFIGS / folder).glob('*'))
-            if 'msc-crf' not in path.name]
+    return [path for folder in ('deeplab', 'beco')
+            for path in sorted((CONFIGS / folder).glob('*.py')) if 'msc-crf' not in path.name]
 
 
 @pytest.mark.parametrize('path', trained_configs(), ids=lambda p: p.stem)
