@@ -198,9 +198,13 @@ class PseudoMaskDataset(BaseSegDataset):
         if self._voc_list:
             return [voc_image_id(line).removesuffix(self.img_suffix or '') for line in lines]
         spaced = [line for line in lines if len(line.split()) > 1]
-        if any(os.path.isfile(self._file('img_path', line, self.img_suffix)) for line in spaced):
+        if any(os.path.isfile(self.image_path(line)) for line in spaced):
             return lines
         return [line.split()[0] for line in lines]
+
+    def image_path(self, name: str) -> str:
+        """File of an image by its id."""
+        return self._file('img_path', name, self.img_suffix)
 
     def _file(self, folder: str, name: str, suffix: str | None) -> str:
         stem = os.path.join(self.data_prefix[folder], name)
@@ -220,7 +224,7 @@ class PseudoMaskDataset(BaseSegDataset):
         for name in names:
             record = dict(
                 name=name,
-                img_path=self._file('img_path', name, self.img_suffix),
+                img_path=self.image_path(name),
                 reduce_zero_label=False,
                 seg_fields=[])
             if masks is not None:

@@ -140,13 +140,11 @@ class SegmentStage(Stage):
             dataset = DATASETS.build(data)
             model.data_preprocessor(pseudo_collate([dataset[0]]), True)
         if isinstance(dataset, PseudoMaskDataset):
-            folder = Path(dataset.data_prefix['img_path'])
-            for info in infos:
-                if not (folder / f'{info["name"]}{dataset.img_suffix}').is_file():
-                    raise FileNotFoundError(
-                        f'the segmentation\'s training set has no image "{info["name"]}'
-                        f'{dataset.img_suffix}" in "{folder}"; check its data_root, img_dir and '
-                        'img_suffix')
+            for path in (dataset.image_path(info['name']) for info in infos):
+                if not Path(path).is_file():
+                    raise FileNotFoundError(f"the segmentation's training set has no image "
+                                            f'"{path}"; check its data_root, img_dir and '
+                                            'img_suffix')
         if cfg.get('test_dataloader'):
             check_metrics(DATASETS.build(cfg.test_dataloader.dataset), cfg.get('test_evaluator'))
 
