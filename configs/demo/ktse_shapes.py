@@ -18,8 +18,7 @@ model = dict(head=dict(embed_channels=64, background=True), modules=[sie, ssr, m
 train_dataloader = dict(dataset=dict(views=[dict(type='PairedView', begin=begin)]))
 
 pipeline = dict(
-    # The baseline is compared by seeds and masks; its segmentation would be a quarter of the time.
-    baseline=dict(config='configs/demo/cam_shapes.py', segment=None),
+    baseline='configs/demo/cam_shapes.py',
     cam=dict(scales=(0.75, 1., 1.5), flip=True, batch_size=16),
     mask=dict(type='CRFMask', bg='oracle'),
     segment=dict(config='configs/deeplab/deeplabv2_small_shapes.py'))

@@ -13,5 +13,5 @@ train_dataloader = dict(
     dataset=dict(pipeline=[*geometry, strong, dict(type='ColorJitter', **jitter), pack]))
 pipeline = dict(
     baseline='configs/sipe/sipe_r50_coco.py',
-    mask=dict(type='CRFMask', alpha=8, preset='eps'),
+    mask=dict(_delete_=True, type='CRFMask', alpha=8, preset='eps'),
     segment=dict(config='configs/deeplab/deeplabv2_r101_coco_msc-crf.py'))

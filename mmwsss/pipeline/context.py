@@ -27,7 +27,7 @@ from mmwsss.utils.shipped import HOME
 from .fingerprint import plain
 from .training import last_checkpoint
 
-# PAR, by tools/benchmarks/refiners.py: above all CRFs at every way to choose the threshold.
+# PAR: the best of tools/benchmarks/refiners.py at a threshold chosen without ground truth.
 DEFAULT_MASK = dict(type='PARMask', bg='oracle')
 
 
