@@ -149,7 +149,7 @@ def explain(error: BaseException) -> str | None:
         match = re.search(r'([\w.]+)\(\) missing \d+ required .* arguments?: (.*)', text)
         if match:
             return f'{match[1].replace(".__init__", "")} lacks the option {match[2]}'
-        if _is_raised_here(error) or 'cannot inherit from base' in text:  # of a config file
+        if _is_raised_here(error) or re.search('cannot inherit from base|cfg should be a dict', text):
             return text
     if isinstance(error, KeyError):
         match = re.search(r'(\S+) is not in the (?:\w*::)?(.+?) registry', text)
