@@ -149,7 +149,8 @@ def explain(error: BaseException) -> str | None:
         match = re.search(r'([\w.]+)\(\) missing \d+ required .* arguments?: (.*)', text)
         if match:
             return f'{match[1].replace(".__init__", "")} lacks the option {match[2]}'
-        if _is_raised_here(error) or re.search('cannot inherit from base|cfg should be a dict', text):
+        foreign = 'cannot inherit from base|cfg should be a dict'
+        if _is_raised_here(error) or re.search(foreign, text):
             return text
     if isinstance(error, KeyError):
         match = re.search(r'(\S+) is not in the (?:\w*::)?(.+?) registry', text)
@@ -163,7 +164,7 @@ def explain(error: BaseException) -> str | None:
                     'seg_dir of the data set, or take val_evaluator and test_evaluator out '
                     '(tools/make_submission.py predicts without)')
         if ' ' in text:
-            return text
+            return ' '.join(text.split())
     if isinstance(error, SyntaxError) and error.filename:
         return (f'config "{error.filename}", line {error.lineno}: {error.msg}'
                 f'{f" ({error.text.strip()})" if error.text else ""}')
