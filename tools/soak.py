@@ -306,7 +306,12 @@ def contents(work_dir: Path) -> dict[str, object]:
             found[name]['refiner'].pop('checkpoint', None)
         elif path.name == 'last_checkpoint':
             found[name] = Path(path.read_text()).name
-        elif path.name == 'index.html':  # without date, times and command
+        elif path.name == 'run.json':  # without the work dir, which its config names
+            found[name] = {key: json.loads(path.read_text())[key] for key in ('file', 'seed')}
+        elif path.name == 'runs.json':  # without date, seconds, memory and command
+            found[name] = [{key: run[key] for key in ('columns', 'figures', 'charts', 'images')}
+                           for run in json.loads(path.read_text())]
+        elif path.name == 'index.html':  # likewise
             found[name] = re.findall(r'<figure>.*?</figure>', path.read_text(), re.S)
         else:
             found[name] = path.read_bytes()

@@ -61,7 +61,10 @@ def test_error_of_a_data_worker():
 
 def test_missing_file():
     assert error_of(open, 'nothing.py') == '"nothing.py" does not exist'
-    assert error_of(MODELS.build, 3) is None
+
+
+def test_text_in_place_of_a_dict():
+    assert error_of(MODELS.build, 3).startswith('cfg should be a dict')
 
 
 @pytest.mark.parametrize('bug', [

@@ -74,9 +74,9 @@ def straightforward_eader(model: WSSSClassifier, phase: str, images, samples) ->
 class AlwaysGrad(Views):
     """Views that make every pass with gradient."""
 
-    def __call__(self, name, network='student', grad=True):
+    def __call__(self, name, network='student', grad=True, rows=None):
         with torch.enable_grad():
-            return super().__call__(name, network)
+            return super().__call__(name, network, rows=rows)
 
 
 def straightforward_rcm_mam(model: WSSSClassifier, phase: str, images, samples) -> torch.Tensor:
