@@ -259,7 +259,7 @@ class Soak:
                 # Before the command line is read, signals do what they always do.
                 first = 0 if self.signals == ['KILL'] else min(1., self.seconds / 4)
                 codes = self.wait(self.start(work_dir), self.rng.uniform(first, self.seconds))
-            if {130, 143} & set(codes):
+            if {130, 143} & set(codes) and -signal.SIGKILL not in codes:
                 contents(work_dir)
                 text = self.logs()[0].read_text()
                 if 'stopped by ' not in text or 'Traceback' in text:
