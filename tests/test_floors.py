@@ -1,6 +1,7 @@
 """The rule of floors: imports go down, never up or in a circle, and no file is long."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,12 @@ def test_no_arrow_goes_up():
 
 def test_no_circle():
     assert circle(EDGES) == []
+
+
+def test_no_two_files_have_one_name():
+    names = Counter(path.name for path in PACKAGE.rglob('*.py'))
+    # `base` is what the other files of its folder build on.
+    assert {name for name, count in names.items() if count > 1} <= {'__init__.py', 'base.py'}
 
 
 @pytest.mark.parametrize('folder', ['mmwsss', 'tools', 'tests', 'configs', 'projects'])

@@ -142,7 +142,7 @@ def test_npy_tables(tmp_path, data):
     is_table(read_or_refuse(read_label_table, path) or {})
 
 
-def picture(ending, grey=False):
+def encoded(ending, grey=False):
     rng = np.random.default_rng(0)
     shape = (12, 16) if grey else (12, 16, 3)
     return cv2.imencode(ending, rng.integers(0, 4 if grey else 256, shape, np.uint8))[1].tobytes()
@@ -153,7 +153,7 @@ def picture(ending, grey=False):
 @given(data=st.data())
 def test_images(tmp_path, ending, data):
     path = tmp_path / f'image{ending}'
-    path.write_bytes(data.draw(mutations(picture(ending))))
+    path.write_bytes(data.draw(mutations(encoded(ending))))
     results = read_or_refuse(lambda p: LoadImage()(dict(img_path=str(p))), path)
     assert results is None or (results['img'].dtype == np.uint8 and results['img'].ndim == 3)
     size = read_or_refuse(image_size, path)
@@ -161,7 +161,7 @@ def test_images(tmp_path, ending, data):
 
 
 @fuzz
-@given(data=mutations(picture('.png', grey=True)))
+@given(data=mutations(encoded('.png', grey=True)))
 def test_masks(tmp_path, data):
     path = tmp_path / 'mask.png'
     path.write_bytes(data)

@@ -275,9 +275,9 @@ def _write_overlay(path: Path, image: np.ndarray, mask: np.ndarray, palette: lis
     size = tuple(max(round(length * ratio), 1) for length in mask.shape[::-1])
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-    picture = overlay_mask(np.ascontiguousarray(image[..., ::-1]), mask, palette)
+    shown = overlay_mask(np.ascontiguousarray(image[..., ::-1]), mask, palette)
     with atomic_write(path, 'wb') as file:
-        file.write(cv2.imencode('.jpg', picture[..., ::-1])[1].tobytes())
+        file.write(cv2.imencode('.jpg', shown[..., ::-1])[1].tobytes())
 
 
 def _write_exports(out: Path, images: dict[str, Path], infer: SegmentationInferencer,

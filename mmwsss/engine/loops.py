@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from mmwsss.datasets.samplers import EpochIndex
 from mmwsss.models.classifiers import Progress
 from mmwsss.registry import LOOPS
-from mmwsss.utils.model import unwrap_model
+from mmwsss.utils.model_wrapper import unwrap_model
 
 from .batches import Batches
 from .checks import check_begins, check_classes, check_frozen

@@ -13,7 +13,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from mmwsss.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
-from mmwsss.utils.model import unwrap_model
+from mmwsss.utils.model_wrapper import unwrap_model
 
 Item = tuple[str, nn.Parameter, nn.Module]  # full name, parameter, layer that owns it
 _DECAYED = (nn.modules.conv._ConvNd, nn.Linear)

@@ -20,7 +20,7 @@ from mmwsss.models.utils.folding import folded_norms
 from mmwsss.models.utils.multi_scale import MAX_SIDE, limited_size, multi_scale_cam, rescale
 from mmwsss.structures.artifacts import load_background, load_cam, save_cam, write_manifest
 from mmwsss.utils.images import image_size
-from mmwsss.utils.model import unwrap_model
+from mmwsss.utils.model_wrapper import unwrap_model
 from mmwsss.utils.progress import track
 
 from .failures import raise_if_failed, write_failed

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmwsss.datasets.transforms import LoadImage
 from mmwsss.models.refiners.crf import make_crf
-from mmwsss.models.refiners.masks import with_background
+from mmwsss.models.refiners.mask_refiners import with_background
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.structures.artifacts import load_cam
 

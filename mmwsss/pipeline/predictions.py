@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmwsss.datasets.splits import inner_dataset
 from mmwsss.registry import TRANSFORMS
 from mmwsss.structures.artifacts import write_mask
-from mmwsss.utils.model import unwrap_model
+from mmwsss.utils.model_wrapper import unwrap_model
 
 
 class SavePredictions(Hook):

@@ -146,7 +146,7 @@ def _ground_truth(pipeline: Pipeline, name: str, image: np.ndarray) -> np.ndarra
 def _embed(images: Sequence[np.ndarray], limit: int) -> list[str]:
     """Images as addresses, smaller and smaller until all of them keep within some bytes."""
     for side in (480, 320, 240, 160, 80):
-        addresses = [html.picture(html.shrink(image, side)) for image in images]
+        addresses = [html.jpeg(html.shrink(image, side)) for image in images]
         if sum(map(len, addresses)) <= limit:
             break
     return addresses
@@ -198,7 +198,7 @@ def _run(pipeline: Pipeline, infos: Sequence[dict], scores: dict[str, dict[str, 
         layers = _stage_layers(pipeline, name)
         ends = [('ground truth', truth)] if truth is not None else []
         grid.append([(name, image), *cells, *ends])
-        addresses = _embed([picture for _, picture in grid[-1]],
+        addresses = _embed([shown for _, shown in grid[-1]],
                            LIMIT - sum(len(item['maps']) for item in layers))
         images.append(dict(
             name=name, classes=[context.classes[k] for k in info['labels']],

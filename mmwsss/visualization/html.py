@@ -13,7 +13,7 @@ from PIL import Image
 SERIES = 8  # colours of report.css; further series are dashed
 
 
-def picture(image: np.ndarray, quality: int = 82) -> str:
+def jpeg(image: np.ndarray, quality: int = 82) -> str:
     """An RGB image as ``data:`` address of a JPEG."""
     data = io.BytesIO()
     Image.fromarray(image).save(data, 'JPEG', quality=quality)
@@ -188,7 +188,7 @@ def figure(caption: str, address: str) -> str:
 def figures(cells: Sequence[tuple[str, np.ndarray | None]]) -> str:
     """A row of images ``(caption, RGB)``; cells without an image are left out."""
     return '<div class="row">' + ''.join(
-        figure(caption, picture(image)) for caption, image in cells if image is not None) + '</div>'
+        figure(caption, jpeg(image)) for caption, image in cells if image is not None) + '</div>'
 
 
 def page(title: str, sections: Sequence[tuple[str, str]], note: str = '',

@@ -56,7 +56,7 @@ def prepare(source: Path, target: Path, short: int = 256, lists: Path = LISTS) -
                 f'{len(missing)} of {len(names)} files of the lists are missing, e.g. '
                 f'"{source / folder / (missing[0] + ending)}"; give the folder of VOC 2012, and '
                 'make SegmentationClassAug with tools/dataset_converters/voc.py')
-    for name in track(names, 'pictures'):
+    for name in track(names, 'images'):
         path = target / 'JPEGImages' / f'{name}.jpg'
         with Image.open(source / 'JPEGImages' / path.name) as image:
             size = reduced(image.size, short)

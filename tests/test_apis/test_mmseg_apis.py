@@ -62,8 +62,8 @@ def test_inference_model_and_inferencer_agree(image, checkpoint):
     assert expected.shape == (40, 60)
     inferencer = MMSegInferencer(Config.fromfile(SMALL), checkpoint, device='cpu',
                                  show_progress=False)
-    for picture in (str(image[0]), image[1]):
-        assert (inferencer(picture)['predictions'] == expected).all()
+    for source in (str(image[0]), image[1]):
+        assert (inferencer(source)['predictions'] == expected).all()
 
 
 @pytest.mark.parametrize('path', [path for path in CONFIGS if 'mobilenet' in path.stem],

@@ -80,7 +80,7 @@ def test_names_may_carry_the_ending(config, folder):
     assert dataset[0]['data_samples']['image'].gt_sem_seg.max() == 255
 
 
-def test_pictures_without_labels_in_test_mode(config, folder):
+def test_images_without_labels_in_test_mode(config, folder):
     for key in ('ann_file', 'label_file', 'seg_dir'):
         del config[key]
     config['pipeline'] = [dict(type='LoadImage'), dict(type='PackWSSSInputs')]
@@ -215,7 +215,7 @@ def test_bad_labels(config, folder):
 
 
 @pytest.mark.parametrize('damage', ['cut', 'half', 'empty', 'text', 'png'])
-def test_damaged_picture(config, folder, damage):
+def test_damaged_image(config, folder, damage):
     path = folder / 'img' / 'b.jpg'
     data = path.read_bytes()
     if damage == 'png':
@@ -231,7 +231,7 @@ def test_damaged_picture(config, folder, damage):
     assert 'restore' in str(info.value)
 
 
-def test_picture_followed_by_something_is_whole(config, folder):
+def test_image_followed_by_something_is_whole(config, folder):
     path = folder / 'img' / 'b.jpg'
     before = DATASETS.build(config)[1]['inputs']['image']
     path.write_bytes(path.read_bytes() + b'appended')
@@ -259,7 +259,7 @@ def test_damaged_masks(config, folder):
     fails('decoded')
 
 
-def test_a_broken_picture_is_never_replaced(config, folder):
+def test_a_broken_image_is_never_replaced(config, folder):
     (folder / 'img' / 'a.jpg').write_bytes(b'nothing')
     dataset = DATASETS.build(config)
     for _ in range(3):

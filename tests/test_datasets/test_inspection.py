@@ -10,7 +10,7 @@ from mmwsss.visualization.dataset_page import dataset_page, matrix
 LABELS = dict(a=['cat'], b=['dog'], c=['cat', 'dog'], d=['cow'])
 
 
-def picture(seed, size=(70, 90)):
+def drawn(seed, size=(70, 90)):
     return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
 
 
@@ -20,7 +20,7 @@ def folder(tmp_path):
     (tmp_path / 'img').mkdir()
     (tmp_path / 'mask').mkdir()
     for seed, (name, classes) in enumerate(LABELS.items()):
-        Image.fromarray(picture(seed)).save(tmp_path / 'img' / f'{name}.png')
+        Image.fromarray(drawn(seed)).save(tmp_path / 'img' / f'{name}.png')
         mask = np.zeros((70, 90), np.uint8)
         for i, c in enumerate(classes):
             mask[10:40, 20 * i:20 * i + 20] = ('cat', 'cow', 'dog').index(c) + 1
@@ -61,7 +61,7 @@ def test_a_right_data_set(folder):
 
 def test_files(folder):
     (folder / 'img' / 'c.png').write_bytes((folder / 'img' / 'c.png').read_bytes()[:900])
-    Image.fromarray(picture(9)).save(folder / 'img' / 'extra.JPG')
+    Image.fromarray(drawn(9)).save(folder / 'img' / 'extra.JPG')
     result = inspect(folder, dict(LABELS, gone=['cat']))
     assert serious(result) == {'1 labelled images are not there': ['gone'],
                                '1 images cannot be decoded': ['c']}
@@ -91,8 +91,8 @@ def test_labels(folder):
 def test_images(folder):
     exif = Image.Exif()
     exif[274] = 6
-    Image.fromarray(picture(0)).save(folder / 'img' / 'a.png', exif=exif)
-    Image.fromarray(picture(1, (20, 30))).convert('RGBA').save(folder / 'img' / 'b.png')
+    Image.fromarray(drawn(0)).save(folder / 'img' / 'a.png', exif=exif)
+    Image.fromarray(drawn(1, (20, 30))).convert('RGBA').save(folder / 'img' / 'b.png')
     deep = np.arange(70 * 90, dtype=np.uint16).reshape(70, 90)
     Image.fromarray(deep).save(folder / 'img' / 'd.png')
     found = notes(inspect(folder, masks=False))

@@ -39,7 +39,7 @@ def mask_of(root, name, folder='mask'):
     return np.array(Image.open(root / folder / f'{name}.png'))
 
 
-def test_pictures_and_masks_of_the_list(root):
+def test_images_and_masks_of_the_list(root):
     dataset = build(root)
     assert dataset.metainfo['classes'] == ('background', 'cat', 'cow', 'dog')
     assert [record['name'] for record in dataset] == ['b', 'a']
@@ -75,7 +75,7 @@ def test_unreliable_pixels_are_ignored(root):
         build(root, confidence_dir='nowhere')
 
 
-def test_the_mask_follows_the_picture_as_in_mmseg(root):
+def test_the_mask_follows_the_image_as_in_mmseg(root):
     dataset = build(root, pipeline=[
         *PIPELINE, dict(type='mmseg.Resize', scale=(16, 12)), dict(type='mmseg.PackSegInputs')])
     sample = dataset[0]['data_samples']

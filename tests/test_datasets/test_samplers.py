@@ -62,7 +62,7 @@ def test_set_start_skips_once():
 
 
 @pytest.mark.parametrize('round_up', [True, False])
-def test_ranks_share_the_pictures(monkeypatch, round_up):
+def test_ranks_share_the_images(monkeypatch, round_up):
     shards = []
     for rank in range(3):
         monkeypatch.setattr('mmwsss.datasets.samplers.get_dist_info', lambda rank=rank: (rank, 3))

@@ -41,7 +41,7 @@ def _aligned(results):
 @settings(max_examples=60, deadline=None)
 @given(st.integers(3, 40), st.integers(3, 40), st.integers(1, 40), st.integers(1, 40),
        st.integers(0, 10**6), st.booleans())
-def test_crop_and_flip_move_maps_with_the_picture(height, width, rows, cols, seed, flip_first):
+def test_crop_and_flip_move_maps_with_the_image(height, width, rows, cols, seed, flip_first):
     crop = TRANSFORMS.build(dict(type='RandomPadCrop', size=(rows, cols)))
     flip = TRANSFORMS.build(dict(type='RandomFlip', prob=0.5))
     results = _results(height, width)

@@ -61,7 +61,7 @@ def test_paired_sample(paired):
     assert torch.equal(paired[-5]['inputs']['paired'], paired[1]['inputs']['paired'])
 
 
-def test_a_picture_paired_with_itself_is_augmented_anew(paired):
+def test_an_image_paired_with_itself_is_augmented_anew(paired):
     """Else the pair would tell nothing."""
     different = 0
     for epoch in range(60):
@@ -228,7 +228,7 @@ def test_sources_follow_cooccurrence(cross_config, folder):
     assert not np.allclose(prototype.views[0].sources[1], cross.views[0].sources[1])
 
 
-def test_classes_without_a_single_label_picture_are_no_source(cross_config, folder):
+def test_classes_without_a_single_label_image_are_no_source(cross_config, folder):
     table = json.loads((folder / 'labels.json').read_text())
     table['e'] = ['dog', 'cow']
     (folder / 'labels.json').write_text(json.dumps(table))

@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmwsss.engine import WSSSCheckpointHook
-from mmwsss.engine.hooks.checkpoint import to_plain
+from mmwsss.engine.hooks.checkpoint_hook import to_plain
 from mmwsss.engine.hooks.finite import check_losses
 from mmwsss.utils import load_checkpoint_safely, register_safe_loader
 from mmwsss.utils.io import remove
@@ -96,7 +96,7 @@ def test_old_files_go_only_when_the_new_one_is_whole(tmp_path, monkeypatch):
         return wrapper
 
     monkeypatch.setattr(os, 'replace', watch(replace))
-    monkeypatch.setattr('mmwsss.engine.hooks.checkpoint.remove', watch(remove))
+    monkeypatch.setattr('mmwsss.engine.hooks.checkpoint_hook.remove', watch(remove))
     make_runner(tmp_path, dict(max_keep_ckpts=1)).train()
     assert events == [
         ('replace', 'epoch_1.pth'), ('replace', 'last_checkpoint'),
@@ -253,7 +253,7 @@ def test_what_a_killed_run_left_behind_goes_on_resume(tmp_path, monkeypatch):
     def die(path):
         raise Killed
 
-    monkeypatch.setattr('mmwsss.engine.hooks.checkpoint.remove', die)
+    monkeypatch.setattr('mmwsss.engine.hooks.checkpoint_hook.remove', die)
     with pytest.raises(Killed):  # last_checkpoint names epoch_2, epoch_1 is still there
         make_runner(tmp_path, dict(max_keep_ckpts=1)).train()
     (tmp_path / '.epoch_3.pth.abcd1234').touch()

@@ -53,7 +53,7 @@ class PhaseBackbone(BaseModule):
         return (self.conv(self.norm(self.stem(x)).relu()).tanh(), )
 
 
-class Pictures(Dataset):
+class Images(Dataset):
     """Noise with labels, one or two views."""
 
     metainfo = dict(classes=('a', 'b', 'c'))
@@ -109,7 +109,7 @@ def make_runner(work_dir, model, optim=None, views=('image', ), batch_size=2, ch
     return Runner(
         model, str(work_dir),
         train_dataloader=dict(
-            batch_size=batch_size, num_workers=0, dataset=Pictures(views=views), drop_last=True,
+            batch_size=batch_size, num_workers=0, dataset=Images(views=views), drop_last=True,
             sampler=dict(type='EpochSampler'), collate_fn=dict(type=pseudo_collate)),
         default_scope='mmwsss',
         train_cfg=dict(type='WSSSTrainLoop', **train_cfg),

@@ -26,7 +26,7 @@ C = 5
 CLASSES = ('a', 'b', 'c', 'd', 'e')
 
 
-def picture(seed, dtype=np.float32):
+def drawn(seed, dtype=np.float32):
     """A CAM full of ties: scores on a coarse grid that contains the thresholds."""
     rng = np.random.default_rng(seed)
     keys = np.sort(rng.choice(C, 2, replace=False))
@@ -47,7 +47,7 @@ def seed_at(cam, threshold):
 @pytest.mark.parametrize('dtype', [np.float32, np.float16])
 @pytest.mark.parametrize('seed', range(4))
 def test_every_threshold_is_scored_as_on_its_own(dtype, seed):
-    cam, keys, gt = picture(seed, dtype)
+    cam, keys, gt = drawn(seed, dtype)
     thresholds = threshold_range(0, 1, 0.05)
     assert len(thresholds) == 21
     expected = np.stack([
@@ -67,7 +67,7 @@ def test_ties_go_to_the_background_and_to_the_first_class():
     assert confusion[:, 2].argmax(-1).tolist() == [1, 0, 0]
 
 
-def test_picture_without_any_activation():
+def test_image_without_any_activation():
     gt = np.array([[0, 1, 255]])
     expected = np.zeros((2, C + 1, C + 1), dtype=int)
     expected[:, 0, 0] = expected[:, 1, 0] = 1
@@ -81,7 +81,7 @@ def test_picture_without_any_activation():
 def samples(count=12):
     result = []
     for seed in range(count):
-        cam, _, gt = picture(seed)
+        cam, _, gt = drawn(seed)
         sample = WSSSDataSample(metainfo=dict(name=f'2007_{seed:06d}'))
         sample.pred_cam, sample.gt_sem_seg = torch.from_numpy(cam), torch.from_numpy(gt)
         result.append(sample)
@@ -177,7 +177,7 @@ def test_fixed_alone():
     assert metrics['seed/mPrecision@fixed'] == pytest.approx(expected['mPrecision'])
 
 
-def test_too_few_pictures_to_hold_out():
+def test_too_few_images_to_hold_out():
     metrics = evaluate(SeedMetric((0.1, 0.5, 0.1)), samples(1))
     assert 'seed/mIoU@oracle' in metrics and 'seed/mIoU@held_out' not in metrics
 
@@ -186,7 +186,7 @@ def test_cam_with_keys_gives_the_same():
     batch = samples(4)
     expected = evaluate(SeedMetric(), batch)
     for sample, seed in zip(batch, range(4)):
-        cam, keys, _ = picture(seed)
+        cam, keys, _ = drawn(seed)
         del sample.pred_cam
         sample.cam, sample.keys_ = torch.from_numpy(cam[keys]), torch.from_numpy(keys)
     metric = SeedMetric()
@@ -232,7 +232,7 @@ def test_folder_of_cams(tmp_path):
     (tmp_path / 'gt').mkdir()
     total = 0
     for seed in range(3):
-        cam, keys, gt = picture(seed, np.float16)
+        cam, keys, gt = drawn(seed, np.float16)
         np.savez(tmp_path / 'cam' / f'{seed}.npz', cam=cam[keys], keys=keys, size=gt.shape)
         Image.fromarray(gt.astype(np.uint8)).save(tmp_path / 'gt' / f'{seed}.png')
         total = total + seed_confusion(cam, None, gt, threshold_range(0, 0.6, 0.1))

@@ -18,7 +18,7 @@ from mmwsss.inference import cam_options, read_config
 from mmwsss.inference.cam_options import INFERENCE
 from mmwsss.models.classifiers import wsss_classifier
 from mmwsss.pipeline import Context, Pipeline
-from mmwsss.pipeline.stages import cam as stage
+from mmwsss.pipeline.stages import cam_stage as stage
 from mmwsss.registry import MODELS
 from mmwsss.structures import WSSSDataSample
 

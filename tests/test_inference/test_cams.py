@@ -108,7 +108,7 @@ def test_a_run_that_was_cut_off_makes_only_what_is_missing(config, tmp_path):
     assert len(model.batches) == 6
 
 
-def test_ranks_share_the_pictures(config, tmp_path, monkeypatch):
+def test_ranks_share_the_images(config, tmp_path, monkeypatch):
     seen = []
     for rank in range(2):
         monkeypatch.setattr(module, 'get_dist_info', lambda rank=rank: (rank, 2))
@@ -125,7 +125,7 @@ def test_training_mode_comes_back(config, tmp_path):
     assert model.training
 
 
-def test_errors_name_the_picture_or_file(config, tmp_path):
+def test_errors_name_the_image_or_file(config, tmp_path):
     with pytest.raises(ValueError, match='stride=0'):
         generate_cams(Model(), build_image_dataset(config), tmp_path / 'c', stride=0)
     unlabelled = build_image_dataset(dict(config, label_file=None, test_mode=True))

@@ -77,10 +77,10 @@ class Seen(nn.Module):
 @pytest.mark.parametrize('scale', [0.5, 1.5])
 def test_the_pyramid_is_that_of_the_originals(scale):
     """They resize the uint8 image with Pillow's bicubic filter and normalise it then."""
-    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    drawn = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     size = (int(60 * scale), int(40 * scale))
-    original = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
-    images = (torch.from_numpy(picture).permute(2, 0, 1)[None].float() - 120) / 58
+    original = np.asarray(Image.fromarray(drawn).resize(size, Image.Resampling.BICUBIC))
+    images = (torch.from_numpy(drawn).permute(2, 0, 1)[None].float() - 120) / 58
     expected = (torch.from_numpy(original.copy()).permute(2, 0, 1).float() - 120) / 58
     model = Seen()
 

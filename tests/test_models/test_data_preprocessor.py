@@ -24,13 +24,13 @@ def test_normalises_and_keeps_padding_at_zero():
         assert (result[:, ~inside] == 0).all()
 
 
-def test_pictures_of_different_size_are_refused():
+def test_images_of_different_size_are_refused():
     batch = dict(inputs=dict(image=[torch.zeros(3, 4, 4), torch.zeros(3, 4, 5)]), data_samples={})
     with pytest.raises(ValueError, match='view "image" differ in size'):
         WSSSDataPreprocessor()(batch)
 
 
-def test_channels_last_is_the_same_picture():
+def test_channels_last_is_the_same_image():
     batch = dict(inputs=dict(image=[torch.randint(0, 256, (3, 4, 5), dtype=torch.uint8)] * 2))
     plain = WSSSDataPreprocessor()(batch)['inputs']['image']
     last = WSSSDataPreprocessor(channels_last=True)(batch)['inputs']['image']

@@ -282,7 +282,7 @@ def test_segmentation_of_other_classes(config, segment, tmp_path):
         Pipeline(config, tmp_path / 'w').check()
 
 
-def test_missing_picture_is_found_before_the_training(config, tmp_path):
+def test_missing_image_is_found_before_the_training(config, tmp_path):
     Pipeline(copy.deepcopy(config), tmp_path / 'w').check()
     (tmp_path / 'shapes' / 'JPEGImages' / 'train_00003.jpg').unlink()
     with pytest.raises(FileNotFoundError, match=r'train_00003\.jpg'):

@@ -60,7 +60,7 @@ model = dict(
     (SEGMENT, ()),
     (CAM, ('--loader', 'val', '--cfg-options', 'val_dataloader.dataset.num_images=12'))])
 def test_browse_dataset(config, extra, tmp_path):
-    """Each sample of these configs has two pictures: a pair, or an image and its mask."""
+    """Each sample of these configs has two images: a pair, or an image and its mask."""
     ShapesDataset.export(tmp_path / 'data' / 'shapes', dict(train=12, val=4))
     done = call(tmp_path, 'browse_dataset', config, '--out', 'out', '--num', '3', '--height', '80',
                 *extra)

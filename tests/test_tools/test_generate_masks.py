@@ -14,7 +14,7 @@ from PIL import Image
 from mmwsss.inference import masks as stage
 from mmwsss.inference.masks import generate_masks, refiner_config
 from mmwsss.models.refiners import make_crf
-from mmwsss.models.refiners.masks import reliable_pixels, with_background
+from mmwsss.models.refiners.mask_refiners import reliable_pixels, with_background
 from mmwsss.models.refiners.random_walk import fitting_radius, pool_scores
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import read_mask
@@ -58,7 +58,7 @@ def records(folder):
     return [dict(name=name, img_path=str(folder / 'img' / f'{name}.png')) for name in NAMES]
 
 
-def picture(folder, name):
+def loaded(folder, name):
     image = cv2.imread(str(folder / 'img' / f'{name}.png'))
     with np.load(folder / 'cam' / f'{name}.npz') as file:
         return image, file['cam'], file['keys']
@@ -104,7 +104,7 @@ def test_pool_scores_and_radius():
 
 
 def test_threshold(folder):
-    image, cam, keys = picture(folder, 'b')
+    image, cam, keys = loaded(folder, 'b')
     mask = MODELS.build(refiner_config('none', dict(bg=0.4)))(image, cam, keys)
     full = torch.nn.functional.interpolate(
         torch.tensor(cam).float()[None], image.shape[:2], mode='bilinear')[0].numpy()
@@ -113,7 +113,7 @@ def test_threshold(folder):
 
 
 def test_crf_equals_doing_it_by_hand(folder):
-    image, cam, keys = picture(folder, 'b')
+    image, cam, keys = loaded(folder, 'b')
     cam = np.kron(cam, np.ones((1, 2, 2)))
     mask = MODELS.build(refiner_config('crf', dict(alpha=4)))(image, cam, keys)
     prob = np.concatenate([(1 - cam.max(0, keepdims=True))**4, cam])
@@ -122,7 +122,7 @@ def test_crf_equals_doing_it_by_hand(folder):
 
 
 def test_ir_label_and_affinity_scores(folder):
-    image, cam, keys = picture(folder, 'a')
+    image, cam, keys = loaded(folder, 'a')
     label = MODELS.build(refiner_config('ir_label', dict(bg=0.15)))(image, cam, keys)
     assert set(np.unique(label)) <= {0, 2, 255} and (label == 2).any() and (label == 0).any()
     result = MODELS.build(refiner_config('affinity'))(image, cam, keys)
@@ -137,7 +137,7 @@ def test_networks(folder, name):
     config = refiner_config(name, dict(model=model, checkpoint=checkpoint(folder, model), keep=0.5,
                                        device='cpu'))
     refiner = MODELS.build(config)
-    image, cam, keys = picture(folder, 'b')
+    image, cam, keys = loaded(folder, 'b')
     scores = refiner.scores(image, np.kron(cam, np.ones((1, 2, 2), np.float32)))
     assert scores.shape == (3, *image.shape[:2])
     mask = refiner(image, cam, keys)

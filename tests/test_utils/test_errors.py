@@ -179,7 +179,7 @@ def test_memory_and_other_processes():
 
 
 def test_a_type_error_is_explained_where_mmwsss_raises_it():
-    from mmwsss.engine.hooks.checkpoint import to_plain
+    from mmwsss.engine.hooks.checkpoint_hook import to_plain
     assert 'cannot be loaded safely' in error_of(to_plain, object())
     assert explain(TypeError('cannot be loaded safely')) is None
 

@@ -18,12 +18,12 @@ def ramp():
 
 def image(name, classes, iou, color, layers=True):
     """An image of one colour; the map of its first class is the ramp, of a second one zero."""
-    picture = html.picture(np.full((SIDE, SIDE, 3), color, np.uint8))
+    shown = html.jpeg(np.full((SIDE, SIDE, 3), color, np.uint8))
     maps = np.concatenate([ramp(), *[np.zeros((SIDE, SIDE), np.uint8)] * (len(classes) - 1)])
     colors = [PALETTE[1 + ('cat', 'dog').index(name)] for name in classes]
     return dict(
-        name=name, classes=classes, scores={} if iou is None else {'mask IoU': iou}, image=picture,
-        truth=None if iou is None else picture, cells=[['pseudo mask', picture]],
+        name=name, classes=classes, scores={} if iou is None else {'mask IoU': iou}, image=shown,
+        truth=None if iou is None else shown, cells=[['pseudo mask', shown]],
         layers=[dict(caption='cam', maps=html.grey(maps), colors=colors, threshold=0.5)]
         if layers else [])
 

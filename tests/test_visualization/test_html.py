@@ -12,7 +12,7 @@ from mmwsss.visualization import html as report
 def test_page_is_one_whole_file(addresses):
     image = np.zeros((8, 8, 3), np.uint8)
     text = report.page('<demo>', [('Table', report.table(['a', 'b'], [['1', '2']], ours=[0])),
-                                  ('Pictures', report.figures([('x', image), ('y', None)])),
+                                  ('Images', report.figures([('x', image), ('y', None)])),
                                   ('Colours', report.legend(['bg'], [[0, 0, 0]])),
                                   ('Config', report.code('a < b'))], 'note')
     found = addresses(text)
@@ -20,9 +20,9 @@ def test_page_is_one_whole_file(addresses):
     assert '&lt;demo&gt;' in text and 'a &lt; b' in text and 'http' not in text
 
 
-def test_picture_can_be_decoded():
+def test_image_can_be_decoded():
     image = np.full((10, 12, 3), 200, np.uint8)
-    data = base64.b64decode(report.picture(image).split(',')[1])
+    data = base64.b64decode(report.jpeg(image).split(',')[1])
     assert np.abs(np.asarray(Image.open(io.BytesIO(data))).astype(int) - 200).max() < 4
 
 

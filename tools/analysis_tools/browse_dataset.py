@@ -2,7 +2,7 @@
 
     python tools/analysis_tools/browse_dataset.py CONFIG --out DIR [--num 16] [--epoch 10]
 
-One picture per sample: every view (image, paired, strong, ...) with the names of its classes, and
+One image per sample: every view (image, paired, strong, ...) with the names of its classes, and
 the mask, prior mask or saliency map where the pipeline loads one. For classifier and segmentation
 configs.
 """
@@ -22,7 +22,7 @@ MASKS = dict(gt_sem_seg='mask', prior_mask='prior mask', saliency='saliency')
 
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, 'config')
-    parser.add_argument('--out', required=True, help='folder of the pictures')
+    parser.add_argument('--out', required=True, help='folder of the images')
     parser.add_argument('--loader', default='train', choices=('train', 'val', 'test'))
     parser.add_argument('--num', type=int, default=16, help='samples, spread over the data set')
     parser.add_argument('--epoch', type=int, default=0, help='some views begin later than 0')
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def cells(sample: dict, classes: list, palette: list) -> list[tuple[str, np.ndarray]]:
-    """Captions and pictures of a sample.
+    """Captions and images of a sample.
 
     Raises:
         ValueError: The pipeline does not end with a packing transform.

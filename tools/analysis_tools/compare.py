@@ -5,7 +5,7 @@
     python tools/analysis_tools/compare.py RUN RUN --scores scores.csv --split train --of seed
 
 A run is the work dir of a pipeline, or of a row and seed of tools/reproduce.py. Without --images,
-those of the first run's report are shown. An --out that ends in .png makes a picture, any other one
+those of the first run's report are shown. An --out that ends in .png makes an image, any other one
 an HTML page. --scores writes IoU, precision and recall of every image of a split: means over the
 foreground classes that its ground truth or mask shows, in percent.
 """

@@ -15,7 +15,7 @@ import numpy as np
 from mmwsss.models.refiners import TorchCRF, crf_map, make_crf
 
 
-class Pictures:
+class Images:
     """Drawn on access: textured regions and a CAM-like score of the classes present."""
 
     def __init__(self, count: int, size: tuple, labels: int):
@@ -40,10 +40,10 @@ class Pictures:
         return img, prob
 
 
-def measure(crf, pictures, workers: int) -> tuple[float, list]:
+def measure(crf, images, workers: int) -> tuple[float, list]:
     begin = time.perf_counter()
-    masks = [prob.argmax(0) for prob in crf_map(crf, pictures, workers)]
-    return (time.perf_counter() - begin) / len(pictures), masks
+    masks = [prob.argmax(0) for prob in crf_map(crf, images, workers)]
+    return (time.perf_counter() - begin) / len(images), masks
 
 
 def main() -> None:
@@ -57,8 +57,8 @@ def main() -> None:
     args = parser.parse_args()
     crf = make_crf(args.preset)
     print(crf, f'{args.images} images of {args.size}, {args.workers} processes')
-    every = Pictures(args.images, tuple(args.size), 21)
-    present = Pictures(args.images, tuple(args.size), 0)
+    every = Images(args.images, tuple(args.size), 21)
+    present = Images(args.images, tuple(args.size), 0)
     naive, expected = measure(crf, every, 0)
     alone, masks = measure(crf, present, 0)
     pool, _ = measure(crf, present, args.workers)

@@ -32,7 +32,7 @@ MODULES = dict(
           dict(type='MultiGranularityAlignment')])
 
 
-class Pictures(Dataset):
+class Images(Dataset):
     """Noise with labels and a paired image."""
 
     metainfo = dict(classes=tuple(f'c{i}' for i in range(CLASSES)))
@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument('--json', help='also write the rows of the table to this file')
     args = parser.parse_args()
     register_all_modules()
-    data = Pictures((args.steps + args.warmup) * args.batch, args.size)
+    data = Images((args.steps + args.warmup) * args.batch, args.size)
     times = [(bare(args, data), ours(args, data)) for _ in range(args.repeats)]
     plain, loop = (min(column) for column in zip(*times))
     print(f'bare loop {plain * 1e3:.1f} ms, WSSSTrainLoop {loop * 1e3:.1f} ms a step; '

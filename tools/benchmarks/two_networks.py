@@ -58,14 +58,14 @@ def straightforward_eader(model: WSSSClassifier, phase: str, images, samples) ->
     labels = torch.stack([sample.gt_label for sample in samples])
     module, adversary = model.wsss_modules[0], model.networks.adversary
     output = model.extract(images)
-    picture, classes = labels.nonzero(as_tuple=True)
-    cam = module.grad_cam.attend(output, labels)[picture, classes]
+    rows, classes = labels.nonzero(as_tuple=True)
+    cam = module.grad_cam.attend(output, labels)[rows, classes]
     cam = F.interpolate(cam[:, None], images.shape[-2:], mode='bilinear')[:, 0]
     cam = cam - cam.amin((1, 2), keepdim=True)
     cam = cam / cam.amax((1, 2), keepdim=True).clamp(min=1e-12)
-    logits = adversary(images[picture] * (1 - soft_mask(cam))[:, None]).logits
+    logits = adversary(images[rows] * (1 - soft_mask(cam))[:, None]).logits
     if phase == 'adversary':
-        return F.binary_cross_entropy_with_logits(logits, labels[picture])
+        return F.binary_cross_entropy_with_logits(logits, labels[rows])
     mined = logits.sigmoid().gather(1, classes[:, None]).mean()
     loss = F.binary_cross_entropy_with_logits(output.logits, labels)
     return loss + module.alpha * mined + module.beta * cam.mean()

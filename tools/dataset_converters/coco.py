@@ -220,8 +220,8 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     found = convert(args.annotations, args.images, args.out, args.splits, num_workers=args.workers)
-    for split, (pictures, with_object) in found.items():
-        print(f'{split}: {pictures} images, {with_object} with an object')
+    for split, (images, with_object) in found.items():
+        print(f'{split}: {images} images, {with_object} with an object')
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-from .affinity import AffinityLabels, LoadAffinityScores
+from .affinity_scores import AffinityLabels, LoadAffinityScores
 from .colour import ColorJitter, StrongView
 from .geometry import (
     RandomFlip,

@@ -12,7 +12,7 @@ from mmwsss.registry import TRANSFORMS
 Range = float | Sequence[float]
 
 
-def _on_picture(results: dict, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _inside_padding(results: dict, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """A copy of ``img`` with its image changed and its padding left as it is."""
     image = results['img'].copy()
     top, left, height, width = results.get('valid_box', (0, 0, *image.shape[:2]))
@@ -62,7 +62,7 @@ class ColorJitter(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if np.random.random() < self.prob:
-            results['img'] = _on_picture(results, self.jitter)
+            results['img'] = _inside_padding(results, self.jitter)
         return results
 
 
@@ -142,5 +142,5 @@ class StrongView(BaseTransform):
         return image
 
     def transform(self, results: dict) -> dict:
-        results.setdefault('views', {})[self.name] = _on_picture(results, self.augment)
+        results.setdefault('views', {})[self.name] = _inside_padding(results, self.augment)
         return results

@@ -3,7 +3,7 @@
 from mmengine.hooks import Hook
 
 from mmwsss.registry import HOOKS
-from mmwsss.utils.model import unwrap_model
+from mmwsss.utils.model_wrapper import unwrap_model
 
 from ..loops import EMA
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from mmwsss.utils.model import unwrap_model
+from mmwsss.utils.model_wrapper import unwrap_model
 
 _MEND = ('lower the learning rate, add clip_grad=dict(max_norm=...) to optim_wrapper, or leave out '
          '--amp')

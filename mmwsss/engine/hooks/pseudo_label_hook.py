@@ -10,7 +10,7 @@ from mmwsss.datasets.splits import Split, build_image_dataset
 from mmwsss.inference import cam_options, choose_threshold, generate_cams, score_cams, seed_mask
 from mmwsss.registry import HOOKS
 from mmwsss.structures.artifacts import load_background, load_cam, write_mask
-from mmwsss.utils.model import unwrap_model
+from mmwsss.utils.model_wrapper import unwrap_model
 
 
 @HOOKS.register_module()

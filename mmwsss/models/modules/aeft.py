@@ -14,7 +14,7 @@ from mmwsss.registry import MODELS
 from ..classifiers.views import Views
 from ..utils.cam import normalize_cam
 from ..utils.erasing import foreground_response
-from ..utils.losses import masked_mean
+from ..utils.reductions import masked_mean
 from .base import WSSSModule
 from .ktse import global_alignment_loss
 

@@ -15,7 +15,7 @@ from mmwsss.registry import MODELS
 
 from ..classifiers.grad_cam import GradCAM
 from ..classifiers.views import Views
-from ..utils.losses import rank_mean
+from ..utils.reductions import rank_mean
 from .base import WSSSModule
 
 
@@ -148,10 +148,10 @@ class AdversarialErasing(WSSSModule):
     def add_views(self, views: Views) -> None:
         def erase() -> Tensor:
             keep = 1 - soft_mask(self.attention(views), self.omega, self.psi)
-            return views.image()[picture] * keep[:, None]
+            return views.image()[rows] * keep[:, None]
 
-        picture, _ = self.copies(views)
-        views.add('erased_per_class', erase, labels=views.labels()[picture], after=('image', ))
+        rows, _ = self.copies(views)
+        views.add('erased_per_class', erase, labels=views.labels()[rows], after=('image', ))
         views.expect('image')
 
     @staticmethod

@@ -18,7 +18,7 @@ from mmwsss.registry import MODELS
 from .. import refiners
 from ..classifiers.views import Views
 from ..utils.erasing import foreground_response
-from ..utils.losses import masked_mean
+from ..utils.reductions import masked_mean
 from .base import WSSSModule
 
 

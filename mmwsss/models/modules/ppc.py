@@ -16,7 +16,7 @@ from mmwsss.registry import MODELS
 from ..classifiers.views import Views
 from ..heads.pcm import resize_aligned
 from ..utils.cam import normalize_cam
-from ..utils.losses import rank_mean
+from ..utils.reductions import rank_mean
 from .base import WSSSModule
 from .seam import add_resized_view, check_one_size, check_revised
 

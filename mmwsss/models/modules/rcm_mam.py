@@ -54,11 +54,11 @@ def class_prototypes(features: Tensor, masks: Tensor, average: bool = True) -> T
         ``(C + 1, D)``; 0 for a class without a region.
     """
     area = masks.sum((-2, -1))  # (N, C + 1)
-    per_picture = torch.einsum('ndhw,nkhw->nkd', features, masks)
+    per_image = torch.einsum('ndhw,nkhw->nkd', features, masks)
     if average:
-        per_picture = per_picture / area.clamp(min=1)[:, :, None]
+        per_image = per_image / area.clamp(min=1)[:, :, None]
     # One tensor, so that one message carries sums and counts.
-    total = torch.cat([per_picture.sum(0), (area > 0).to(area).sum(0)[:, None]], dim=1)
+    total = torch.cat([per_image.sum(0), (area > 0).to(area).sum(0)[:, None]], dim=1)
     if dist.get_world_size() > 1:
         dist.all_reduce(total)
     return total[:, :-1] / total[:, -1:].clamp(min=1)

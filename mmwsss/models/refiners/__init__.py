@@ -2,7 +2,7 @@ from .affinity_labels import AFFINITY_LABELS, AffinityScores, AffinityTarget, IR
 from .affinity_net import AffinityNet, IRNet, affinity_loss, displacement_loss
 from .confident_labels import combine_confident, confident_labels
 from .crf import CRF_PRESETS, DenseCRF, TorchCRF, crf_map, has_pydensecrf, make_crf
-from .masks import (
+from .mask_refiners import (
     REFINERS,
     CRFMask,
     IRNMask,

@@ -15,7 +15,7 @@ from mmwsss.utils import atomic_write
 from ..utils.cam import resize_cam
 from .confident_labels import combine_confident
 from .crf import make_crf
-from .masks import check_unary, crf_scores, with_background
+from .mask_refiners import check_unary, crf_scores, with_background
 
 # By the name that the tool knows them by.
 AFFINITY_LABELS = dict(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmwsss.registry import MODELS
 
-from ..utils.losses import masked_mean
+from ..utils.reductions import masked_mean
 from .pairs import feature_affinity, pair_labels, pair_offsets, path_affinity, shifted
 
 

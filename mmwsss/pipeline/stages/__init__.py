@@ -1,12 +1,12 @@
 """The stages of the line, a file each: labels -> classifier -> CAM -> mask -> segmentation."""
 
-from .affinity import AffinityStage, LabelsStage
-from .cam import CAMStage, make_cams
-from .classify import ClassifyStage
-from .mask import MaskStage, make_masks
-from .metrics import MetricsStage
-from .prior import PriorStage
-from .segment import SegmentStage
+from .affinity_stage import AffinityStage, LabelsStage
+from .cam_stage import CAMStage, make_cams
+from .classify_stage import ClassifyStage
+from .mask_stage import MaskStage, make_masks
+from .metrics_stage import MetricsStage
+from .prior_stage import PriorStage
+from .segment_stage import SegmentStage
 
 # The line by the names of the stages, which are those of their folders.
 LINE = dict(

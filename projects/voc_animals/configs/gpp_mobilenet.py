@@ -32,7 +32,7 @@ train_pipeline = [
     dict(type='PackWSSSInputs'),
 ]
 test_pipeline = [dict(type='LoadImage'), dict(type='LoadMask'), dict(type='PackWSSSInputs')]
-pictures = dict(
+animals = dict(
     type='VOCImageLabelDataset', data_root=data_root, label_file='labels.json', metainfo=metainfo)
 train_dataloader = dict(
     batch_size=batch,
@@ -42,7 +42,7 @@ train_dataloader = dict(
     sampler=dict(type='EpochSampler', shuffle=True),
     collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
-        **pictures,
+        **animals,
         ann_file='ImageSets/Segmentation/train_aug.txt',
         indices=train_indices,
         pipeline=train_pipeline))
@@ -53,7 +53,7 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
-        **pictures,
+        **animals,
         ann_file='ImageSets/Segmentation/train.txt',
         indices=150,
         test_mode=True,
@@ -64,7 +64,7 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
-        **pictures,
+        **animals,
         ann_file='ImageSets/Segmentation/val.txt',
         test_mode=True,
         pipeline=test_pipeline))

@@ -18,14 +18,14 @@ def gelu(x):
     return x * 0.5 * (1 + np.vectorize(math.erf)(x / np.sqrt(2)))
 
 
-def forward_by_loops(state, picture, classes, heads, patch):
+def forward_by_loops(state, img, classes, heads, patch):
     """One image through the transformer in numpy, from timm's parameter names."""
     p = {key: value.double().numpy() for key, value in state.items()}
     dim = p['cls_token'].shape[-1]
     tokens = [p['cls_token'][0, c] for c in range(classes)]
-    for y in range(0, picture.shape[1], patch):
-        for x in range(0, picture.shape[2], patch):
-            block = picture[:, y:y + patch, x:x + patch]
+    for y in range(0, img.shape[1], patch):
+        for x in range(0, img.shape[2], patch):
+            block = img[:, y:y + patch, x:x + patch]
             tokens.append((p['patch_embed.proj.weight'] * block).sum((1, 2, 3))
                           + p['patch_embed.proj.bias'])
     t = np.stack(tokens) + p['pos_embed'][0]

@@ -18,10 +18,10 @@ class TinyStages(BaseModule):
             kernel = dict(kernel_size=5, padding=2) if stride > 1 else dict(kernel_size=1)
             self.stages.append(nn.Conv2d(previous, width, stride=stride, **kernel))
         self.out_indices = tuple(out_indices)
-        self.pictures = 0
+        self.images = 0
 
     def forward(self, x):
-        self.pictures += len(x)
+        self.images += len(x)
         feats = []
         for stage in self.stages:
             x = stage(x).relu()
@@ -38,7 +38,7 @@ def tiny_backbone():
 @pytest.fixture
 def counted():
     """Number of images that a network has seen."""
-    return lambda backbone: backbone.pictures
+    return lambda backbone: backbone.images
 
 
 @pytest.fixture

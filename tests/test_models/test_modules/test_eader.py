@@ -275,14 +275,14 @@ def test_copies_have_the_full_label_and_one_class_erased():
     module.add_views(views)
     erased = views.image('erased_per_class')
     assert views.labels('erased_per_class').equal(LABELS[[0, 0, 1, 2, 2, 2]])
-    picture, classes = module.copies(views)
+    rows, classes = module.copies(views)
     assert classes.tolist() == [0, 3, 1, 0, 1, 2]
     attention = module.attention(views)
     assert attention.shape == (6, 16, 16)
     assert attention.amin((1, 2)).eq(0).all() and attention.amax((1, 2)).le(1).all()
     kept = attention < 0.4
     torch.testing.assert_close(
-        (erased * kept[:, None]), inputs['image'][picture] * kept[:, None], atol=1e-3, rtol=0)
+        (erased * kept[:, None]), inputs['image'][rows] * kept[:, None], atol=1e-3, rtol=0)
     gone = (attention > 0.6)[:, None]
     assert (erased * gone).abs().max() < 1e-3
 

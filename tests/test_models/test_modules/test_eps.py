@@ -11,14 +11,14 @@ from mmwsss.structures import WSSSDataSample
 
 def naive_loss(scores, saliency, labels, tau, alpha):
     total = 0.
-    for picture in range(len(scores)):
-        exp = np.exp(scores[picture] - scores[picture].max(0))
+    for index in range(len(scores)):
+        exp = np.exp(scores[index] - scores[index].max(0))
         prob = exp / exp.sum(0)
         height, width = prob.shape[1:]
         step = saliency.shape[1] // height
-        small = saliency[picture, ::step, ::step]  # nearest
+        small = saliency[index, ::step, ::step]  # nearest
         foreground, background = np.zeros((height, width)), prob[0].copy()
-        for label in np.flatnonzero(labels[picture]):
+        for label in np.flatnonzero(labels[index]):
             claimed = np.round(prob[label + 1])
             overlap = (claimed * np.round(small)).sum() / (claimed.sum() + 1e-4 * claimed.size)
             if overlap > tau:

@@ -173,12 +173,12 @@ def code_labels(model, image, cam, labels, relu, truncate):
     par, pre, result = PAR(), model.data_preprocessor, []
     size = image.shape[-2:]
     half = [side // 2 for side in size]
-    for picture, maps, row in zip(image, cam, labels):
+    for rgb, maps, row in zip(image, cam, labels):
         keys = [c for c in range(len(row)) if row[c]]
         if truncate:
-            picture = picture * pre.std + pre.mean
-            picture = picture.clamp(0, 255).to(torch.uint8).float()
-        picture = F.interpolate(picture[None], half, mode='bilinear')
+            rgb = rgb * pre.std + pre.mean
+            rgb = rgb.clamp(0, 255).to(torch.uint8).float()
+        rgb = F.interpolate(rgb[None], half, mode='bilinear')
         stack = []
         for c in keys:
             one = maps[c].clamp(min=0) if relu else maps[c]
@@ -188,7 +188,7 @@ def code_labels(model, image, cam, labels, relu, truncate):
         for score in (0.30, 0.15):
             scores = torch.cat([torch.full_like(stack[:, :1], score), stack], 1)
             scores = F.interpolate(scores, half, mode='bilinear').softmax(1)
-            scores = F.interpolate(par(picture, scores), size, mode='bilinear')
+            scores = F.interpolate(par(rgb, scores), size, mode='bilinear')
             found.append(torch.tensor([0] + [c + 1 for c in keys])[scores.argmax(1)[0]])
         high, low = found
         label = torch.where(high == 0, 255, high)

@@ -16,7 +16,7 @@ from mmwsss.models.refiners import crf as crf_module
 needs_pydensecrf = pytest.mark.skipif(not has_pydensecrf(), reason='pydensecrf is not installed')
 
 
-def picture(h=20, w=26, seed=0):
+def drawn(h=20, w=26, seed=0):
     """Two halves of different colour and a noisy score of the right one."""
     rng = np.random.default_rng(seed)
     img = np.zeros((h, w, 3), np.uint8)
@@ -53,7 +53,7 @@ def exact(img, energy, crf):
 @pytest.mark.parametrize('name', sorted(CRF_PRESETS))
 @needs_pydensecrf
 def test_torch_equals_pydensecrf(name):
-    img, prob = picture()
+    img, prob = drawn()
     ours = TorchCRF(**CRF_PRESETS[name])(img, prob)
     theirs = DenseCRF(**CRF_PRESETS[name])(img, prob)
     np.testing.assert_allclose(ours, theirs, atol=5e-3)
@@ -62,7 +62,7 @@ def test_torch_equals_pydensecrf(name):
 
 @pytest.mark.parametrize('cls', [TorchCRF, pytest.param(DenseCRF, marks=needs_pydensecrf)])
 def test_near_the_exact_mean_field(cls):
-    img, prob = picture(12, 14)
+    img, prob = drawn(12, 14)
     crf = cls(iters=2, gauss_sxy=2, gauss_compat=1, bilateral_sxy=8, bilateral_srgb=20,
               bilateral_compat=1)
     out = crf(img, prob)
@@ -74,7 +74,7 @@ def test_near_the_exact_mean_field(cls):
 
 @pytest.mark.parametrize('cls', [TorchCRF, pytest.param(DenseCRF, marks=needs_pydensecrf)])
 def test_cleans_up(cls):
-    img, prob = picture()
+    img, prob = drawn()
     out = cls()(img, prob).argmax(0)
     truth = np.arange(26) >= 13
     assert (prob.argmax(0) == truth).mean() < 0.85 < 0.97 < (out == truth).mean()
@@ -82,7 +82,7 @@ def test_cleans_up(cls):
 
 @pytest.mark.parametrize('cls', [TorchCRF, pytest.param(DenseCRF, marks=needs_pydensecrf)])
 def test_from_labels(cls):
-    img, prob = picture()
+    img, prob = drawn()
     crf, labels = cls(**CRF_PRESETS['irn_label']), prob.argmax(0)
     out = crf.from_labels(img, labels, 3)
     assert out.shape == (3, 20, 26)
@@ -92,7 +92,7 @@ def test_from_labels(cls):
 
 
 def test_wrong_input():
-    img, prob = picture()
+    img, prob = drawn()
     crf = TorchCRF()
     with pytest.raises(ValueError, match='uint8'):
         crf(img.astype(float), prob)
@@ -120,7 +120,7 @@ def test_without_pydensecrf(monkeypatch):
 
 
 def test_map_keeps_order_and_names_the_failure():
-    pairs = [picture(8, 10, seed) for seed in range(4)]
+    pairs = [drawn(8, 10, seed) for seed in range(4)]
     crf = TorchCRF(iters=1)
     for workers in (0, 2):
         for (img, prob), out in zip(pairs, crf_map(crf, pairs, workers)):

@@ -71,7 +71,7 @@ def test_scores_are_resized_and_grow_by_the_known_factor():
     torch.testing.assert_close(ones, torch.full_like(ones, 1.01**10))
 
 
-def test_scale_of_the_picture_does_not_matter_and_channels_are_independent():
+def test_scale_of_the_image_does_not_matter_and_channels_are_independent():
     torch.manual_seed(0)
     img, scores = torch.rand(1, 3, 10, 10), torch.rand(1, 3, 10, 10)
     par = PAR((1, 2), 4)

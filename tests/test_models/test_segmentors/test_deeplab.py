@@ -154,20 +154,20 @@ def test_bad_options(options, message):
         small_model(**options)
 
 
-def test_crf_needs_the_picture():
+def test_crf_needs_the_image():
     pytest.importorskip('pydensecrf')
     model = small_model(test_cfg=dict(crf=dict(iters=1)))
     with torch.no_grad(), pytest.raises(ValueError, match='img_path'):
         model.predict(torch.randn(1, 3, 16, 16))
 
 
-def test_crf_at_the_size_of_the_picture(tmp_path):
+def test_crf_at_the_size_of_the_image(tmp_path):
     pytest.importorskip('pydensecrf')
     from mmwsss.models.refiners import DenseCRF
     options = dict(iters=2, bilateral_sxy=20, bilateral_srgb=5)
-    picture = np.zeros((20, 30, 3), np.uint8)
-    picture[:, 15:] = 200
-    Image.fromarray(picture).save(tmp_path / 'x.png')
+    drawn = np.zeros((20, 30, 3), np.uint8)
+    drawn[:, 15:] = 200
+    Image.fromarray(drawn).save(tmp_path / 'x.png')
     x = torch.randn(1, 3, 16, 24)
     meta = dict(ori_shape=(20, 30), img_shape=(16, 24), img_path=str(tmp_path / 'x.png'))
     with torch.no_grad():
@@ -175,7 +175,7 @@ def test_crf_at_the_size_of_the_picture(tmp_path):
         refined, = small_model(test_cfg=dict(crf=options)).predict(
             x, [SegDataSample(metainfo=meta)])
     prob = plain.seg_logits.data.softmax(0).numpy()
-    expected = torch.as_tensor(DenseCRF(**options)(picture, prob))
+    expected = torch.as_tensor(DenseCRF(**options)(drawn, prob))
     torch.testing.assert_close(refined.seg_logits.data.exp(), expected.float(), atol=1e-5, rtol=0)
     assert torch.equal(refined.pred_sem_seg.data[0], expected.argmax(0))
 

@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer
 
 from mmwsss.registry import HOOKS
 from mmwsss.utils.io import atomic_write, remove, sweep_temporaries
-from mmwsss.utils.model import unwrap_model
+from mmwsss.utils.model_wrapper import unwrap_model
 
 from .finite import check_losses, check_weights
 

@@ -10,7 +10,7 @@ from mmwsss.utils.option_types import check_option_types
 from ..context import Context
 from ..stage import Stage
 from ..training import check_training, last_checkpoint, train, training_settings
-from .mask import num_workers
+from .mask_stage import num_workers
 
 
 class _AffinityBlock(Stage):
