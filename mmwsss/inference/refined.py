@@ -16,13 +16,24 @@ from mmwsss.utils.progress import track
 
 # The seed's threshold times these; the cost is so many refinements of at most SAMPLE images.
 FACTORS = (0.5, 0.7, 1., 1.4, 2.)
+LOWEST, HIGHEST = 0.005, 0.95
 SAMPLE = 40
 
 
 def candidates(seed: float, factors: Sequence[float] = FACTORS) -> list[float]:
-    """Thresholds in [0.01, 0.95] around that of the seed, which is one of them."""
-    found = {round(min(max(seed * factor, 0.01), 0.95), 4) for factor in factors}
+    """Thresholds in [LOWEST, HIGHEST] around that of the seed, which is one of them."""
+    found = {round(min(max(seed * factor, LOWEST), HIGHEST), 4) for factor in factors}
     return sorted(found | {seed})
+
+
+def beyond(best: float, known: Sequence[float]) -> list[float]:
+    """Further thresholds where the best of those known is the first or the last of them."""
+    further = []
+    if best == min(known):
+        further += candidates(best, FACTORS[:2])
+    if best == max(known):
+        further += candidates(best, FACTORS[3:])
+    return [threshold for threshold in further if threshold not in known]
 
 
 class _Confusions:
@@ -79,16 +90,22 @@ def refined_curve(refiner: dict, thresholds: Sequence[float], split: Split, cam_
 
 def best_refined(refiner: dict, seed: float, split: Split, cam_dir: str | Path,
                  **options: Any) -> tuple[float, dict[str, float]]:
-    """The best of :func:`candidates` for masks after refinement, in one pass.
+    """The best background threshold for masks after refinement.
+
+    :func:`candidates` are tried, and as long as the best is the lowest or the highest of all,
+    further ones beyond it.
 
     Args:
         refiner, split, cam_dir, options: As in :func:`refined_curve`.
-        seed: The threshold that is best before refinement; kept on a tie.
+        seed: The threshold that is best before refinement; the nearest to it wins a tie.
 
     Returns:
         The threshold, and mIoU (percent) of the sample by threshold.
     """
-    thresholds = candidates(seed)
-    curve = refined_curve(refiner, thresholds, split, cam_dir, **options)
-    order = sorted(range(len(curve)), key=lambda i: (-curve[i], abs(thresholds[i] - seed)))
-    return thresholds[order[0]], {f'{t:g}': round(float(x), 2) for t, x in zip(thresholds, curve)}
+    curve: dict[float, float] = {}
+    wanted = candidates(seed)
+    while wanted:
+        curve.update(zip(wanted, refined_curve(refiner, wanted, split, cam_dir, **options)))
+        best = max(curve, key=lambda threshold: (curve[threshold], -abs(threshold - seed)))
+        wanted = beyond(best, list(curve))
+    return best, {f'{t:g}': round(float(curve[t]), 2) for t in sorted(curve)}

@@ -113,6 +113,15 @@ def test_refined_threshold(truth, tmp_path):
     assert best == 0.35
 
 
+@pytest.mark.parametrize('peak, best', [(0.4, 0.4), (0.035, 0.035), (0.9, 0.95), (0., 0.005)])
+def test_refined_threshold_is_looked_for_beyond_the_candidates(peak, best, monkeypatch):
+    monkeypatch.setattr('mmwsss.inference.refined.refined_curve', lambda refiner, thresholds, *_: [
+        100 - 100 * abs(threshold - peak) for threshold in thresholds])
+    found, curve = best_refined({}, 0.4, None, '')
+    assert abs(found - best) < 0.006 and min(curve) <= f'{found:g}'
+    assert len(curve) < 20
+
+
 def test_damaged_image_is_named(truth, tmp_path):
     (tmp_path / 'cam/b.npz').unlink()
     with pytest.raises(RuntimeError, match='refining "b" failed'):

@@ -231,7 +231,9 @@ class SelfSupervisedRegularization(WSSSModule):
         inter_weight: Weight of the inter-class loss (eq. 7), on images with more than one class.
         inter_threshold: Foreground response from which on a pixel counts there.
         inter_detach: No gradient through the best score (code).
-        relu_logits: ReLU of the scores in eq. 5 to 7 (code).
+        relu_logits: ReLU of the scores in eq. 5 to 7 (code; the paper has none). A background
+            channel whose scores are all negative when the module begins then has no gradient and
+            stays so (``loss_intra`` at ``ln(C + 1)``): seen from scratch, not from ImageNet.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=10``.
     """
 
