@@ -79,7 +79,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def check_packages() -> None:
-    """Say in one error which packages are missing, doubled or too old, and how to mend it.
+    """Say in one error which packages are missing, doubled or too old, and how to fix it.
 
     Raises:
         ImportError: There is such a package.
@@ -115,7 +115,7 @@ def mend_torchvision() -> bool:
     for everything that needs no compiled operator, and nothing here does.
 
     Returns:
-        Whether there was something to mend.
+        Whether there was something to fix.
     """
     global _library
     spec = importlib.util.find_spec('torchvision')
@@ -149,7 +149,7 @@ class _BeforeTorchvision:
 
 
 def watch_torchvision() -> None:
-    """Mend torchvision when it is first imported, which needs torch, and so not before."""
+    """Fix torchvision when it is first imported, which needs torch, and so not before."""
     if 'torchvision' not in sys.modules and _BeforeTorchvision not in sys.meta_path:
         sys.meta_path.insert(0, _BeforeTorchvision)
 

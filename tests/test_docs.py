@@ -176,6 +176,14 @@ def test_images_are_small():
     assert len(images) >= 4 and all(path.stat().st_size < 150_000 for path in images)
 
 
+def test_images_can_be_drawn_again():
+    """All that their script takes from the package is there, and every image has its drawing."""
+    pytest.importorskip('matplotlib')
+    script = runpy.run_path(str(ROOT / 'docs/images/draw.py'), run_name='draw')
+    for path in (ROOT / 'docs/images').glob('*.png'):
+        assert callable(getattr(script['Drawing'], path.stem))
+
+
 def test_runner_of_pages(tmp_path):
     """What it takes for a block, a file and a command."""
     page = tmp_path / 'page.md'

@@ -56,6 +56,16 @@ def test_mctformer_has_an_affinity_net_of_its_own():
     assert cfg.optim_wrapper == psa.optim_wrapper
 
 
+def test_affinity_net_of_aeft_starts_from_the_voc_classifier():
+    """train_aff.py of AEFT: 8 epochs of batch 8 at .01, --weights res38_cls.pth."""
+    pipeline = read('aeft/aeft_r38_voc').pipeline
+    cfg = Config.fromfile(CONFIGS.parent / pipeline.affinity.config)
+    assert cfg.model.backbone.init_cfg.checkpoint == 'pretrain/res38_cls.pth'
+    assert (cfg.train_cfg.max_epochs, cfg.train_dataloader.batch_size) == (8, 8)
+    assert cfg.optim_wrapper.optimizer.lr == 0.01
+    assert pipeline.mask == dict(type='PSAMask', alpha=19, beta=8, log_steps=6, crf='psa_rw')
+
+
 def test_ppc_on_seam_walks_from_a_constant_and_learns_from_label_crfs():
     """aff_infer.py sets the background to .27; aff_prepare.py makes its CRFs from labels."""
     pipeline = read('ppc/ppc_r38_voc').pipeline
@@ -108,3 +118,17 @@ def test_csd_variants_by_name():
     for path in (CONFIGS / 'demo').glob('csd_*.py'):
         csd = Config.fromfile(path).csd
         assert csd.variant == 'confident', path.name
+
+
+@pytest.mark.parametrize('name, epochs', [('voc', 80), ('coco', 40)])
+def test_beco_has_the_settings_of_ktse(name, epochs):
+    cfg = read(f'beco/beco_r101_{name}')
+    assert cfg.optim_wrapper == dict(type='OptimWrapper', optimizer=dict(
+        type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4))
+    poly, = cfg.param_scheduler
+    assert (poly.type, poly.power, poly.eta_min) == ('PolyLR', 0.9, 1e-5)
+    assert cfg.train_cfg.max_epochs == epochs
+    assert cfg.custom_hooks == [dict(type='CoTrainingHook', warm_up=2)]
+    crop = next(step for step in cfg.train_dataloader.dataset.pipeline
+                if step.type == 'RandomResizedCrop')
+    assert (cfg.train_dataloader.batch_size, crop.size, crop.scale) == (16, 512, (0.5, 0.75))

@@ -8,7 +8,7 @@
 Everything comes from the config and its work dir, and every option overrides: the images (those of
 train_dataloader, val_dataloader and test_dataloader), scales and normalisation (pipeline.cam over
 model.test_cfg), the checkpoint (of tools/run_pipeline.py or tools/train.py in the work dir). Files
-that are there are kept, so after an interruption the same command goes on. Where the images have
+that are there are kept, so after an interruption the same command resumes. Where the images have
 ground truth (--score), the seeds are scored at every threshold.
 """
 

@@ -10,7 +10,7 @@ ImageNet's).
 
 makes OUT/results.json, COCO's list of results: one run-length code for each image and class.
 Scales, flip and CRF are those of the config's model.test_cfg. What is there is kept, so after an
-interruption the same command goes on.
+interruption the same command resumes.
 """
 
 import argparse

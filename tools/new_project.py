@@ -5,7 +5,7 @@
 
 LABELS is a table (.csv wide or long, .json, .txt, .npy), an instances file of COCO, or a folder of
 VOC's XML, of YOLO's labels, or with one folder of images for each class. The images are checked
-first; with something to mend nothing is written (exit code 1). The two configs have sizes, batch
+first; with something to fix nothing is written (exit code 1). The two configs have sizes, batch
 and epochs that fit the images and this machine, and are yours to edit.
 """
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
                                  args.backbone, args.weights, args.num_threads)
     print(result.summary())
     if config is None:
-        print('nothing written: mend the errors first')
+        print('nothing written: fix the errors first')
         return 1
     print(f'written: {config} and {config.with_name("segmentation.py")}; now run\n'
           f'  python tools/run_pipeline.py {config}')

@@ -27,5 +27,6 @@ train_pipeline = [
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 pipeline = dict(
-    affinity=dict(labels=dict(low=2, high=21)),
+    affinity=dict(
+        config='configs/psa/affinity_r38-cls_voc.py', labels=dict(low=2, high=21)),
     mask=dict(alpha=19, log_steps=6, crf='psa_rw'))

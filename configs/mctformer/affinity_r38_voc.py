@@ -1,7 +1,4 @@
-# AffinityNet of MCTformer: 5 epochs from the weights of PSA's VOC classifier, not of ImageNet. Get
-# res38_cls.pth (linked in the READMEs of PSA and MCTformer) and convert it with
-#   python tools/model_converters/resnet38d_to_mmwsss.py DOWNLOADED pretrain/res38_cls.pth
-_base_ = '../psa/affinity_r38_voc.py'
+# AffinityNet of MCTformer: 5 epochs from the weights of PSA's VOC classifier.
+_base_ = '../psa/affinity_r38-cls_voc.py'
 
-model = dict(backbone=dict(init_cfg=dict(checkpoint='pretrain/res38_cls.pth')))
 train_cfg = dict(max_epochs=5)

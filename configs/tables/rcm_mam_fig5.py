@@ -1,18 +1,5 @@
 # RCM + MAM (arXiv 2112.05351), fig. 5: IoU, precision and recall of images.
 # Without published figures; what it shows is our reading.
+_base_ = './rcm_mam_fig4.py'
+
 title = 'RCM + MAM, figure 5: IoU, precision and recall of images'
-paper = 'rcm_mam'
-kind = 'figure'
-source = 'none: a figure'
-analysis = ['images']
-columns = [
-    dict(key='seed', title='seed', stage='cam', split='train', metric='mIoU@oracle'),
-    dict(key='precision', title='precision', stage='cam', split='train',
-         metric='mPrecision@oracle'),
-    dict(key='recall', title='recall', stage='cam', split='train', metric='mRecall@oracle')]
-_animals = 'projects/voc_animals/configs'
-rows = [
-    dict(name=_name, voc=f'configs/rcm_mam/{_voc}_r38_voc.py',
-         shapes=f'configs/demo/{_small}_shapes.py', voc6=f'{_animals}/{_small}_mobilenet.py')
-    for _name, _voc, _small in [('baseline', 'baseline', 'embed'), ('RCM', 'rcm', 'rcm'),
-                                ('MAM', 'mam', 'mam'), ('RCM + MAM', 'rcm-mam', 'rcm-mam')]]

@@ -15,7 +15,6 @@ from mmwsss.datasets.samplers import EpochIndex
 from mmwsss.inference import seed_mask
 from mmwsss.inference.masks import refine
 from mmwsss.pipeline import Pipeline
-from mmwsss.pipeline.report import stage_cells
 from mmwsss.registry import DATASETS, MODELS
 from mmwsss.structures.artifacts import load_cam, read_record
 from mmwsss.visualization import draw_grid, overlay_cam, overlay_mask
@@ -42,10 +41,16 @@ class Drawing:
         self.pipeline = Pipeline('configs/demo/ktse_shapes.py', work_dir,
                                  options={**pipeline.context.options, **options})
         self.context = self.pipeline.context
-        self.files = {info['name']: info['img_path'] for info in self.context.shown()}
+        dataset = self.context.scored[-1].dataset
+        infos = map(dataset.get_data_info, range(len(dataset)))
+        self.files = {info['name']: info['img_path'] for info in infos}
 
     def image(self, name: str) -> np.ndarray:
         return np.asarray(Image.open(self.files[name]).convert('RGB'))
+
+    def ground_truth(self, name: str) -> tuple[str, np.ndarray]:
+        mask = next(s for s in self.context.scored if name in s.names).ground_truth(name)
+        return 'ground truth', overlay_mask(self.image(name), mask, self.context.palette)
 
     def cam(self, name: str) -> tuple:
         return load_cam(self.pipeline.stages['cam'].folder / f'{name}.npz')
@@ -54,8 +59,10 @@ class Drawing:
         """Every stage of three images."""
         rows = []
         for name in STAGES:
-            cells = stage_cells(self.pipeline, name, self.files[name])
-            rows.append([('image', cells[0][1]), *cells[1:]])
+            image = self.image(name)
+            cells = [cell for stage in self.pipeline.stages.values() if stage.is_done
+                     for cell in stage.cells(self.context, name, image)]
+            rows.append([('image', image), *cells, self.ground_truth(name)])
         return draw_grid(rows, height=112)
 
     def thresholds(self, name: str = 'val_00049') -> np.ndarray:
@@ -88,8 +95,7 @@ class Drawing:
                 refiner = MODELS.build(dict(type=kind, bg=0.15))
                 mask = refine(refiner, np.ascontiguousarray(image[..., ::-1]), cam, keys)
                 row.append((caption, overlay_mask(image, mask, self.context.palette)))
-            truth = next(s for s in self.context.scored if name in s.names).ground_truth(name)
-            rows.append([*row, ('ground truth', overlay_mask(image, truth, self.context.palette))])
+            rows.append([*row, self.ground_truth(name)])
         return draw_grid(rows, height=112)
 
     def views(self) -> np.ndarray:

@@ -328,7 +328,7 @@ def new_project(folder: str | Path,
 
     Returns:
         What is known of the images, and the classifier's config; None where something must be
-        mended before (``Inspection.ok``).
+        fixed before (``Inspection.ok``).
 
     Raises:
         FileNotFoundError, ValueError: Something cannot be read; or ``out`` has a project.

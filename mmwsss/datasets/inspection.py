@@ -227,7 +227,7 @@ def _label_problems(result: Inspection) -> list[Problem]:
                              'of the classes; label them otherwise', empty))
     for i, (name, count) in enumerate(zip(result.classes, counts)):
         if not count:
-            found.append(Problem(True, f'no image has the class "{name}"', 'mend its name in the '
+            found.append(Problem(True, f'no image has the class "{name}"', 'fix its name in the '
                                  'table, or take it out of the classes'))
             continue
         if count < FEW:

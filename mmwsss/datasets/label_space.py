@@ -108,7 +108,7 @@ class LabelSpace:
                 shown = self.all_classes[:30]
                 raise ValueError(
                     f'unknown class "{item}" of "{name}" in "{source}"; {self.owner} knows '
-                    f'{list(shown)}{"..." * (count > 30)}. Mend the table or metainfo (all_classes '
+                    f'{list(shown)}{"..." * (count > 30)}. Fix the table or metainfo (all_classes '
                     'lists all, classes those wanted)')
             indices.add(int(item))
         return indices

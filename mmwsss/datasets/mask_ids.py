@@ -74,7 +74,7 @@ class MaskIds:
             raise ValueError(
                 f'mask "{path}" has the class id {wrong.flat[0]}, out of range: ids are 0 '
                 f'(background) to {len(self.all_classes)} and 255 (ignored); check the classes of '
-                'the data set, their order and number, or mend the mask')
+                'the data set, their order and number, or fix the mask')
         return self.table.astype(np.uint8)[mask]
 
     def encode(self, mask: np.ndarray) -> np.ndarray:

@@ -66,9 +66,9 @@ class WarmupCosineLR(PolyParamScheduler):
     ``warmup_lr + (lr - warmup_lr) t / warmup`` before ``warmup``, from then on
     ``eta_min + (lr - eta_min) (1 + cos(pi t / end)) / 2``.
 
-    The cosine counts from 0 and not from the end of the warm-up, so the rate goes on where it would
-    be without one. Those projects set the rate after each epoch by the number of that epoch: with
-    ``delay=1`` epochs 0 and 1 both have the rate of ``t = 0``, epoch 2 that of ``t = 1``.
+    The cosine counts from 0 and not from the end of the warm-up, so the rate continues where it
+    would be without one. Those projects set the rate after each epoch by the number of that epoch:
+    with ``delay=1`` epochs 0 and 1 both have the rate of ``t = 0``, epoch 2 that of ``t = 1``.
 
     Args:
         optimizer: Optimizer or wrapper.

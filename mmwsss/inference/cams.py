@@ -106,7 +106,7 @@ def generate_cams(model: nn.Module,
 
     A file holds ``cam`` float16 ``(K, h, w)`` in [0, 1] of the classes of the image's label,
     ``keys`` int ``(K,)`` their indices ``0..C-1``, and ``size`` the image's height and width.
-    Files that are there are kept, so a run that was cut off goes on; ranks share the work. An image
+    Files that are there are kept, so an interrupted run resumes; ranks share the work. An image
     that cannot be read does not stop the others: it is listed in ``<out_dir>/failed.json``, and the
     next call does just those again.
 

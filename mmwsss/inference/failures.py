@@ -25,5 +25,5 @@ def raise_if_failed(folder: str | Path, failed: Mapping[str, str]) -> None:
         more += ', ...' if len(failed) > 5 else ''
         raise RuntimeError(
             f'{len(failed)} images failed: "{name}" ({error}){more}. All are listed in '
-            f'"{Path(folder) / FAILED}"; mend them and run the same command, which repeats only '
+            f'"{Path(folder) / FAILED}"; fix them and run the same command, which repeats only '
             'those')

@@ -157,8 +157,8 @@ def generate_masks(dataset: Any,
                    palette: Sequence | None = None) -> MaskReport:
     """Refine the CAM of each image and write ``<out_dir>/<name>.png``.
 
-    Ranks share the images. A mask that is there and not older than its CAM is kept, so a run that
-    was cut off goes on. An image that fails does not stop the others: it is listed in
+    Ranks share the images. A mask that is there and not older than its CAM is kept, so an
+    interrupted run resumes. An image that fails does not stop the others: it is listed in
     ``<out_dir>/failed.json``, and the next call does just those again. ``manifest.jsonl`` has a
     line ``name, classes, size, sha256, background`` (share of its pixels) per mask. Shares of
     empty and full masks and of classes lost are logged, with a warning where they are large.

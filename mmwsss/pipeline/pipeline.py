@@ -40,7 +40,7 @@ from .context import Context
 from .fingerprint import plain
 from .lock import lock
 from .run_record import write_run
-from .stage import Stage
+from .stage import Stage, in_order
 from .stages import LINE
 
 OTHER_BLOCKS = {'baseline', 'stages', 'report'}
@@ -93,7 +93,7 @@ class Pipeline:
         for stage in used.values():
             stage.prepare(context)
         self.stages: dict[str, Stage] = {}
-        for name in _sorted({name: stage.inputs for name, stage in used.items()}, set(known)):
+        for name in in_order({name: stage.inputs for name, stage in used.items()}, set(known)):
             self.stages[name] = used[name].bind(
                 context, name, [self.stages[key] for key in used[name].inputs if key in used])
         self.baseline = None
@@ -191,24 +191,3 @@ def _baseline(value: Any) -> tuple[str, dict]:
     if 'config' not in value:
         raise ValueError('pipeline.baseline: a config file, or a dict with config=...')
     return value['config'], {key: item for key, item in value.items() if key != 'config'}
-
-
-def _sorted(inputs: dict[str, Sequence[str]], known: set[str]) -> list[str]:
-    """The stages, each after its inputs, else in the order given.
-
-    Raises:
-        ValueError: An input is no stage, or stages wait for each other.
-    """
-    for name, needed in inputs.items():
-        wrong = sorted(set(needed) - known)
-        if wrong:
-            raise ValueError(f'stage "{name}" has the inputs {wrong}, which are no stages; there '
-                             f'are {sorted(known)}')
-    order: list[str] = []
-    while len(order) < len(inputs):
-        free = [name for name, needed in inputs.items() if name not in order
-                and not (set(needed) & set(inputs)) - set(order)]
-        if not free:
-            raise ValueError(f'the stages {sorted(set(inputs) - set(order))} wait for each other')
-        order.append(free[0])
-    return order

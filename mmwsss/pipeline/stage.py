@@ -72,8 +72,8 @@ class Stage:
 
     The fingerprint is a checksum of the settings and of the fingerprints of its inputs. A stage
     with a ``done.json`` of the present fingerprint and all its files is not run again. If the
-    fingerprint has changed, its folder is emptied first; if it was cut off, the work goes on in the
-    folder as it is.
+    fingerprint has changed, its folder is emptied first; if it was interrupted, the work resumes
+    in the folder as it is.
     """
 
     #: Names of the stages whose results are used; those that a pipeline does not have are left out.
@@ -102,7 +102,7 @@ class Stage:
         """Raise what can be known to be wrong before anything is trained."""
 
     def run(self, context: Any, folder: Path) -> dict:
-        """Do the work; able to go on where a former call was cut off.
+        """Do the work; able to resume where a former call was interrupted.
 
         Args:
             context: The pipeline's :class:`Context`.
@@ -242,7 +242,7 @@ class Stage:
 
     def _is_whole(self, verify: bool) -> bool:
         """Whether the files of the finished stage are as it left them; what is not is removed, so
-        that running the stage again mends it."""
+        that running the stage again repairs it."""
         wrong = []
         for name, known in _read(self.folder / FILES).items():
             path = self.folder / name
@@ -277,7 +277,7 @@ class Stage:
             except ValueError:  # damaged: whose files these are is not known
                 before = None
             if before == self.fingerprint:
-                print_log(f'{self.name}: was cut off, goes on', logger='current')
+                print_log(f'{self.name}: was interrupted, resumes', logger='current')
                 return
             print_log(f'{self.name}: its config or inputs have changed, made again',
                       logger='current')
@@ -300,7 +300,7 @@ def _read(path: Path) -> dict:
 
 
 def _agree(value: bool) -> bool:
-    """The main process's view, lest ranks part ways."""
+    """The main process's view, so that ranks do not diverge."""
     values = [value]
     broadcast_object_list(values)
     return values[0]
@@ -322,3 +322,24 @@ def _list_files(folder: Path) -> dict[str, list]:
         checksum = known.get(str(name.with_suffix(''))) if path.suffix in ('.npz', '.png') else None
         files[str(name)] = [path.stat().st_size, checksum or file_digest(path)]
     return files
+
+
+def in_order(inputs: dict[str, Sequence[str]], known: set[str]) -> list[str]:
+    """The stages, each after its inputs, else in the order given.
+
+    Raises:
+        ValueError: An input is no stage, or stages wait for each other.
+    """
+    for name, needed in inputs.items():
+        wrong = sorted(set(needed) - known)
+        if wrong:
+            raise ValueError(f'stage "{name}" has the inputs {wrong}, which are no stages; there '
+                             f'are {sorted(known)}')
+    order: list[str] = []
+    while len(order) < len(inputs):
+        free = [name for name, needed in inputs.items() if name not in order
+                and not (set(needed) & set(inputs)) - set(order)]
+        if not free:
+            raise ValueError(f'the stages {sorted(set(inputs) - set(order))} wait for each other')
+        order.append(free[0])
+    return order

@@ -1,4 +1,4 @@
-"""A training by mmengine's Runner that goes on where it was cut off."""
+"""A training by mmengine's Runner that resumes where it was interrupted."""
 
 import copy
 import json
@@ -55,7 +55,7 @@ def check_training(cfg: Config, name: str) -> nn.Module:
         The model.
 
     Raises:
-        FileNotFoundError, ValueError, TypeError, KeyError: Names file or key, and the mend.
+        FileNotFoundError, ValueError, TypeError, KeyError: Names file or key, and the fix.
     """
     for part in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
         if cfg.get(part) is None:

@@ -52,7 +52,7 @@ def _missing(path: PathLike, where: str = '') -> FileNotFoundError:
             'check the path; for initial weights, ' + SCRATCH)
     return FileNotFoundError(
         f'checkpoint "{path}"{where} does not exist (looked for at '
-        f'{os.path.abspath(os.path.expanduser(path))}). To mend it, {mend}.')
+        f'{os.path.abspath(os.path.expanduser(path))}). To fix it, {mend}.')
 
 
 def load_checkpoint_safely(path: PathLike, map_location: Any = 'cpu') -> Any:

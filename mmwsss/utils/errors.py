@@ -83,9 +83,9 @@ def _of_system(error: OSError) -> str:
     file = f'"{error.filename}"' if error.filename else 'a file'
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (f'no space is left on the disk for {file}; free some, then the same command (with '
-                '--resume, where it has that) goes on. Nothing is half written')
+                '--resume, where it has that) resumes. Nothing is half written')
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return (f'{file} cannot be read or written ({error.strerror}); mend its permissions, or '
+        return (f'{file} cannot be read or written ({error.strerror}); fix its permissions, or '
                 'choose another folder')
     return f'{file}: {error.strerror}'
 
@@ -242,7 +242,7 @@ def friendly_errors() -> Iterator[None]:
             by, status = ('Ctrl-C', 130) if isinstance(stopped, KeyboardInterrupt) else (
                 'SIGTERM', 143)
             _end(f'stopped by {by}; nothing is half written, and the same command (with --resume, '
-                 'where it has that) goes on', status)
+                 'where it has that) resumes', status)
         message = explain(error)
         if message is None:
             raise

@@ -199,7 +199,7 @@ def _costs(runs: Sequence[dict]) -> str:
             for run in runs for stage in run['stages']]
     return (table(('run', 'stage', 'seconds', 'memory, MiB', 'GPU memory, MiB'), rows)
             + '<p class="note">Wall time and peak memory of the main process and its workers. What '
-            'was cut off and went on counts from then.</p>') if rows else ''
+            'was interrupted and resumed counts from then.</p>') if rows else ''
 
 
 def _machines(runs: Sequence[dict]) -> str:

@@ -1,4 +1,4 @@
-"""A stage is skipped when done, goes on when cut off, and is made again when its config changes."""
+"""A stage is skipped when done, resumes when interrupted, and runs again when its config does."""
 
 import json
 from types import SimpleNamespace

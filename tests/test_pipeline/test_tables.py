@@ -126,7 +126,7 @@ def check_image_scores(pipeline):
 
 @pytest.mark.slow
 def test_killed_and_resumed(table, tmp_path):
-    """After SIGKILL in the second row's training the command goes on, and ends as without."""
+    """After SIGKILL in the second row's training the command resumes, and ends as without."""
     path, work = table(60), tmp_path / 'work'
     process = subprocess.Popen(command(path, work), cwd=ROOT, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True)

@@ -6,7 +6,7 @@
 Reads every image (and mask) once: decoding, sizes, EXIF, duplicates by content, labels against
 files, ids of masks, counts of the classes and of those that come together. Prints what to do and
 writes one HTML page with a contact sheet of each class. Exit code: 0 fine, 1 something must be
-mended, 2 the config or the table cannot be understood.
+fixed, 2 the config or the table cannot be understood.
 """
 
 import argparse

@@ -6,7 +6,7 @@
 Sources may be archives or folders they were extracted to. OUT gets train2014, val2014, annotations,
 labels_<split>2014.json (the label table of the images with an object) and
 SegmentationClass/<split>2014 (masks with ids 1 to 80; where things overlap, the smaller one is
-seen). It can be run again, and goes on where it was cut off.
+seen). It can be run again, and resumes where it was interrupted.
 """
 
 import argparse

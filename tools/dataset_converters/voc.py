@@ -5,7 +5,7 @@
 Both may be archives or folders they were extracted to. OUT gets JPEGImages, Annotations,
 SegmentationClass, SegmentationClassAug (the official masks, and those of SBD for the images that
 have none) and ImageSets/Segmentation with train_aug.txt: VOC's train and all of SBD, without VOC's
-val. It can be run again, and goes on where it was cut off.
+val. It can be run again, and resumes where it was interrupted.
 """
 
 import argparse

@@ -14,7 +14,7 @@ def _stop(runner, what: str) -> None:
     last = runner.message_hub.get_info('last_ckpt')
     kept = (f'the last good checkpoint is "{last}", to go on from by --resume' if last else
             'no checkpoint had been written')
-    raise FloatingPointError(f'{what}: training stopped, {kept}. To mend it, {_MEND}')
+    raise FloatingPointError(f'{what}: training stopped, {kept}. To fix it, {_MEND}')
 
 
 def check_losses(runner, outputs: dict) -> None:

@@ -1,5 +1,6 @@
 """The common part of every published idea: when it acts and how much it counts."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 from mmengine.model import BaseModule
@@ -65,6 +66,6 @@ class WSSSModule(BaseModule):
     def add_views(self, views: Views) -> None:
         """Make and announce views before any network runs."""
 
+    @abstractmethod
     def loss(self, views: Views) -> dict[str, Tensor]:
         """Loss terms by name (``loss_*``), unweighted by :attr:`weight`."""
-        raise NotImplementedError

@@ -1,5 +1,6 @@
 """Fully connected CRF (Kraehenbuehl & Koltun, NeurIPS 2011) with the field's parameter sets."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 
@@ -27,7 +28,7 @@ CRF_PRESETS = dict(
     mct_seg=_preset(10, 4, 3, 83, 5, 3))  # MCTformer: segmentation
 
 
-class _CRF:
+class _CRF(ABC):
     """Shared by both implementations: parameters, unary energies, checks."""
 
     def __init__(self,
@@ -93,8 +94,9 @@ class _CRF:
             return np.ones(energy.shape, np.float32)
         return self._infer(np.ascontiguousarray(img), np.ascontiguousarray(energy))
 
+    @abstractmethod
     def _infer(self, img: np.ndarray, energy: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """Probabilities ``(K, H, W)`` by mean field, from a contiguous image and energy."""
 
     def __repr__(self) -> str:
         options = ', '.join(f'{key}={value}' for key, value in vars(self).items())

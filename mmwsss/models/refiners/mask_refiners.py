@@ -1,6 +1,7 @@
 """From one image's CAM to its mask: the refiners that a config, a tool or the API names."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,7 @@ from mmwsss.utils.checkpoint import load_pretrained
 
 from ..utils.cam import resize_cam
 from .crf import make_crf
-from .random_walk import (
-    fitting_radius,
-    irn_affinity,
-    pool_scores,
-    psa_affinity,
-    random_walk,
-)
+from .random_walk import fitting_radius, irn_affinity, pool_scores, psa_affinity, random_walk
 
 IGNORE = 255
 
@@ -257,7 +252,7 @@ class CRFMask(MaskRefiner):
         return crf_scores(self, image, self.with_background(cam, background))
 
 
-class _WalkMask(MaskRefiner):
+class _WalkMask(MaskRefiner, ABC):
     """A refiner whose scores walk randomly on the affinities that a network finds.
 
     Args:
@@ -287,10 +282,10 @@ class _WalkMask(MaskRefiner):
         data = dict(inputs={'image': [_chw(image)]}, data_samples={})
         return self.model.data_preprocessor(data)['inputs']['image']
 
+    @abstractmethod
     def prepare(self, image: np.ndarray, stack: Tensor) -> tuple[Tensor, Tensor, int, int]:
         """Scores ``(K, h, w)`` at the map's size, half of the affinities ``(1, P, h, w)``, the
         map's stride and the radius; of scores ``(K, H, W)`` of an image."""
-        raise TypeError(f'{type(self).__name__} lacks prepare()')
 
     @torch.no_grad()
     def walks(self, image: np.ndarray, stack: np.ndarray, betas: Sequence[float],

@@ -3,6 +3,7 @@
 PAR (Ru et al., AFA, CVPR 2022) and its ancestor PAMR (Araslanov & Roth, CVPR 2020).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -14,7 +15,7 @@ from mmwsss.registry import MODELS
 RING = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 
 
-class _LocalRefiner(nn.Module):
+class _LocalRefiner(nn.Module, ABC):
     """Repeated weighted means over the 8-neighbourhoods at several dilations.
 
     Neighbours are views of one padded map and are summed one after the other, so that nothing of
@@ -39,9 +40,9 @@ class _LocalRefiner(nn.Module):
                 top, left = pad + dy * dilation, pad + dx * dilation
                 yield x[..., top:top + height, left:left + width]
 
+    @abstractmethod
     def affinity(self, img: Tensor) -> Tensor:
         """Weights of the neighbours, ``(N, P, H, W)``."""
-        raise NotImplementedError
 
     def forward(self, img: Tensor, scores: Tensor) -> Tensor:
         """

@@ -84,7 +84,7 @@ def random_walk(scores: Tensor,
         scores: ``(N, K, h, w)``.
         affinity: One half of the pairs, ``(N, P, h, w)``, already raised to the power beta, from
             :func:`psa_affinity` or :func:`irn_affinity`.
-        steps: Rising numbers of steps after which to yield the scores; the walk goes on from each
+        steps: Rising numbers of steps after which to yield the scores; the walk continues from each
             to the next.
         radius: Of the pairs.
 

@@ -74,7 +74,7 @@ class Table:
         file: The file.
 
     Raises:
-        FileNotFoundError, KeyError, ValueError: Names the file, the row or column, and the mend.
+        FileNotFoundError, KeyError, ValueError: Names the file, the row or column, and the fix.
     """
 
     def __init__(self, file: str | Path):

@@ -17,7 +17,8 @@ from mmwsss.registry import MODELS, TRANSFORMS
 ROOT = Path(__file__).parents[3]
 REFINERS = sorted((ROOT / 'configs/_base_/refiners').glob('*.py'))
 NETWORKS = ['irn/irnet_r50_voc.py', 'irn/irnet_r50_coco.py', 'psa/affinity_r38_voc.py',
-            'psa/affinity_r38_coco.py', 'mctformer/affinity_r38_voc.py']
+            'psa/affinity_r38_coco.py', 'psa/affinity_r38-cls_voc.py',
+            'mctformer/affinity_r38_voc.py']
 METHODS = [
     'psa/psa_r38_voc.py', 'psa/psa_r38_coco.py', 'irn/irn_r50_voc.py', 'irn/irn_r50_coco.py',
     'ktse/ktse_r38_voc.py', 'ktse/ktse_r38_coco.py', 'rcm_mam/rcm-mam_r38_voc.py',
