@@ -183,7 +183,15 @@ class Terminated(BaseException):
     """SIGTERM came."""
 
 
+def _ignore_workers() -> None:
+    """No news of dead children: torch's handler of SIGCHLD raises for each killed loader worker,
+    also while the program already ends."""
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, 'SIGCHLD'):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 def _raise_terminated(*_) -> None:
+    _ignore_workers()
     raise Terminated
 
 
@@ -211,13 +219,17 @@ if hasattr(os, 'register_at_fork'):  # forked workers die of it as they always d
 
 
 def _interruption(error: BaseException | None) -> BaseException | None:
-    """Ctrl-C or SIGTERM, also where another error came out of it, as torch's does within a save."""
+    """Ctrl-C or SIGTERM, also where another error came out of it, as torch's does within a save;
+    or where a loader's worker, which the SIGTERM of a process group stops too, was seen first."""
     while error is not None and not isinstance(error, (KeyboardInterrupt, Terminated)):
+        if 'is killed by signal: Terminated' in str(error):
+            return Terminated()
         error = error.__cause__ or error.__context__
     return error
 
 
 def _end(line: str, status: int) -> None:
+    _ignore_workers()
     print(line, file=sys.stderr, flush=True)
     # Loaders whose workers were killed complain once more when they are deleted at exit.
     atexit.register(setattr, sys, 'unraisablehook', lambda _: None)

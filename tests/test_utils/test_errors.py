@@ -221,6 +221,56 @@ def test_stopped_within_a_save(tmp_path, kind, status, name, hide):
     assert not list(tmp_path.iterdir())
 
 
+STOPPED = '''
+import atexit, os, signal, time
+from torch.utils.data import DataLoader
+from mmwsss.utils.errors import friendly_errors
+
+class Slow:
+    def __len__(self):
+        return 1000
+
+    def __getitem__(self, index):
+        time.sleep(0.01)
+        return index
+
+def kill():  # at exit, as weakref finalizers come then
+    os.kill(workers[0].pid, signal.SIGTERM)
+    time.sleep(1)
+
+atexit.register(kill)
+with friendly_errors():
+    batches = iter(DataLoader(Slow(), num_workers=2))
+    workers = batches._workers
+    for batch in batches:
+        print('ready', flush=True)
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('who', ['main', 'group'])
+def test_stopped_while_workers_load(who):
+    """SIGTERM to the process or to its group, the workers too, is one line, also at exit."""
+    run = subprocess.Popen(
+        [sys.executable, '-c', STOPPED], cwd=ROOT, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), MMWSSS_DEBUG=''))
+    assert run.stdout.readline() == 'ready\n'
+    (os.killpg if who == 'group' else os.kill)(run.pid, signal.SIGTERM)
+    _, text = run.communicate(timeout=100)
+    assert run.returncode == 143, text
+    assert text.startswith('stopped by SIGTERM') and len(text.splitlines()) == 1
+
+
+def test_workers_that_were_stopped_first(capsys, monkeypatch):
+    monkeypatch.delenv('MMWSSS_DEBUG', raising=False)
+    for kind, status in (('Terminated', 143), ('Killed', 2)):
+        with pytest.raises(SystemExit) as end, friendly_errors():
+            raise RuntimeError(f'DataLoader worker (pid 7) is killed by signal: {kind}. ')
+        assert end.value.code == status
+        assert capsys.readouterr().err.startswith('stopped by SIGTERM') == (status == 143)
+
+
 def test_a_forked_worker_dies_of_sigterm_as_ever():
     with friendly_errors():
         out, into = os.pipe()
