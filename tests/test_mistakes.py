@@ -45,6 +45,18 @@ def test_a_variable_of_the_file_has_no_effect(tmp_path):
         merge_options(Config.fromfile(path), {'classes': ('cat', )})
     with pytest.raises(ValueError, match='"metainfo" is a variable'):
         merge_options(Config.fromfile(path), {'metainfo.classes': ('cat', )})
+    path.write_text("data = dict(data_root='a', img_dir='b')\nown = dict(data_root='c', x='d')\n"
+                    "train_dataloader = dict(dataset=dict(**data, ann_file='t.txt'))\n")
+    with pytest.raises(ValueError, match='"data" is a variable.*train_dataloader.dataset'):
+        merge_options(Config.fromfile(path), {'data.data_root': 'c'})
+    cfg = merge_options(Config.fromfile(path), {'own.x': 'e'})  # of code of one's own
+    assert cfg.own.x == 'e'
+
+
+def test_the_place_where_a_variable_is_used_has_an_effect(tmp_path):
+    path = tmp_path / 'own.py'
+    path.write_text("classes = ('cat', 'dog')\n"
+                    "train_dataloader = dict(dataset=dict(metainfo=dict(classes=classes)))\n")
     key = 'train_dataloader.dataset.metainfo.classes'
     cfg = merge_options(Config.fromfile(path), {key: ('cat', )})
     assert cfg.train_dataloader.dataset.metainfo.classes == ('cat', )

@@ -73,6 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser, *parts: str) -> None:
         PARTS[part](parser)
 
 
+def _holds(child: Any, value: Any) -> bool:
+    """Whether a part of a config is a value, or a dict that ``**value`` went into."""
+    if isinstance(value, Mapping) and len(value) > 1:
+        return isinstance(child, Mapping) and all(
+            key in child and child[key] == item for key, item in value.items())
+    return type(child) is type(value) and child == value
+
+
 def _places(node: Any, value: Any, keys: Any = None, prefix: str = '') -> Iterator[str]:
     """Dotted keys below a config, at the top those of ``keys``, that hold a value; none for values
     that come everywhere (None, booleans, small numbers)."""
@@ -82,7 +90,7 @@ def _places(node: Any, value: Any, keys: Any = None, prefix: str = '') -> Iterat
                 enumerate(node) if isinstance(node, (list, tuple)) else ())
     for key, child in children:
         if keys is None or key in keys:
-            if type(child) is type(value) and child == value:
+            if _holds(child, value):
                 yield f'{prefix}{key}'
             yield from _places(child, value, None, f'{prefix}{key}.')
 
