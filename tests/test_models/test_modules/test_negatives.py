@@ -1,19 +1,22 @@
 """Images of no class are legal training data in every method: bases, plug-ins, modules, heads,
-views of the data, Grad-CAM."""
+views of the data, Grad-CAM, the methods of the demo, refiners."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
-from test_any_base import BASES, FIVE, GENERAL, STAGES, TWO_VIEWS, C, build_model
+from test_any_base import BASES, FIVE, GENERAL, LAST_THREE, STAGES, TWO_VIEWS, C, build_model
 from test_any_base import shapes as shapes  # the fixture
 
 from mmwsss.datasets import EpochIndex
-from mmwsss.inference import generate_cams, generate_masks
+from mmwsss.datasets.transforms import AffinityLabels, LoadAffinityScores
+from mmwsss.inference import generate_cams, generate_masks, read_config
 from mmwsss.models import WSSSClassifier
 from mmwsss.models.classifiers import Progress
+from mmwsss.models.refiners import AffinityTarget, MaskRefiner
 from mmwsss.registry import DATA_VIEWS, DATASETS, MODELS
 from mmwsss.structures.artifacts import load_cam, read_mask
 
@@ -58,10 +61,10 @@ def data_of(config, model):
     return DATASETS.build(dict(config, views=views, pipeline=pipeline))
 
 
-def learns_without_class(model, config):
+def learns_without_class(model, config, dataset=None):
     """One step on negatives only and one on a mixed batch: finite losses and gradients."""
     model.train()
-    dataset = data_of(config, model)
+    dataset = dataset or data_of(config, model)
     model.check_sample(dataset[0])
     matrix = dataset.label_matrix()
     assert not matrix[:4].any() and matrix[8:12].any() and not matrix[8:12].any(1).all()
@@ -158,12 +161,60 @@ def test_every_head(negatives, tmp_path):
                 assert not read_mask(masks / f'{info["name"]}.png').any()
 
 
-@pytest.mark.parametrize('refiner', [
-    dict(type='CRFMask', bg=0.3), dict(type='CRFMask', bg=0.3, unary='labels'),
-    dict(type='PARMask', bg=0.3), dict(type='ThresholdMask', bg=0.3, keep=0.5)])
-def test_every_refiner_gives_background(refiner):
-    mask = MODELS.build(refiner)(np.zeros((9, 7, 3), np.uint8), np.zeros((0, 3, 3)), [])
-    assert mask.shape == (9, 7) and not mask.any()
+DEMO = sorted((Path(__file__).parents[3] / 'configs/demo').glob('*.py'))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', DEMO, ids=lambda path: path.stem)
+def test_every_method_of_the_demo(negatives, path):
+    """Its model and its views of the data, all of whose parts act from the first step on."""
+    torch.manual_seed(0)
+    cfg = read_config(path)
+    data = cfg.train_dataloader.dataset
+    views = [dict(view) for view in data.get('views') or []]
+    modules = [dict(module) for module in cfg.model.get('modules') or []]
+    for part in (*views, *modules):
+        for key in ('begin', 'ramp'):
+            part.pop(key, None)
+    model = MODELS.build(dict(cfg.model, modules=modules))
+    dataset = DATASETS.build(dict(negatives, views=views, pipeline=data.pipeline))
+    learns_without_class(model, negatives, dataset)
+
+
+@pytest.mark.parametrize('options', [{}, dict(unary='labels'), dict(keep=0.5)])
+def test_every_refiner_gives_background(options, tmp_path):
+    """All registered ones, and what the affinity networks learn from."""
+    torch.manual_seed(0)
+    networks = dict(
+        PSAMask=dict(type='AffinityNet', backbone=LAST_THREE, in_channels=(6, 6, 8),
+                     channels=(2, 2, 2)),
+        IRNMask=dict(type='IRNet', backbone=LAST_THREE, in_channels=(6, 6, 8), stem=None))
+    image, none = np.zeros((16, 24, 3), np.uint8), np.zeros((0, 3, 3))
+    seen = set()
+    for name, kind in MODELS.module_dict.items():
+        if (not issubclass(kind, (MaskRefiner, AffinityTarget))
+                or not kind.__module__.startswith('mmwsss.')):
+            continue
+        seen.add(name)
+        config = dict(type=name, bg=0.3) if issubclass(kind, MaskRefiner) else dict(type=name)
+        if name in networks:
+            path = tmp_path / f'{name}.pth'
+            torch.save(MODELS.build(networks[name]).state_dict(), path)
+            config.update(model=networks[name], checkpoint=str(path))
+        known = dict(CRFMask='unary', AffinityScores='unary').get(name, 'keep')
+        if issubclass(kind, MaskRefiner) or known == 'unary':
+            config.update({key: value for key, value in options.items() if key == known})
+        refiner = MODELS.build(config)
+        result = refiner(image, none, [])
+        if name == 'AffinityScores':
+            refiner.save(tmp_path / 'a.npz', result)
+            data = dict(prior_path=str(tmp_path / 'a.npz'), img=image)
+            result = AffinityLabels(8)(LoadAffinityScores()(data))['prior_mask']
+            assert result.shape == (2, 3)
+        else:
+            assert result.shape == (16, 24)
+        assert not result.any(), name
+    assert {'ThresholdMask', 'PARMask', 'CRFMask', 'IRLabel', 'AffinityScores', *networks} <= seen
 
 
 def test_views_of_the_data(negatives):

@@ -111,6 +111,21 @@ def test_irnet_learns_and_its_backbone_does_not(displacement):
         assert torch.equal(value, before[name])
 
 
+@pytest.mark.parametrize('all_of_them', [True, False])
+@pytest.mark.parametrize('build, size', [(psa, 80), (irn, 64)])
+def test_images_of_no_class(build, size, all_of_them):
+    """Their label is background everywhere; losses without pairs are zero."""
+    model, data = build().train(), batch(size)
+    for sample in data['data_samples']['image'][:None if all_of_them else 1]:
+        sample.prior_mask.zero_()
+    wrapper = OptimWrapper(torch.optim.Adam([p for p in model.parameters() if p.requires_grad]))
+    losses = model.train_step(data, wrapper)
+    assert all(torch.isfinite(value) for value in losses.values()) and losses['loss_bg'] > 0
+    for name in ('loss_fg', 'loss_neg'):
+        assert (losses[name] == 0) == all_of_them
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
 def test_branches_are_independent():
     with_dp, without = irn(True).eval(), irn(False).eval()
     missing = without.load_state_dict(with_dp.state_dict(), strict=False).missing_keys

@@ -235,6 +235,9 @@ def test_every_config_trains_two_steps(path):
         loss, _ = model.parse_losses(model.loss(**data))
         assert loss.isfinite()
         optim_wrapper.update_params(loss)
+    empty = [SegDataSample(gt_sem_seg=PixelData(data=torch.zeros_like(label))) for _ in range(2)]
+    loss, _ = model.parse_losses(model.loss(data['inputs'], empty))  # images of no class
+    assert loss.isfinite()
     assert any(not torch.equal(a, b) for a, b in zip(before, model.decode_head.parameters()))
 
 
