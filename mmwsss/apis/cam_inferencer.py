@@ -19,7 +19,7 @@ from mmwsss.inference.model import load_model, read_config
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.multi_scale import limited_size, multi_scale_cam, rescale
 from mmwsss.registry import DATASETS, INFERENCERS, MODELS
-from mmwsss.structures.artifacts import save_cam, write_mask
+from mmwsss.structures.artifacts import save_cam, write_class_names, write_mask
 from mmwsss.utils.palette import voc_palette
 from mmwsss.visualization import overlay_cam, overlay_mask
 
@@ -104,7 +104,8 @@ class CAMInferencer:
             batch_size: Images of equal size that go through the network together.
             out_dir: Also write ``cams/<name>.npz`` (as the CAM stage does), ``masks/<name>.png``
                 and ``overlays/<name>.png`` there; the name is the file's (relative to the folder),
-                or the position in the list.
+                or the position in the list. ``masks/classes.txt`` and the masks themselves name
+                the classes.
 
         Returns:
             A dict (a list of them for a list or a folder): ``name``; ``cam`` name to ``(H, W)``
@@ -129,6 +130,8 @@ class CAMInferencer:
         if len(labels) != len(images):
             raise ValueError(f'CAMInferencer: labels of {len(labels)} images for {len(images)} '
                              'images; give one list of classes (or None) per image')
+        if out_dir is not None:
+            write_class_names(Path(out_dir) / 'masks', ('background', *self.classes), self.palette)
         results = []
         for batch in self._batches(zip(names, images, labels), batch_size):
             for result in self._infer(*zip(*batch)):

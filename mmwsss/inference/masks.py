@@ -111,12 +111,13 @@ class _Job:
     """The work on one image: read image and CAM, refine, write; returns its record."""
 
     def __init__(self, refiner: Any, cam_dir: Path, out_dir: Path, palette: Sequence,
-                 num_classes: int | None):
+                 classes: Sequence[str]):
         self.refiner = refiner
         self.cam_dir = cam_dir
         self.out_dir = out_dir
         self.palette = palette
-        self.num_classes = num_classes
+        self.names = ('background', *classes) if classes else ()
+        self.num_classes = len(classes) or None
         self.load = LoadImage()
 
     def __call__(self, record: dict) -> dict:
@@ -132,7 +133,7 @@ class _Job:
             background = load_background(cam_path)
         path = self.out_dir / f'{name}{self.refiner.suffix}'
         result = refine(self.refiner, image, cam, keys, background)
-        self.refiner.save(path, result, self.palette)
+        self.refiner.save(path, result, self.palette, self.names)
         return _record(name, path)
 
 
@@ -193,7 +194,6 @@ def generate_masks(dataset: Any,
     metainfo = getattr(dataset, 'metainfo', {})
     if palette is None:
         palette = metainfo.get('palette', ())
-    num_classes = len(metainfo['classes']) if metainfo.get('classes') else None
     if num_workers and refiner.device.type != 'cpu':
         print_log(f'{type(refiner).__name__} runs on {refiner.device}: no worker processes',
                   'current')
@@ -204,7 +204,7 @@ def generate_masks(dataset: Any,
     # Shared out before looking at what is there, which another rank may already be changing.
     mine = [record for record in records[rank::world_size]
             if not _is_done(record['name'], cam_dir, out_dir, refiner.suffix)]
-    job = _Job(refiner, cam_dir, out_dir, palette, num_classes)
+    job = _Job(refiner, cam_dir, out_dir, palette, metainfo.get('classes') or ())
     made, failed = {}, {}
     results = ordered_map(job, mine, num_workers)
     for record, line, error in track(results, 'masks', len(mine)):
@@ -222,8 +222,8 @@ def generate_masks(dataset: Any,
         lines = _write_manifest(out_dir, records, known, refiner.suffix, failed)
         write_failed(out_dir, failed)
         if refiner.suffix == '.png':
-            if metainfo.get('classes'):
-                write_class_names(out_dir, ('background', *metainfo['classes']), palette)
+            if job.names:
+                write_class_names(out_dir, job.names, palette)
             shares = mask_shares(lines, _labels(dataset))
             _report_shares(shares, getattr(refiner, 'bg', None))
     barrier()

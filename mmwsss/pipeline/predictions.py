@@ -17,11 +17,12 @@ from mmwsss.utils.model_wrapper import unwrap_model
 
 class SavePredictions(Hook):
     """Write what the test loop predicts as ``<folder>/<name>.png``, subfolders of the names
-    included."""
+    included; ``classes`` are the names of the ids from 0."""
 
-    def __init__(self, folder: Path, palette: Any):
+    def __init__(self, folder: Path, palette: Any, classes: Sequence[str] = ()):
         self.folder = folder
         self.palette = palette
+        self.classes = classes
         self.names: dict[str, str] = {}
 
     def before_test(self, runner: Any) -> None:
@@ -33,12 +34,13 @@ class SavePredictions(Hook):
                         outputs: Any = None) -> None:
         for sample in outputs:
             mask = sample.pred_sem_seg.data[0].cpu().numpy()
-            write_mask(self.folder / f'{self.names[sample.img_path]}.png', mask, self.palette)
+            write_mask(self.folder / f'{self.names[sample.img_path]}.png', mask, self.palette,
+                       self.classes)
 
 
 @torch.no_grad()
 def predict_files(runner: Any, cfg: Config, images: Sequence[tuple[str, str]], folder: Path,
-                  palette: Any) -> None:
+                  palette: Any, classes: Sequence[str] = ()) -> None:
     """Write the predictions for some image files.
 
     Args:
@@ -47,6 +49,7 @@ def predict_files(runner: Any, cfg: Config, images: Sequence[tuple[str, str]], f
         images: Name and file of each.
         folder: Of the masks ``<name>.png``.
         palette: Colours of the ids.
+        classes: Their names, from 0.
     """
     steps = [dict(type='LoadImageFromFile'), dict(type='mmseg.PackSegInputs')]
     if cfg.get('test_dataloader'):
@@ -58,4 +61,5 @@ def predict_files(runner: Any, cfg: Config, images: Sequence[tuple[str, str]], f
         data = compose(dict(img_path=path))
         sample = model.test_step(
             dict(inputs=[data['inputs']], data_samples=[data['data_samples']]))[0]
-        write_mask(folder / f'{name}.png', sample.pred_sem_seg.data[0].cpu().numpy(), palette)
+        write_mask(folder / f'{name}.png', sample.pred_sem_seg.data[0].cpu().numpy(), palette,
+                   classes)

@@ -9,7 +9,7 @@ import mmwsss.models  # noqa: F401
 from mmwsss.apis import CAMInferencer
 from mmwsss.inference import load_model, multi_scale_cam, seed_mask
 from mmwsss.registry import INFERENCERS, MODELS
-from mmwsss.structures.artifacts import load_cam, read_mask
+from mmwsss.structures.artifacts import load_cam, read_classes, read_mask
 
 
 @pytest.fixture(scope='module')
@@ -189,8 +189,12 @@ def test_a_folder_in_batches_with_files(infer, image, tmp_path):
         assert [infer.classes[key] for key in keys] == result['labels']
         np.testing.assert_allclose(cam, list(result['cam'].values()), atol=1e-3)
         assert size == result['mask'].shape
-        assert (read_mask(tmp_path / 'out' / 'masks' / f'{name}.png') == result['mask']).all()
+        path = tmp_path / 'out' / 'masks' / f'{name}.png'
+        assert (read_mask(path) == result['mask']).all()
+        assert read_classes(path) == ('background', *infer.classes)
         overlay = np.asarray(Image.open(tmp_path / 'out' / 'overlays' / f'{name}.png'))
         assert (overlay == result['overlay']).all()
+    names = (tmp_path / 'out' / 'masks' / 'classes.txt').read_text().splitlines()
+    assert names == ['background', *infer.classes]
     with pytest.raises(FileNotFoundError, match='no images below'):
         infer(tmp_path / 'out' / 'cams')

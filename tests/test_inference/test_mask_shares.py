@@ -9,7 +9,7 @@ from mmwsss.inference import generate_masks
 from mmwsss.inference.mask_shares import mask_shares, warnings
 from mmwsss.inference.refined import best_refined, candidates, refined_curve
 from mmwsss.registry import MODELS
-from mmwsss.structures.artifacts import save_cam
+from mmwsss.structures.artifacts import read_classes, save_cam
 from mmwsss.utils import register_all_modules
 
 NAMES = ('a', 'b', 'c', 'none')
@@ -81,6 +81,7 @@ def test_report_of_masks(truth, tmp_path, capsys):
                            dict(type='ThresholdMask', bg=0.3))
     assert again.made == 0 and again.shares == good.shares
     assert (tmp_path / 'good/classes.txt').read_text().split() == ['background', 'x', 'y']
+    assert read_classes(tmp_path / 'good/a.png') == ('background', 'x', 'y')
 
 
 def test_refined_threshold(truth, tmp_path):

@@ -16,7 +16,7 @@ from mmwsss.pipeline import Context, Pipeline
 from mmwsss.pipeline.fingerprint import portable
 from mmwsss.pipeline.predictions import SavePredictions
 from mmwsss.pipeline.report import print_table, rows_of, write_report
-from mmwsss.structures.artifacts import read_mask
+from mmwsss.structures.artifacts import read_classes, read_mask
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,7 +120,11 @@ def test_a_folder_with_labels_and_no_masks(config, segment, tmp_path):
     assert 'without ground truth' in out
     assert len(list((tmp_path / 'out' / 'mask').glob('photo *.png'))) == 8
     assert list((tmp_path / 'out' / 'segment').glob('*.pth'))
-    assert len(list((tmp_path / 'out' / 'segment' / 'shown').glob('*.png'))) == 2
+    shown = tmp_path / 'out' / 'segment' / 'shown'
+    masks = list(shown.glob('*.png'))
+    names = tuple((shown / 'classes.txt').read_text().split())
+    assert len(masks) == 2 and names[0] == 'background'
+    assert {read_classes(mask) for mask in masks} == {names}
     text = (tmp_path / 'out' / 'report' / 'index.html').read_text()
     for caption in ('seed at', 'pseudo mask', 'segmentation'):
         assert text.count(f'<figcaption>{caption}') == 2
@@ -151,7 +155,7 @@ def test_predictions_keep_subfolders_and_spaces(tmp_path):
             return dict(name=self[i], img_path=f'/data/{self[i]}.jpg')
 
     runner = SimpleNamespace(test_dataloader=SimpleNamespace(dataset=Data(names)))
-    hook = SavePredictions(tmp_path, [[0, 0, 0]])
+    hook = SavePredictions(tmp_path, [[0, 0, 0]], ('background', 'x', 'y'))
     hook.before_test(runner)
     for value, name in enumerate(names):
         data = SimpleNamespace(data=torch.full((1, 2, 3), value))
@@ -159,6 +163,7 @@ def test_predictions_keep_subfolders_and_spaces(tmp_path):
             SimpleNamespace(img_path=f'/data/{name}.jpg', pred_sem_seg=data)])
     for value, name in enumerate(names):
         assert (read_mask(tmp_path / f'{name}.png') == value).all()
+        assert read_classes(tmp_path / f'{name}.png') == ('background', 'x', 'y')
 
 
 # -- fingerprints ----------------------------------------------------------------------------------

@@ -9,7 +9,12 @@ from mmengine.runner import Runner
 from mmwsss.datasets.splits import Split, build_image_dataset
 from mmwsss.inference import cam_options, choose_threshold, generate_cams, score_cams, seed_mask
 from mmwsss.registry import HOOKS
-from mmwsss.structures.artifacts import load_background, load_cam, write_mask
+from mmwsss.structures.artifacts import (
+    load_background,
+    load_cam,
+    write_class_names,
+    write_mask,
+)
 from mmwsss.utils.model_wrapper import unwrap_model
 
 
@@ -104,7 +109,10 @@ class PseudoLabelHook(Hook):
             threshold = choose_threshold(folder / 'cams', self.split.names)
             runner.logger.info(f'seeds: background threshold {threshold:g}, chosen without ground '
                                'truth')
+        palette = self.dataset.metainfo['palette']
+        names = ('background', *self.dataset.metainfo['classes'])
+        write_class_names(folder / 'seeds', names, palette)
         for name in self.split.names:
             path = folder / 'cams' / f'{name}.npz'
             seed = seed_mask(*load_cam(path), threshold, load_background(path))
-            write_mask(folder / 'seeds' / f'{name}.png', seed, self.dataset.metainfo['palette'])
+            write_mask(folder / 'seeds' / f'{name}.png', seed, palette, names)

@@ -48,9 +48,10 @@ class AffinityTarget:
         """
         raise TypeError(f'{type(self).__name__} lacks __call__()')
 
-    def save(self, path: str | Path, result: Any, palette: Sequence = ()) -> None:
-        """Write what :meth:`__call__` returned, whole or not at all."""
-        write_mask(path, result, palette)
+    def save(self, path: str | Path, result: Any, palette: Sequence = (),
+             classes: Sequence[str] = ()) -> None:
+        """Write what :meth:`__call__` returned, whole or not at all; see :func:`write_mask`."""
+        write_mask(path, result, palette, classes)
 
 
 @MODELS.register_module()
@@ -148,6 +149,7 @@ class AffinityScores(AffinityTarget):
                       for alpha in self.alphas]
         return dict(scores=np.asarray(scores, np.float16), keys=keys)
 
-    def save(self, path: str | Path, result: dict, palette: Sequence = ()) -> None:
+    def save(self, path: str | Path, result: dict, palette: Sequence = (),
+             classes: Sequence[str] = ()) -> None:
         with atomic_write(path, 'wb') as file:
             np.savez_compressed(file, **result)

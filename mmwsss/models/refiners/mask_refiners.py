@@ -179,9 +179,10 @@ class MaskRefiner:
             mask[~reliable_pixels(scores, self.keep)] = IGNORE
         return mask
 
-    def save(self, path: str | Path, result: np.ndarray, palette: Sequence = ()) -> None:
-        """Write what :meth:`__call__` returned, whole or not at all."""
-        write_mask(path, result, palette)
+    def save(self, path: str | Path, result: np.ndarray, palette: Sequence = (),
+             classes: Sequence[str] = ()) -> None:
+        """Write what :meth:`__call__` returned, whole or not at all; see :func:`write_mask`."""
+        write_mask(path, result, palette, classes)
 
 
 @MODELS.register_module()

@@ -14,7 +14,7 @@ from mmwsss.datasets.splits import Split, inner_dataset
 from mmwsss.datasets.supervised import use_ground_truth
 from mmwsss.evaluation import image_scores, mask_iou
 from mmwsss.registry import DATASETS, STAGES
-from mmwsss.structures.artifacts import read_mask, write_mask
+from mmwsss.structures.artifacts import read_mask, write_class_names, write_mask
 from mmwsss.utils import atomic_write
 from mmwsss.utils.images import image_size
 from mmwsss.visualization import overlay_mask
@@ -157,9 +157,9 @@ class SegmentStage(Stage):
         masks = self.before[0].folder.resolve() if self.before else 'mask'
         cfg = self.config(context, masks, folder.resolve())
         runner = train(cfg, folder, context.seed, context.launch)
-        scores = {}
+        scores, names = {}, ('background', *context.classes)
         if cfg.get('test_dataloader'):
-            runner.register_hook(SavePredictions(folder / PREDICTIONS, context.palette))
+            runner.register_hook(SavePredictions(folder / PREDICTIONS, context.palette, names))
             metrics = runner.test()
             if is_main_process():
                 split = Split(runner.test_dataloader.dataset)
@@ -167,7 +167,9 @@ class SegmentStage(Stage):
                               mmseg=metrics)
         if is_main_process():
             images = [(info['name'], info['img_path']) for info in context.shown()]
-            predict_files(runner, cfg, images, folder / SHOWN, context.palette)
+            predict_files(runner, cfg, images, folder / SHOWN, context.palette, names)
+            for shown in filter(Path.is_dir, (folder / PREDICTIONS, folder / SHOWN)):
+                write_class_names(shown, names, context.palette)
         return scores
 
     def figures(self, context: Context) -> dict[str, dict[str, float]]:

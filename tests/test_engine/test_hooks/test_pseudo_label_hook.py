@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 
 from mmwsss.engine.hooks import PseudoLabelHook
 from mmwsss.inference import seed_mask
-from mmwsss.structures.artifacts import load_cam, read_mask
+from mmwsss.structures.artifacts import load_cam, read_classes, read_mask
 
 PACK = dict(type='PackWSSSInputs')
 
@@ -48,7 +48,9 @@ def test_cams_seeds_and_scores_after_training(tmp_path):
     for name in names:
         expected = seed_mask(*load_cam(folder / 'cams' / f'{name}.npz'),
                              scores['threshold@oracle'])
-        np.testing.assert_array_equal(read_mask(folder / 'seeds' / f'{name}.png'), expected)
+        path = folder / 'seeds' / f'{name}.png'
+        np.testing.assert_array_equal(read_mask(path), expected)
+        assert list(read_classes(path)) == (path.parent / 'classes.txt').read_text().split()
 
 
 def test_interval(tmp_path, monkeypatch):
