@@ -3,12 +3,14 @@
     python tests/run_pages.py FOLDER PAGE [PAGE ...]
 
 All pages share FOLDER, where configs, tools and projects are as in the checkout, but Shapes has
-six images and a segmentation model trains for two steps. A Python block whose first line is
+six images, a segmentation model and a new project train for two steps, and the ImageNet weights of
+ResNet-18 are random. A Python block whose first line is
 ``# path/of/file.py`` is written there; any other is executed. Each command is a fork of this
 process, which has the imports behind it. What each block and command did is written to
 FOLDER/results.json. A block after ``<!-- needs: ... -->`` is left out.
 """
 
+import dataclasses
 import json
 import os
 import re
@@ -25,6 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 FENCE = re.compile(
     r'(?:^ *<!-- needs: (?P<needs>[\w ,.-]+) -->\n\s*)?'
     r'^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^ *```', re.DOTALL | re.MULTILINE)
+# What belongs in the log file, and what no user should see.
+NOISE = re.compile(r'.*(?:Config:|System environment|Hooks will be executed|OneDL|Traceback|'
+                   r'Distributed training is not used).*')
 TINY = {
     'configs/_base_/default_runtime.py': {
         r'interval=1, max_keep': 'interval=99, max_keep', r'interval=50': 'interval=1'},
@@ -89,6 +94,20 @@ def prepare(folder: Path) -> None:
             text = re.sub(old, new, text)
         (folder / name).write_text(text)
     draw_pets(folder / 'data/pets')
+
+
+def shorten_projects(folder: Path) -> None:
+    """Make new projects train for two steps, from weights that need no download."""
+    import torch
+    from torchvision.models import ResNet18_Weights, resnet18
+
+    from mmwsss.apis import project
+    os.environ['TORCH_HOME'] = str(folder)
+    path = Path(torch.hub.get_dir(), 'checkpoints', Path(ResNet18_Weights.IMAGENET1K_V1.url).name)
+    path.parent.mkdir(parents=True)
+    torch.save(resnet18().state_dict(), path)
+    plan = project.plan
+    project.plan = lambda *args: dataclasses.replace(plan(*args), epochs=1, every=1, seg_iters=2)
 
 
 def draw_pets(folder: Path) -> None:
@@ -175,9 +194,9 @@ def run_page(page: Path, log: Path) -> list[dict]:
                      for line in commands_of(block.code)]
         for text, call in calls:
             begin = time.time()
-            status = in_child(call, log)
+            status, output = in_child(call, log), log.read_text(errors='replace')
             results.append(dict(text=text, status=status, seconds=round(time.time() - begin, 1),
-                                output=log.read_text(errors='replace')[-3000:]))
+                                noise=NOISE.findall(output), output=output[-3000:]))
             if status:
                 return results
     return results
@@ -189,6 +208,7 @@ def main() -> None:
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
     from mmwsss import apis, pipeline  # noqa: F401
     prepare(folder)
+    shorten_projects(folder / 'torch')
     os.chdir(folder)
     results = {}
     for page in pages:

@@ -209,6 +209,18 @@ def test_blocks_run_as_printed(tmp_path):
               if any(command['status'] for command in commands)}
     assert not failed, failed
     assert sum(map(len, results.values())) > 30
+    noise = {command['text']: command['noise'] for commands in results.values()
+             for command in commands if command['noise'] and 'print_config' not in command['text']}
+    assert not noise, noise  # the console is short, the log file has the rest
+
+
+def test_blocks_that_are_not_run_say_what_they_need():
+    known = {'network', 'download', 'voc', 'coco', 'gpu', 'minutes'}
+    for page, name in zip(PAGES, IDS):
+        found = [block for block in PAGE_TOOLS['blocks_of'](page)
+                 if block.language in ('bash', 'python')]
+        assert {block.needs for block in found} <= known | {''}
+        assert name in RUN or all(block.needs for block in found), name
 
 
 @pytest.mark.slow

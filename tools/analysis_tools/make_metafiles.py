@@ -206,6 +206,7 @@ Each table and figure of the papers is a file in `configs/tables` and one comman
 missing, shares what rows have in common, resumes after an interruption, and ends with the paper's
 figures beside ours (terminal, Markdown, CSV, JSON, a page with images):
 
+<!-- needs: minutes -->
 ```shell
 python tools/reproduce.py configs/tables/ktse_table7.py --data shapes --seeds 0 1 2
 python tools/reproduce.py configs/tables/ktse_table7.py --data shapes --seeds 0 1 2 --jobs 2
@@ -218,6 +219,7 @@ python tools/reproduce.py configs/tables/ktse_table7.py --collect
 `work_dirs/tables/store/<stage>-<fingerprint>`.
 Any runs side by side, and scores of each image:
 
+<!-- needs: minutes -->
 ```shell
 python tools/analysis_tools/compare.py RUN RUN --images NAME NAME --scores scores.csv
 ```
@@ -274,7 +276,7 @@ def zoo(root: Path, tables: 'Sequence[Table]', published: Mapping[str, list[Publ
         parts.append(f'| {record["row"]} | [{Path(record["config"]).stem}](../{record["config"]}) '
                      f'| {" | ".join(cells)} | {seeds}; {record["date"]} |')
     commands = list(dict.fromkeys(record['command'] for record in measured))
-    parts.append('\nThe commands:\n\n```shell\n' + '\n'.join(commands) + '\n```')
+    parts += ['\nThe commands:\n', '<!-- needs: minutes -->', '```shell', *commands, '```']
     pages = sorted([*root.glob('docs/zoo_*.md'), *root.glob('docs/tables_*.md')])
     if pages:
         links = ', '.join(f'[{page.name}]({page.name})' for page in pages)
