@@ -41,24 +41,32 @@ def describe(shares: Mapping) -> str:
             'labelled classes are in no pixel')
 
 
-def warnings(shares: Mapping, bg: object = None) -> list[str]:
+def warnings(shares: Mapping, bg: object = None, refiner: str = '') -> list[str]:
     """What is likely wrong and which option to change, a line each.
 
     Args:
         shares: Of :func:`mask_shares`.
         bg: The background threshold of the masks, for the text.
+        refiner: Its type; another is proposed where it loses small regions.
     """
     if not shares:
         return []
     at = f' (now {bg:g})' if isinstance(bg, (int, float)) else ''
     percent = {key: f'{100 * value:.0f} %' for key, value in shares.items() if key != 'images'}
     found = []
-    if shares['empty'] > EMPTY:
+    if shares['empty'] > EMPTY and shares['full'] > FULL:
         found.append(
-            f'{percent["empty"]} of the masks are empty: the background score is too high for '
-            f'these CAMs, or the CRF removed small regions. Lower pipeline.mask.bg{at}, or take '
-            "pipeline.mask=dict(type='PARMask', ...)")
-    if shares['full'] > FULL:
+            f'{percent["empty"]} of the masks are empty and {percent["full"]} fill the image, so '
+            f'no background score{at} fits all: most likely the classifier has not learned. Check '
+            'its mAP, train longer (train_cfg.max_epochs), or start from ImageNet weights '
+            '(model.backbone.init_cfg)')
+    elif shares['empty'] > EMPTY:
+        cause, mend = ('', '') if refiner == 'PARMask' else (
+            ', or the refinement removed small regions',
+            ", or take pipeline.mask=dict(type='PARMask', ...)")
+        found.append(f'{percent["empty"]} of the masks are empty: the background score is too high '
+                     f'for these CAMs{cause}. Lower pipeline.mask.bg{at}{mend}')
+    elif shares['full'] > FULL:
         found.append(
             f'{percent["full"]} of the masks fill the image: the background score is too low, or '
             f'the classifier has not learned. Raise pipeline.mask.bg{at}; check its mAP')

@@ -225,7 +225,7 @@ def generate_masks(dataset: Any,
             if job.names:
                 write_class_names(out_dir, job.names, palette)
             shares = mask_shares(lines, _labels(dataset))
-            _report_shares(shares, getattr(refiner, 'bg', None))
+            _report_shares(shares, refiner)
     barrier()
     return MaskReport(len(made), len(records) - len(made) - len(failed), failed, shares)
 
@@ -237,10 +237,10 @@ def _labels(dataset: Any) -> dict[str, Sequence[int]]:
     return {info['name']: info.get('labels', ()) for info in dataset}
 
 
-def _report_shares(shares: dict, bg: Any) -> None:
+def _report_shares(shares: dict, refiner: Any) -> None:
     if shares:
         print_log(f'masks: {describe(shares)}', 'current')
-    for line in warnings(shares, bg):
+    for line in warnings(shares, getattr(refiner, 'bg', None), type(refiner).__name__):
         print_log(line, 'current', level=logging.WARNING)
 
 

@@ -23,8 +23,12 @@ def test_shares():
                dict(name='unknown', classes=[])]
     shares = mask_shares(records, LABELS)
     assert shares == dict(images=3, empty=round(1 / 3, 4), full=round(1 / 3, 4), lost=0.5)
-    empty, full, lost = warnings(shares, 0.4)
+    both, lost = warnings(shares, 0.4)
+    assert '33 % of the masks are empty and 33 % fill the image' in both and 'its mAP' in both
+    empty, lost = warnings(dict(shares, full=0.), 0.4)
     assert '33 % of the masks are empty' in empty and 'pipeline.mask.bg (now 0.4)' in empty
+    assert 'PARMask' in empty and 'PARMask' not in warnings(shares | dict(full=0), 1, 'PARMask')[0]
+    full, lost = warnings(dict(shares, empty=0.), 0.4)
     assert '33 % of the masks fill the image' in full and 'Raise pipeline.mask.bg' in full
     assert '50 % of the labelled classes are in no pixel' in lost
     assert warnings(dict(images=3, empty=.1, full=.1, lost=.2), 0.4) == []

@@ -149,6 +149,6 @@ class MaskStage(Stage):
         else:
             lines = [f'The masks use one background for all images: {threshold}{how}.']
         if shares:
-            lines += [f'{describe(shares).capitalize()}.',
-                      *(f'Warning: {line}.' for line in warnings(shares, threshold))]
+            found = warnings(shares, threshold, options['type'])
+            lines += [f'{describe(shares).capitalize()}.', *(f'Warning: {x}.' for x in found)]
         return ' '.join(lines)
