@@ -35,8 +35,7 @@ def run(args: argparse.Namespace) -> None:
     infer = CAMInferencer(read_config(args.config, args.cfg_options), args.checkpoint, args.device,
                           threshold=args.threshold, refiner=refiner)
     for source in args.images:
-        results = infer(source, args.labels, args.batch_size, args.out)
-        for result in results if isinstance(results, list) else [results]:
+        for result in infer.stream(source, args.labels, args.batch_size, args.out):
             print(f'{result["name"]}: {", ".join(result["labels"])}')
 
 

@@ -1,6 +1,6 @@
 """From images to their CAMs, masks and overlays in one call."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +116,14 @@ class CAMInferencer:
         Raises:
             FileNotFoundError, ValueError: An image cannot be read, or a label is not known.
         """
-        folder = isinstance(images, (str, Path)) and Path(images).is_dir()
-        single = not folder and (isinstance(images, (str, Path, Image.Image))
-                                 or getattr(images, 'ndim', 0) in (2, 3))
+        results = list(self.stream(images, labels, batch_size, out_dir))
+        return results[0] if _is_single(images) else results
+
+    def stream(self, images: ImageLike | Sequence[ImageLike], labels: Sequence | None = None,
+               batch_size: int = 1, out_dir: None | str | Path = None) -> Iterator[dict]:
+        """As a call, but the results come one by one, so that memory holds one batch of them."""
+        single = _is_single(images)
+        folder = not single and isinstance(images, (str, Path))
         if folder:
             names, images = _files(Path(images))
         else:
@@ -132,23 +137,24 @@ class CAMInferencer:
                              'images; give one list of classes (or None) per image')
         if out_dir is not None:
             write_class_names(Path(out_dir) / 'masks', ('background', *self.classes), self.palette)
-        results = []
         for batch in self._batches(zip(names, images, labels), batch_size):
             for result in self._infer(*zip(*batch)):
                 if out_dir is not None:
                     self._save(result, Path(out_dir))
-                results.append(result)
-        return results[0] if single else results
+                yield result
 
     def _batches(self, items: Iterable[tuple], batch_size: int) -> Iterable[list[tuple]]:
         """Consecutive items of one image size, at most ``batch_size`` together."""
         batch: list[tuple] = []
         for name, image, labels in items:
             item = (name, self._image(image), labels)
-            if batch and (len(batch) == batch_size or item[1].shape != batch[0][1].shape):
+            if batch and item[1].shape != batch[0][1].shape:
                 yield batch
                 batch = []
             batch.append(item)
+            if len(batch) >= batch_size:
+                yield batch
+                batch = []
         if batch:
             yield batch
 
@@ -237,6 +243,13 @@ class CAMInferencer:
         overlay = folder / 'overlays' / f'{name}.png'
         overlay.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(result['overlay']).save(overlay)
+
+
+def _is_single(images: Any) -> bool:
+    """One file, PIL image or array; no folder and no list."""
+    if isinstance(images, (str, Path)):
+        return not Path(images).is_dir()
+    return isinstance(images, Image.Image) or getattr(images, 'ndim', 0) in (2, 3)
 
 
 def _files(folder: Path) -> tuple[list[str], list[Path]]:

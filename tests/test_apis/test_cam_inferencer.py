@@ -196,5 +196,9 @@ def test_a_folder_in_batches_with_files(infer, image, tmp_path):
         assert (overlay == result['overlay']).all()
     names = (tmp_path / 'out' / 'masks' / 'classes.txt').read_text().splitlines()
     assert names == ['background', *infer.classes]
+    later = infer.stream([str(folder / 'a.png'), str(folder / 'gone.png')])
+    assert next(later)['name'] == 'a'  # before the second is read
+    with pytest.raises(FileNotFoundError, match='gone.png'):
+        next(later)
     with pytest.raises(FileNotFoundError, match='no images below'):
         infer(tmp_path / 'out' / 'cams')
