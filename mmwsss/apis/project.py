@@ -25,6 +25,9 @@ LITE0_WEIGHTS = 'pretrain/efficientnet_lite0_timm.pth'
 IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 SGD = dict(type='SGD', lr=0.003, momentum=0.9, weight_decay=1e-4)
 ADAMW = dict(type='AdamW', lr=1e-3, weight_decay=1e-2)
+# The new layer learns faster than the pretrained ones.
+HEAD_RATE = (',\n' + 21 * ' ' +
+             "paramwise_cfg=dict(custom_keys={'head.classifier': dict(lr_mult=10.)})")
 
 
 @dataclass
@@ -199,9 +202,8 @@ def plan(count: int, long_side: float, pretrained: bool, gpu: bool, cores: int) 
 
 
 CLASSIFIER = Template("""\
-# $summary The classifier, its CAMs and
-# pseudo masks, then segmentation.py on them:
-#   python tools/run_pipeline.py $classifier
+# $summary Classifier, CAMs and pseudo
+# masks; then segmentation.py on them:   python tools/run_pipeline.py $classifier
 default_scope, work_dir = 'mmwsss', $work_dir
 classes = $classes
 images = dict(  # images of no class teach as well
@@ -209,24 +211,20 @@ images = dict(  # images of no class teach as well
     img_dir=$img_dir, label_file=$label_file)
 model = dict(
     type='WSSSClassifier',  # modules=[...] adds methods, see docs/method_zoo.md
-    data_preprocessor=dict(
-        type='WSSSDataPreprocessor', mean=$mean, std=$std, channels_last=True),
+    data_preprocessor=dict(type='WSSSDataPreprocessor', mean=$mean,
+                           std=$std, channels_last=True),
     backbone=$backbone,
     head=dict(type='GAPHead', num_classes=len(classes), in_channels=$channels))
 train_dataloader = dict(
     batch_size=$batch, num_workers=$workers, persistent_workers=True, drop_last=$drop_last,
     sampler=dict(type='EpochSampler', shuffle=True), collate_fn=dict(type='pseudo_collate'),
     dataset=dict(**images, pipeline=[
-        dict(type='LoadImage'), dict(type='ResizeLong', long=$longs),
-        dict(type='RandomFlip', prob=0.5), dict(type='RandomPadCrop', size=$crop),
-        dict(type='PackWSSSInputs')]))
-optim_wrapper = dict(
-    type='OptimWrapper', optimizer=$optimizer$paramwise)
+        dict(type='LoadImage'), dict(type='ResizeLong', long=$longs), dict(type='RandomFlip'),
+        dict(type='RandomPadCrop', size=$crop), dict(type='PackWSSSInputs')]))
+optim_wrapper = dict(optimizer=$optimizer$paramwise)
 param_scheduler = dict(type='PolyLR', power=0.9, by_epoch=True, convert_to_iter_based=True)
 train_cfg = dict(type='WSSSTrainLoop', max_epochs=$epochs)
-default_hooks = dict(
-    logger=dict(type='LoggerHook', interval=10),
-    checkpoint=dict(type='WSSSCheckpointHook', interval=$every, max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(type='WSSSCheckpointHook', interval=$every, max_keep_ckpts=1))
 ${scored}pipeline = dict(
     cam=dict(scales=$scales, flip=True, stride=$stride),
     # More background with a larger bg, a number in [0, 1]; $rule
@@ -239,45 +237,39 @@ SCORED = Template("""\
 val_dataloader = dict(
     batch_size=1, sampler=dict(type='DefaultSampler', shuffle=False), num_workers=1,
     collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(**images, ann_file=$list, seg_dir=$masks,
-                 test_mode=True, pipeline=[dict(type=x) for x in (
-                     'LoadImage', 'LoadMask', 'PackWSSSInputs')]))
+    dataset=dict(**images, ann_file=$list, seg_dir=$masks, test_mode=True,
+                 pipeline=[dict(type=x) for x in ('LoadImage', 'LoadMask', 'PackWSSSInputs')]))
 val_evaluator, val_cfg = dict(type='SeedMetric', thresholds=(0, 0.8, 0.01)), dict(type='ValLoop')
 """)
 
 SEGMENTATION = Template("""\
-# DeepLabV2 on the pseudo masks of classifier.py, the model to use at the end:
+# DeepLabV2 of background and $count classes on classifier.py's pseudo masks, the model to use:
 #   python tools/infer.py $segmentation CHECKPOINT FOLDER --out OUT
 _base_ = './classifier.py'
 custom_imports = dict(imports=['mmwsss.datasets', 'mmwsss.models'], allow_failed_imports=False)
 work_dir = $seg_work_dir
 model = dict(
     _delete_=True, type='MSCEncoderDecoder', backbone=_base_.model.backbone,
-    data_preprocessor=dict(
-        type='mmseg.SegDataPreProcessor', mean=$mean, std=$std,
-        bgr_to_rgb=True, size=($crop, $crop), pad_val=0, seg_pad_val=255),
-    decode_head=dict(type='DeepLabV2Head', in_channels=$channels, in_index=0,
-                     num_classes=$with_background, dilations=(1, 2, 4, 6)),  # with the background
+    data_preprocessor=dict(type='mmseg.SegDataPreProcessor', bgr_to_rgb=True, size=($crop, $crop),
+                           mean=$mean, std=$std),
+    decode_head=$head,
     train_cfg=dict(), test_cfg=dict(mode='whole', scales=($seg_scale, ), flip=True))
 train_dataloader = dict(
-    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
-    dataset=dict(
+    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True), dataset=dict(
         _delete_=True, type='PseudoMaskDataset', metainfo=dict(classes=_base_.classes),
-        img_dir=_base_.images.img_dir, img_suffix=None, mask_dir=$mask_dir,
-        pipeline=[
+        img_dir=_base_.images.img_dir, img_suffix=None,
+        mask_dir=$mask_dir, pipeline=[
             dict(type='LoadImageFromFile'), dict(type='LoadPseudoMask'),
             dict(type='RandomChoice', transforms=[[dict(
                 type='mmseg.Resize', scale_factor=x, keep_ratio=True)] for x in $seg_scales]),
             dict(type='mmseg.RandomCrop', crop_size=($crop, $crop)),
-            dict(type='mmseg.RandomFlip', prob=0.5), dict(type='mmseg.PackSegInputs')]))
-${unscored}optim_wrapper = dict(
-    _delete_=True, type='OptimWrapper', optimizer=dict(type='AdamW', lr=$seg_lr, weight_decay=1e-2),
-    paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=$head_mult))))
+            dict(type='mmseg.RandomFlip', prob=0.5), dict(type='mmseg.PackSegInputs')]))${unscored}
+optim_wrapper = dict(_delete_=True, optimizer=dict(type='AdamW', lr=$lr, weight_decay=1e-2),
+                     paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=$head_mult))))
 param_scheduler = dict(_delete_=True, type='PolyLR', power=0.9, by_epoch=False)
 train_cfg = dict(_delete_=True, type='WSSSTrainLoop', max_iters=$seg_iters)
 log_processor = dict(by_epoch=False)
-default_hooks = dict(logger=dict(log_metric_by_epoch=False),
-                     checkpoint=dict(by_epoch=False, interval=$seg_every))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=$seg_every))
 """)
 
 
@@ -364,13 +356,14 @@ def _texts(result: Inspection, network: Backbone, folder: Path, labels: Path, ou
     negatives = int((~result.labels.any(1)).sum())
     values = dict(
         vars(sizes), channels=network.channels(), mean=list(network.mean), std=list(network.std),
-        classes=_code(tuple(result.classes), 11), with_background=len(result.classes) + 1,
+        classes=_code(tuple(result.classes), 11), count=len(result.classes),
+        head=_call(dict(type='DeepLabV2Head', in_channels=network.channels(),
+                        dilations=(1, 2, 4, 6), num_classes=len(result.classes) + 1), 14),
         img_dir=repr(str(folder.resolve())), label_file=repr(str(labels.resolve())),
         work_dir=repr(str(out.resolve() / 'work')),
         drop_last=len(result.names) >= 2 * sizes.batch,
         optimizer=_call(SGD if network.pretrained else ADAMW, 0),
-        paramwise=(",\n    paramwise_cfg=dict(custom_keys={'head.classifier': dict(lr_mult=10.)})"
-                   if network.pretrained else ''),
+        paramwise=HEAD_RATE if network.pretrained else '',
         backbone=_call(network.config, 13),
         summary=(f'{len(result.names)} images ({negatives} of no class), {len(result.classes)} '
                  f'classes; sizes for {where}.'),
@@ -380,10 +373,10 @@ def _texts(result: Inspection, network: Backbone, folder: Path, labels: Path, ou
         scored='' if not scored else SCORED.substitute(
             count=len(scored), list=repr(str((out / 'scored.txt').resolve())),
             masks=repr(str(Path(masks).resolve()))),
-        unscored='' if not scored else 'val_dataloader = val_evaluator = val_cfg = None\n',
+        unscored='' if not scored else '\nval_dataloader = val_evaluator = val_cfg = None',
         seg_work_dir=repr(str(out.resolve() / 'work/segmentation')),
         mask_dir=repr(str(out.resolve() / 'work/pipeline/mask')),
-        seg_lr=1e-4 if network.pretrained else 1e-3,
+        lr=1e-4 if network.pretrained else 1e-3,
         head_mult=20. if network.pretrained else 1., seg_every=max(sizes.seg_iters // 5, 1))
     texts = [('classifier.py', CLASSIFIER), ('segmentation.py', SEGMENTATION)]
     return [(name, template.substitute(values)) for name, template in texts]

@@ -10,8 +10,9 @@ from mmseg.apis import MMSegInferencer, inference_model, init_model
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted([*(ROOT / 'configs/deeplab').glob('*.py'),
-                  *(ROOT / 'projects').glob('*/configs/deeplab*.py')])
+CONFIGS = sorted(path for pattern in (
+    'configs/deeplab/*.py', 'configs/beco/*.py', 'projects/*/configs/deeplab*.py',
+    'projects/*/configs/beco*.py') for path in ROOT.glob(pattern))
 SMALL = ROOT / 'configs/deeplab/deeplabv2_small_shapes.py'
 
 
@@ -44,6 +45,42 @@ def test_the_test_pipeline_needs_no_mask(path, image, monkeypatch):
     assert from_file['size'] == from_array['size']
     assert from_file['sample'].ori_shape == (40, 60)
     assert 'gt_sem_seg' not in from_file['sample']
+
+
+@pytest.mark.slow
+def test_no_segmentation_config_is_left_out():
+    others = [path for pattern in ('configs/*/*.py', 'projects/*/configs/*.py')
+              for path in ROOT.glob(pattern)
+              if path.parent.name not in ('_base_', 'tables') and path not in CONFIGS]
+    assert len(CONFIGS) > 30 and len(others) > 100
+    assert [path.stem for path in others
+            if 'decode_head' in (Config.fromfile(path).get('model') or {})] == []
+
+
+def without_weights(config):
+    """No file of pretrained weights."""
+    if isinstance(config, dict):
+        return {key: without_weights(value) for key, value in config.items() if key != 'init_cfg'}
+    return [without_weights(x) for x in config] if isinstance(config, (list, tuple)) else config
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', [path for path in CONFIGS if 'msc-crf' not in path.stem],
+                         ids=lambda path: path.stem)
+def test_every_segmentation_model_answers(path, image, monkeypatch):
+    """mmseg's inference and inferencer, with the config's own model at one scale, random weights;
+    those with a CRF have the models of the others."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(str(ROOT))
+    cfg = Config.fromfile(path)
+    cfg.model = without_weights(cfg.model.to_dict())
+    if 'scales' in cfg.model.test_cfg:
+        cfg.model.test_cfg.update(scales=(1., ), flip=False)
+    inferencer = MMSegInferencer(cfg, device='cpu', show_progress=False)
+    mask = inferencer(image[1])['predictions']
+    assert mask.shape == (40, 60) and mask.max() < inferencer.model.decode_head.num_classes
+    from_file = inference_model(inferencer.model, str(image[0])).pred_sem_seg.data
+    assert (from_file[0].numpy() == mask).all()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmwsss.registry import MODELS
 
-from .msc_encoder_decoder import MSCEncoderDecoder
+from .msc_encoder_decoder import MSCEncoderDecoder, scoped
 
 UNRELIABLE = 255
 
@@ -157,7 +157,7 @@ class BECOSegmentor(MSCEncoderDecoder):
         if self.train_scales or self.with_auxiliary_head:
             raise ValueError('BECOSegmentor trains at one scale and on its decode heads alone; '
                              'remove train_scales and auxiliary_head')
-        self.peer = EncoderDecoder(backbone2, decode_head2)
+        self.peer = EncoderDecoder(scoped(backbone2), scoped(decode_head2))
         self.mix_prob = mix_prob
         self.confidence = confidence
         self.boundary_size = boundary_size

@@ -49,8 +49,8 @@ class MSCEncoderDecoder(EncoderDecoder):
     """
 
     def __init__(self, *args, train_scales: Sequence[float] = (), **kwargs) -> None:
-        super().__init__(*map(_scoped, args),
-                         **{name: _scoped(value) for name, value in kwargs.items()})
+        super().__init__(*map(scoped, args),
+                         **{name: scoped(value) for name, value in kwargs.items()})
         self.train_scales = tuple(train_scales)
         if any(scale <= 0 for scale in self.train_scales):
             raise ValueError(f'train_scales={train_scales} must be positive')
@@ -137,7 +137,7 @@ class MSCEncoderDecoder(EncoderDecoder):
         return samples
 
 
-def _scoped(part: Any) -> Any:
+def scoped(part: Any) -> Any:
     """The config of a part, its type marked as ours if it is: mmseg's inferencer builds the model
     in its own scope."""
     if isinstance(part, dict) and part.get('type') in MODELS.module_dict:
