@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmwsss.structures.artifacts import read_record, write_record
-from mmwsss.utils import atomic_write
+from mmwsss.utils.io import atomic_write, sweep_temporaries
 from mmwsss.visualization import draw_grid, html, overlay_mask
 from mmwsss.visualization.report_page import report_page, unique_names
 
@@ -239,6 +239,7 @@ def write_report(pipeline: Pipeline, command: str | None = None) -> Path:
     infos = _chosen(pipeline, scores[0])
     runs, grids = zip(*(_run(method, infos, of_images, command)
                         for method, of_images in zip(methods, scores)))
+    sweep_temporaries(out, '*')
     write_record(out / RUNS.name, unique_names(runs, [out.parent.name, 'baseline']))
     # As they are read again, so that both pages agree.
     with atomic_write(out / 'index.html') as file:

@@ -54,7 +54,11 @@ def test_worst_and_best_images_and_all_scores(config, tmp_path):
     config.test_dataloader.dataset.num_images = 16
     pipeline = Pipeline(config, tmp_path / 'w', device='cpu')
     pipeline.run()
+    left_over = tmp_path / 'w/report/.metrics.json.abcd_123'  # of a run that was killed
+    left_over.parent.mkdir()
+    left_over.touch()
     page = write_report(pipeline, 'x')
+    assert not left_over.exists()
     split = pipeline.context.scored[-1]
     ious = {name: image_iou(read_mask(tmp_path / 'w' / 'mask' / f'{name}.png'),
                             split.ground_truth(name)) for name in split.names}
