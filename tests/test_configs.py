@@ -22,17 +22,6 @@ CONFIGS = sorted(
     for path in ROOT.glob(pattern) if path.parent.name != '_base_')
 
 
-def without_weights(config):
-    """No file of pretrained weights."""
-    if isinstance(config, dict):
-        if config.get('type') == 'Pretrained':
-            return None
-        return {key: without_weights(value) for key, value in config.items()}
-    if isinstance(config, (list, tuple)):
-        return [without_weights(value) for value in config]
-    return config
-
-
 def pipelines(config):
     """All lists of transforms in a config of a data set."""
     for key, value in config.items():
@@ -43,7 +32,7 @@ def pipelines(config):
 
 
 @pytest.mark.parametrize('name', CONFIGS)
-def test_config(name, monkeypatch):
+def test_config(name, monkeypatch, without_weights):
     monkeypatch.syspath_prepend(ROOT)  # for the imports of projects
     config = Config.fromfile(ROOT / name)
     init_default_scope(config.get('default_scope', 'mmwsss'))

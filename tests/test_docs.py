@@ -171,6 +171,23 @@ def test_words():
             assert not found, (page.name, found)
 
 
+def test_each_promise_has_its_tests():
+    """Of docs/reliability.md: one row for each fault of the list, and the tests that it names."""
+    text = (ROOT / 'docs/reliability.md').read_text()
+    rows = [line.split('|')[1:4] for line in text.splitlines() if line.startswith('|')][2:]
+    assert set(range(1, 14)) <= {int(number) for promise, _, _ in rows
+                                 for number in re.findall(r'^ \*\*(\d+)\.', promise)}
+    for promise, tests, _ in rows:
+        file = None
+        for name in re.findall(r'`([\w/]*\.py(?:::\w+)?|::\w+)`', tests):
+            path, _, test = name.partition('::')
+            if path:
+                file, = [ROOT / path] if '/' in path else ROOT.glob(f'tests/**/{path}')
+            source = file.read_text()
+            assert f'def {test}(' in source if test else file.is_file(), name
+        assert file is not None, promise
+
+
 def test_images_are_small():
     images = list((ROOT / 'docs/images').glob('*.png'))
     assert len(images) >= 4 and all(path.stat().st_size < 150_000 for path in images)

@@ -16,7 +16,7 @@ from mmwsss.datasets.mask_ids import mask_ids_of
 from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import SeedMetric
 from mmwsss.models.utils.cam import resize_cam
-from mmwsss.models.utils.folding import folded_norms
+from mmwsss.models.utils.folding import prepared_convolutions
 from mmwsss.models.utils.multi_scale import MAX_SIDE, limited_size, multi_scale_cam, rescale
 from mmwsss.structures.artifacts import load_background, load_cam, save_cam, write_manifest
 from mmwsss.utils.images import image_size
@@ -148,7 +148,7 @@ def generate_cams(model: nn.Module,
     training = model.training
     model.eval()
     try:
-        with folded_norms(model):
+        with prepared_convolutions(model):
             for data, errors in track(loader, 'CAMs', len(todo), steps=map(len, batches)):
                 for name, error in errors.items():
                     print_log(f'CAM of "{name}" failed: {error}', 'current', level=40)

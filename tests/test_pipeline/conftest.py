@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 from mmengine.config import Config
 
@@ -33,6 +35,24 @@ def config(tmp_path):
         default_hooks=dict(checkpoint=dict(type='WSSSCheckpointHook', interval=1)),
         pipeline=dict(cam=dict(scales=(1., ), flip=False, batch_size=4, num_workers=0),
                       mask=dict(type='ThresholdMask', bg='oracle', num_workers=0))))
+
+
+@pytest.fixture
+def affinity(config, tmp_path):
+    """Config of an affinity network for it."""
+    data = copy.deepcopy(config.train_dataloader)
+    data.dataset.update(prior_dir='nowhere', prior_suffix='.npz', pipeline=[
+        dict(type='LoadImage'), dict(type='LoadAffinityScores'),
+        dict(type='RandomPadCrop', size=32), dict(type='AffinityLabels', stride=4), PACK])
+    path = tmp_path / 'affinity.py'
+    Config(dict(
+        default_scope='mmwsss',
+        model=dict(type='AffinityNet', backbone=config.model.backbone, in_channels=(8, ),
+                   channels=(8, ), radius=3),
+        train_dataloader=data, optim_wrapper=config.optim_wrapper,
+        train_cfg=dict(type='WSSSTrainLoop', max_epochs=1),
+        default_hooks=config.default_hooks)).dump(str(path))
+    return str(path)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 
 from mmwsss.evaluation import mask_iou
 from mmwsss.pipeline import Pipeline
@@ -194,22 +193,9 @@ def test_prior_masks_reach_the_data_set(config, tmp_path):
 
 
 @pytest.mark.slow
-def test_affinity_stages(config, tmp_path):
-    data = copy.deepcopy(config.train_dataloader)
-    data.dataset.update(prior_dir='nowhere', prior_suffix='.npz', pipeline=[
-        dict(type='LoadImage'), dict(type='LoadAffinityScores'),
-        dict(type='RandomPadCrop', size=32), dict(type='AffinityLabels', stride=4),
-        dict(type='PackWSSSInputs')])
-    path = tmp_path / 'affinity.py'
-    Config(dict(
-        default_scope='mmwsss',
-        model=dict(type='AffinityNet', backbone=config.model.backbone, in_channels=(8, ),
-                   channels=(8, ), radius=3),
-        train_dataloader=data, optim_wrapper=config.optim_wrapper,
-        train_cfg=dict(type='WSSSTrainLoop', max_epochs=1),
-        default_hooks=config.default_hooks)).dump(str(path))
+def test_affinity_stages(config, affinity, tmp_path):
     config.pipeline.affinity = dict(
-        config=str(path), labels=dict(type='AffinityScores', low=4, high=32))
+        config=affinity, labels=dict(type='AffinityScores', low=4, high=32))
     config.pipeline.mask = dict(type='PSAMask', alpha=6, log_steps=2, radius=3)
     pipeline = Pipeline(copy.deepcopy(config), tmp_path / 'w')
     pipeline.check()

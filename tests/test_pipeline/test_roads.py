@@ -60,23 +60,10 @@ def test_files_of_tools_and_pipeline_are_equal(config, tmp_path):
 
 
 @pytest.mark.slow
-def test_affinity_masks_by_tool_and_pipeline_are_equal(config, tmp_path):
+def test_affinity_masks_by_tool_and_pipeline_are_equal(config, affinity, tmp_path):
     """The tool finds the network's config and its checkpoint."""
-    data = copy.deepcopy(config.train_dataloader)
-    data.dataset.update(prior_dir='nowhere', prior_suffix='.npz', pipeline=[
-        dict(type='LoadImage'), dict(type='LoadAffinityScores'),
-        dict(type='RandomPadCrop', size=32), dict(type='AffinityLabels', stride=4),
-        dict(type='PackWSSSInputs')])
-    network = tmp_path / 'network.py'
-    Config(dict(
-        default_scope='mmwsss',
-        model=dict(type='AffinityNet', backbone=config.model.backbone, in_channels=(8, ),
-                   channels=(8, ), radius=3),
-        train_dataloader=data, optim_wrapper=config.optim_wrapper,
-        train_cfg=dict(type='WSSSTrainLoop', max_epochs=1),
-        default_hooks=config.default_hooks)).dump(str(network))
     config.pipeline.affinity = dict(
-        config=str(network), labels=dict(type='AffinityScores', low=2, high=21))
+        config=affinity, labels=dict(type='AffinityScores', low=2, high=21))
     config.pipeline.mask = dict(type='PSAMask', alpha=6, log_steps=2, radius=3, crf='psa_rw',
                                 num_workers=0)
     file = tmp_path / 'tiny.py'

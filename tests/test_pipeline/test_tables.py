@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -160,7 +161,14 @@ def test_killed_and_resumed(table, tmp_path):
     markdown = (folder / 'table.md').read_text()
     assert '| one | 20.00 ± 1.50 |' in markdown and 'reproduce.py' in markdown
     page = (folder / 'index.html').read_text()
-    assert page.count('data:image/jpeg') >= 20 and 'two, longer' in page
+    # Of 4 images a row for each of the 2 runs, with the image, the CAM of each class, seed and
+    # mask; the ground truth once.
+    names = set(re.findall('alt="(.+?): one"', page))
+    labels = {info['name']: info['labels'] for info in open_run(
+        next(folder.glob('one*/seed_0'))).context.shown()}
+    assert len(names) == 4
+    assert page.count('data:image/jpeg') == sum(2 * (3 + len(labels[name])) + 1 for name in names)
+    assert 'two, longer' in page
     assert len((folder / 'sweep.csv').read_text().splitlines()) == 1 + 2 * 61
     assert len((folder / 'images.csv').read_text().splitlines()) == 1 + 2 * 8
 

@@ -14,7 +14,7 @@ from common import Row, alternate, check_equal, clock, make_parser, report, save
 import torch
 import torch.nn.functional as F
 
-from mmwsss.models.utils.folding import folded_norms
+from mmwsss.models.utils.folding import prepared_convolutions
 from mmwsss.models.utils.multi_scale import multi_scale_cam, rescale, scaled_size
 from mmwsss.registry import MODELS
 from mmwsss.utils import register_all_modules
@@ -78,7 +78,7 @@ def measure(name: str, size: tuple, scales: tuple, classes: int, repeats: int) -
         outside[which].append(clock() - begin - network.spent)
 
     def ours():
-        with folded_norms(network):
+        with prepared_convolutions(network):
             run('ours', multi_scale_cam)
 
     times = alternate(dict(public=lambda: run('public', public), ours=ours), repeats)

@@ -82,7 +82,7 @@ class MCTHead(BaseModule):
                  detach_patch: bool = True,
                  decay: float = 1.,
                  refine: bool = True,
-                 init_cfg=None):
+                 init_cfg: dict | None = None):
         super().__init__(init_cfg)
         if not 0 < decay <= 1:
             raise ValueError(f'MCTHead: decay={decay} must be in (0, 1]')

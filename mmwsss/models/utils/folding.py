@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolution before it, for the time of an inference."""
+"""Convolutions made ready for an inference: batch norms folded in, weights channels last."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,18 +36,20 @@ def _pairs(model: nn.Module) -> Iterator[tuple[nn.Conv2d, nn.Module, str]]:
 
 
 @contextmanager
-def folded_norms(model: nn.Module) -> Iterator[None]:
+def prepared_convolutions(model: nn.Module) -> Iterator[None]:
     """Fold the frozen batch norms of a model in evaluation mode into the convolutions before them.
 
     ``w' = w g``, ``b' = (b - mean) g + shift`` with ``g = scale / sqrt(var + eps)``: the same
     function but for rounding. It covers ``nn.Sequential``, mmcv's ``ConvModule`` and the residual
     networks of mmpretrain and mmseg; other norms (those of ResNet38d, which come before their
-    convolutions) are left alone. At the end the model's own parameters are back, untouched.
+    convolutions) are left alone. On a CPU the weights of all convolutions are in the memory format
+    ``channels_last``, as the images are, so that they are not converted at every call. At the end
+    the model's own parameters are back, untouched.
 
     Args:
         model: In evaluation mode; norms that are not are left alone.
     """
-    kept = []
+    kept, weights = [], []
     try:
         with torch.no_grad():
             for conv, parent, name in list(_pairs(model)):
@@ -62,7 +64,15 @@ def folded_norms(model: nn.Module) -> Iterator[None]:
                 conv.weight = nn.Parameter(weight, requires_grad=False)
                 conv.bias = nn.Parameter(bias, requires_grad=False)
                 parent._modules[name] = nn.Identity()
+            for conv in model.modules():
+                if type(conv) is nn.Conv2d and conv.weight.device.type == 'cpu':
+                    weights.append((conv, conv.weight))
+                    conv.weight = nn.Parameter(
+                        conv.weight.contiguous(memory_format=torch.channels_last),
+                        requires_grad=False)
         yield
     finally:
+        for conv, weight in weights:
+            conv.weight = weight
         for conv, weight, bias, parent, name, norm in kept:
             conv.weight, conv.bias, parent._modules[name] = weight, bias, norm

@@ -5,7 +5,7 @@ from mmpretrain.models.backbones import ResNet
 from torch import nn
 
 from mmwsss.models.backbones import ResNet38d
-from mmwsss.models.utils.folding import folded_norms
+from mmwsss.models.utils.folding import prepared_convolutions
 
 
 def with_statistics(model):
@@ -43,7 +43,7 @@ def test_the_same_function_and_the_same_parameters_afterwards(build, left):
     images = torch.randn(2, 3, 40, 32)
     with torch.no_grad():
         expected = outputs(model(images))
-        with folded_norms(model):
+        with prepared_convolutions(model):
             assert count(model) == left
             found = outputs(model(images))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
@@ -59,18 +59,18 @@ def outputs(result):
 
 def test_norms_that_learn_or_come_first_are_left_alone():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
-    with folded_norms(model):
+    with prepared_convolutions(model):
         assert count(model) == 1
     backbone = ResNet38d(width=1 / 16).eval()
     norms = count(backbone)
-    with folded_norms(backbone):
+    with prepared_convolutions(backbone):
         assert count(backbone) == norms
 
 
 def test_an_error_leaves_the_model_as_it_was():
     model = with_statistics(nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4)))
     weight = model[0].weight
-    with pytest.raises(RuntimeError, match='stop'), folded_norms(model):
+    with pytest.raises(RuntimeError, match='stop'), prepared_convolutions(model):
         assert count(model) == 0
         raise RuntimeError('stop')
     assert model[0].weight is weight and model[0].bias is None and count(model) == 1
