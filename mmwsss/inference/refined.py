@@ -13,6 +13,7 @@ from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import load_cam
 from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
+from mmwsss.utils.spread import spread
 
 # The seed's threshold times these; the cost is so many refinements of at most SAMPLE images.
 FACTORS = (0.5, 0.7, 1., 1.4, 2.)
@@ -75,13 +76,13 @@ def refined_curve(refiner: dict, thresholds: Sequence[float], split: Split, cam_
         RuntimeError: An image cannot be refined; names it.
     """
     refiner = MODELS.build(dict(refiner, bg=thresholds[0]))
-    count = len(split) if limit is None else min(limit, len(split))
-    infos = [split.dataset.get_data_info(i * len(split) // count) for i in range(count)]
+    chosen = spread(range(len(split)), len(split) if limit is None else limit)
+    infos = [split.dataset.get_data_info(i) for i in chosen]
     infos = [dict(name=info['name'], img_path=info['img_path']) for info in infos]
     job = _Confusions(refiner, thresholds, split, Path(cam_dir))
     results = ordered_map(job, infos, num_workers if refiner.device.type == 'cpu' else 0)
     total = 0
-    for record, counts, error in track(results, 'refined thresholds', count):
+    for record, counts, error in track(results, 'refined thresholds', len(infos)):
         if error is not None:
             raise RuntimeError(f'refining "{record["name"]}" failed: {error}')
         total = total + counts

@@ -16,6 +16,7 @@ from mmwsss.models.refiners.crf import make_crf
 from mmwsss.models.refiners.mask_refiners import with_background
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.structures.artifacts import load_cam
+from mmwsss.utils.spread import spread
 
 BINS = 256
 
@@ -171,14 +172,9 @@ def choose_threshold(cam_dir: str | Path, names: Sequence[str], rule: str = DEFA
     if rule == 'crf':
         if images is None:
             raise ValueError("the rule 'crf' needs the image files")
-        some = _spread(names, min(limit, 32))
+        some = spread(names, min(limit, 32))
         return crf_agreement(cam_dir, {name: images[name] for name in some}, **options)
-    histograms = cam_histograms(cam_dir, _spread(names, limit))
+    histograms = cam_histograms(cam_dir, spread(names, limit))
     if not len(histograms):
         raise ValueError(f'the CAM files in "{cam_dir}" hold no class')
     return round(RULES[rule](histograms, **options), 4)
-
-
-def _spread(names: list[str], count: int) -> list[str]:
-    count = min(count, len(names))
-    return [names[i * len(names) // count] for i in range(count)]

@@ -23,6 +23,7 @@ from mmwsss.inference.cam_options import resolve_test_cfg
 from mmwsss.registry import MODELS
 from mmwsss.utils.errors import constructor_options
 from mmwsss.utils.shipped import HOME
+from mmwsss.utils.spread import spread
 
 from .fingerprint import plain
 from .training import last_checkpoint
@@ -61,11 +62,6 @@ def set_prior_dir(cfg: Any, folder: str) -> None:
     elif isinstance(cfg, (list, tuple)):
         for value in cfg:
             set_prior_dir(value, folder)
-
-
-def spread(items: Sequence, count: int) -> list:
-    """At most ``count`` of the items, evenly spread."""
-    return [items[i * len(items) // count] for i in range(min(count, len(items)))] if items else []
 
 
 class Context:

@@ -7,6 +7,8 @@ from typing import Any
 import mmcv
 import numpy as np
 
+from mmwsss.utils.spread import spread
+
 from .html import figures, page, shrink, table
 
 
@@ -73,10 +75,8 @@ def dataset_page(result: Any, title: str, per_class: int = 12) -> str:
             for name, (height, width) in zip(names, quartiles)])))
     for index, name in enumerate(result.classes):
         of_class = [i for i in read if result.labels[i, index]]
-        step = max(len(of_class) / per_class, 1)
-        chosen = [of_class[int(k * step)] for k in range(min(per_class, len(of_class)))]
         sections.append((f'{name} ({len(of_class)})', figures(
             [(result.names[i], shrink(mmcv.imread(result.paths[i], channel_order='rgb'), 160))
-             for i in chosen])))
+             for i in spread(of_class, per_class)])))
     note = f'{len(result.names)} images, {len(result.classes)} classes'
     return page(title, sections, note)

@@ -275,6 +275,11 @@ def test_missing_image_is_found_before_the_training(config, tmp_path):
         Pipeline(config, tmp_path / 'w').check()
 
 
+def test_each_image_is_shown_once(config, tmp_path):
+    shown = Pipeline(config, tmp_path / 'w').context.shown()  # 8 are wanted, 4 are there
+    assert sorted(info['name'] for info in shown) == [f'val_0000{i}' for i in range(4)]
+
+
 def test_unknown_stage(config, tmp_path):
     with pytest.raises(ValueError, match=r"no stage \['masks'\]"):
         Pipeline(config, tmp_path / 'w', stages=['masks'])

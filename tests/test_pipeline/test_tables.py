@@ -163,7 +163,7 @@ def test_killed_and_resumed(table, tmp_path):
     page = (folder / 'index.html').read_text()
     # Of 4 images a row for each of the 2 runs, with the image, the CAM of each class, seed and
     # mask; the ground truth once.
-    names = set(re.findall('alt="(.+?): one"', page))
+    names = set(re.findall(r'alt="(\w+): one"', page))
     labels = {info['name']: info['labels'] for info in open_run(
         next(folder.glob('one*/seed_0'))).context.shown()}
     assert len(names) == 4

@@ -20,6 +20,7 @@ from mmwsss.datasets.splits import Split
 from mmwsss.inference import choose_threshold, read_config, score_cams
 from mmwsss.inference.refined import candidates, refined_curve
 from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.spread import spread
 
 REFINERS = {
     'none': dict(type='ThresholdMask'),
@@ -46,11 +47,10 @@ def run(args: argparse.Namespace) -> None:
     cfg = read_config(args.config, args.cfg_options)
     data = dict(cfg[f'{args.loader}_dataloader']['dataset'])
     whole = Split(data)
-    count = min(args.images, len(whole))
-    split = Split(dict(data, indices=[i * len(whole) // count for i in range(count)]))
+    split = Split(dict(data, indices=spread(range(len(whole)), args.images)))
     seed = score_cams(split, args.cams)['threshold@oracle']
     auto = choose_threshold(args.cams, split.names)
-    print(f'{count} images; auto {auto:.2f}, best of the seed {seed:.2f}')
+    print(f'{len(split)} images; auto {auto:.2f}, best of the seed {seed:.2f}')
     print(f'{"refiner":<22}{"auto":>7}{"seed":>7}{"refined":>9}  at')
     for name in args.refiners:
         refiner = REFINERS[name]

@@ -11,10 +11,10 @@ from typing import Any
 from mmwsss.datasets.cooccurrence import frequent_pairs
 from mmwsss.evaluation import class_confusions, mask_confusion
 from mmwsss.utils import atomic_write
+from mmwsss.utils.spread import spread
 from mmwsss.visualization import html
 
 from ..compare import compare_section, image_paths, image_scores, split_of, sweep
-from ..context import spread as spread_evenly
 from ..pipeline import Pipeline
 from .result import header, lines, notes
 from .runs import Workplace
@@ -56,7 +56,7 @@ def write_page(place: Workplace, cells: dict, seeds: Sequence[int], command: str
     if runs and images:
         context = next(iter(runs.values())).context
         names = [info['name'] for info in context.shown()]
-        paths = image_paths(next(iter(runs.values())), spread_evenly(names, images))
+        paths = image_paths(next(iter(runs.values())), spread(names, images))
         sections.append(('Images', compare_section(runs, paths)))
     sections.append(('Command', html.code(command)))
     sections.append(('Rows', html.table(('row', 'config', 'options'), [

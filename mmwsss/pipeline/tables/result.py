@@ -107,7 +107,7 @@ def collect(place: Workplace, seeds: Sequence[int]) -> dict[str, dict[str, Figur
 
 
 # -- formats ---------------------------------------------------------------------------------------
-def spread(mean: float | None, std: float | None) -> str:
+def mean_and_std(mean: float | None, std: float | None) -> str:
     """``43.89 ± 0.40``; a dash where there is nothing."""
     if mean is None:
         return '–'
@@ -123,8 +123,8 @@ def header(columns: Sequence[TableColumn]) -> list[str]:
 def lines(place: Workplace, cells: dict[str, dict[str, Figure]]) -> list[list[str]]:
     """The rows as text."""
     return [[name, *(text for column in place.columns for text in (
-        spread(row[column.key].published, row[column.key].published_std),
-        spread(row[column.key].mean, row[column.key].std),
+        mean_and_std(row[column.key].published, row[column.key].published_std),
+        mean_and_std(row[column.key].mean, row[column.key].std),
         '–' if row[column.key].difference is None else f'{row[column.key].difference:+.2f}'))]
         for name, row in cells.items()]
 
