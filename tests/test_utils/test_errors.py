@@ -211,7 +211,9 @@ def test_stopped_within_a_save(tmp_path, kind, status, name, hide):
     run = subprocess.Popen(
         [sys.executable, '-c', SCRIPT, str(tmp_path / 'a.txt'), hide], cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=dict(os.environ, PYTHONPATH=str(ROOT), MMWSSS_DEBUG=''))
+        env=dict(os.environ, PYTHONPATH=str(ROOT), MMWSSS_DEBUG=''),
+        # A shell's background job, in which the tests may run, ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert run.stdout.readline() == 'ready\n'
     assert len(list(tmp_path.iterdir())) == 1
     run.send_signal(kind)
