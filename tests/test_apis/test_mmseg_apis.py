@@ -57,17 +57,10 @@ def test_no_segmentation_config_is_left_out():
             if 'decode_head' in (Config.fromfile(path).get('model') or {})] == []
 
 
-def without_weights(config):
-    """No file of pretrained weights."""
-    if isinstance(config, dict):
-        return {key: without_weights(value) for key, value in config.items() if key != 'init_cfg'}
-    return [without_weights(x) for x in config] if isinstance(config, (list, tuple)) else config
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('path', [path for path in CONFIGS if 'msc-crf' not in path.stem],
                          ids=lambda path: path.stem)
-def test_every_segmentation_model_answers(path, image, monkeypatch):
+def test_every_segmentation_model_answers(path, image, monkeypatch, without_weights):
     """mmseg's inference and inferencer, with the config's own model at one scale, random weights;
     those with a CRF have the models of the others."""
     monkeypatch.chdir(ROOT)

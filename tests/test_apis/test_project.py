@@ -184,7 +184,7 @@ def test_two_commands(source, tmp_path, masks):
     (tmp_path / 'p/segmentation.py').write_text(text + "train_cfg.update(max_iters=3)\n")
     shown = run(ROOT / 'tools/run_pipeline.py', 'p/classifier.py', '--cfg-options',
                 'train_cfg.max_epochs=2')
-    work = tmp_path / 'p/work/pipeline'
+    work = tmp_path / 'p' / 'work' / 'pipeline'
     record = read_record(work / 'mask/done.json')['result']
     assert record['shares']['images'] == sum(map(bool, labels.values()))
     assert 'masks: of 16 masks' in shown and 'Config:' not in shown and 'OneDL' not in shown

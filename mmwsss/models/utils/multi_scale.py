@@ -115,11 +115,16 @@ def multi_scale_cam(model: nn.Module,
     return (cams, score) if background else cams
 
 
+def fast_layout(images: Tensor) -> Tensor:
+    """Images ``(N, C, H, W)`` in the memory format that convolutions are fastest in: on a CPU
+    ``channels_last``, with the same results but for rounding."""
+    return images if images.is_cuda else images.contiguous(memory_format=torch.channels_last)
+
+
 def _raw_maps(model: nn.Module, images: Tensor, flip: bool, own: bool) -> Tensor:
     """Raw maps of images followed, with ``flip``, by those of their mirror images; where the model
     joins the two itself, of the images alone."""
-    if not images.is_cuda:
-        images = images.contiguous(memory_format=torch.channels_last)
+    images = fast_layout(images)
     if own:
         return model.predict_scores(
             torch.cat([images, images.flip(-1)]) if flip else images, flip)
