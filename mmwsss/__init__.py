@@ -1,9 +1,17 @@
 """mmwsss: weakly supervised semantic segmentation from image-level labels."""
 
-from ._compat import check_packages, quiet_debug, quiet_mmcv, set_threads, watch_torchvision
+from ._compat import (
+    check_packages,
+    keep_memory,
+    quiet_debug,
+    quiet_mmcv,
+    set_threads,
+    watch_torchvision,
+)
 from .version import __version__
 
 set_threads()
+keep_memory()
 check_packages()
 watch_torchvision()
 quiet_mmcv()

@@ -1,5 +1,6 @@
 """What must be right before the first import of torch and mmengine: threads, packages, traps."""
 
+import ctypes
 import functools
 import importlib.abc
 import importlib.util
@@ -65,6 +66,23 @@ def set_threads() -> None:
     if usable_cores() < (os.cpu_count() or 1):  # a share of time, which OpenMP does not see
         os.environ.setdefault('OMP_NUM_THREADS', str(usable_cores()))
     os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(1 << 28))
+
+
+def keep_memory() -> None:
+    """Let the C library keep freed memory for the next step instead of handing it back.
+
+    A training step on a CPU asks for the same temporaries as the one before. glibc returns large
+    ones to the system at once, which must map and clear their pages again: a tenth of the time of a
+    small network's step. Blocks of up to 32 MiB now come from the heap, of which 256 MiB may lie
+    free. Nothing happens without glibc, or where a ``MALLOC_...`` variable of the user decides.
+    """
+    if any(name.startswith('MALLOC_') for name in os.environ):
+        return
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if sys.platform == 'linux' else None
+    if mallopt is not None:
+        trim_threshold, mmap_threshold = -1, -3  # of malloc.h
+        mallopt(mmap_threshold, 32 << 20)
+        mallopt(trim_threshold, 256 << 20)
 
 
 def _version(distribution: str) -> str | None:

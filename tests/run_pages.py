@@ -41,7 +41,7 @@ TINY = {
         'batch_size=2, num_workers=0, persistent_workers=False'},
     'configs/deeplab/deeplabv2_small_shapes.py': {
         r'max_iters=\d+, val_interval=\d+': 'max_iters=2, val_interval=2',
-        r'interval=400': 'interval=2'},
+        r'checkpoint=dict\(interval=\d+': 'checkpoint=dict(interval=2'},
 }
 
 

@@ -9,12 +9,12 @@ _base_ = [
 ]
 
 model = dict(
-    data_preprocessor=dict(size=(112, 112)),
+    data_preprocessor=dict(size=(80, 80)),
     decode_head=dict(num_classes=7))
 
-train_cfg = dict(max_iters=400, val_interval=400)
+train_cfg = dict(max_iters=150, val_interval=150)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, begin=0, end=20, by_epoch=False),
-    dict(type='PolyLR', eta_min=0., power=0.9, begin=20, by_epoch=False),
+    dict(type='LinearLR', start_factor=0.1, begin=0, end=15, by_epoch=False),
+    dict(type='PolyLR', eta_min=0., power=0.9, begin=15, by_epoch=False),
 ]
-default_hooks = dict(checkpoint=dict(interval=400))
+default_hooks = dict(checkpoint=dict(interval=150))

@@ -3,7 +3,7 @@
 _base_ = './cam_shapes.py'
 
 fsae = dict(
-    type='FeatureSpatialActivationExpansion', background='constant', constant=0.3, begin=16,
+    type='FeatureSpatialActivationExpansion', background='constant', constant=0.3, begin=15,
     ramp=4)
 model = dict(modules=[fsae])
 *weak, pack = _base_.train_pipeline

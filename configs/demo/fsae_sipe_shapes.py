@@ -2,7 +2,7 @@
 _base_ = './sipe_shapes.py'
 
 fsae = dict(
-    type='FeatureSpatialActivationExpansion', background='one_minus_max', begin=16, ramp=4)
+    type='FeatureSpatialActivationExpansion', background='one_minus_max', begin=15, ramp=4)
 model = dict(modules=[_base_.sipe, fsae])
 *weak, pack = _base_.train_pipeline
 strong = dict(type='StrongView', num_ops=3)

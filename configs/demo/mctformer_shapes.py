@@ -5,7 +5,7 @@ _base_ = './cam_shapes.py'
 
 model = dict(
     backbone=dict(
-        _delete_=True, type='MCTDeiT', num_classes=6, img_size=112, patch_size=8, embed_dims=96,
+        _delete_=True, type='MCTDeiT', num_classes=6, img_size=80, patch_size=8, embed_dims=96,
         depth=3, num_heads=3, drop_path_rate=0.5, stem=(32, 64)),
     head=dict(
         _delete_=True, type='MCTHead', num_classes=6, in_channels=96, train_layers=3,

@@ -2,16 +2,16 @@
 # tools/dataset_converters/shapes_saliency.py, to be run first.
 _base_ = './seam_shapes.py'
 
-second = dict(size=56)
-seam56 = dict(type='SelfSupervisedEquivariantAttention', **second)
+second = dict(size=40)
+seam40 = dict(type='SelfSupervisedEquivariantAttention', **second)
 eps = dict(type='ExplicitPseudoPixelSupervision', revised=True, **second)
 ppc = dict(
-    type='PixelToPrototypeContrast', in_channels=128, proj_channels=32, top_fraction=1 / 4,
+    type='PixelToPrototypeContrast', in_channels=64, proj_channels=32, top_fraction=1 / 4,
     **second)
 model = dict(
     head=dict(infer='softmax', full_size=False),
-    modules=[seam56, eps, ppc],
-    cls_views=('image', 's56'))
+    modules=[seam40, eps, ppc],
+    cls_views=('image', 's40'))
 load, *rest = _base_.train_pipeline
 train_pipeline = [load, dict(type='LoadMask', key='saliency'), *rest]
 train_dataloader = dict(dataset=dict(saliency_dir='saliency', pipeline=train_pipeline))

@@ -3,7 +3,7 @@
 # embed_shapes.py is the baseline.
 _base_ = './cam_shapes.py'
 
-multi_scale = dict(scales=(0.5, 1., 1.5), begin=16, ramp=4)
+multi_scale = dict(scales=(0.5, 1., 1.5), begin=15, ramp=4)
 rcm = dict(type='RegionalContrast', num_classes=6, embed_channels=64, **multi_scale)
 mam = dict(type='MultiScaleAttention', **multi_scale)
 model = dict(head=dict(embed_channels=64), teacher=True, modules=[rcm, mam])

@@ -11,8 +11,8 @@ columns = [dict(key=_key, title=_key.replace('_', ' '), stage='classify', split=
                 metric=f'log:{_key}') for _key in ('pseudo_accuracy', 'pseudo_ratio')]
 _pipeline = {'train_dataloader.dataset.pipeline': [
     dict(type='LoadImage'), dict(type='LoadMask', key='saliency'), dict(type='LoadMask'),
-    dict(type='ResizeLong', long=(84, 140)), dict(type='RandomFlip', prob=0.5),
-    dict(type='RandomPadCrop', size=112), dict(type='StrongView', num_ops=3),
+    dict(type='ResizeLong', long=(60, 100)), dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomPadCrop', size=80), dict(type='StrongView', num_ops=3),
     dict(type='PackWSSSInputs')]}
 _shapes = 'configs/demo/fsae_ppc-eps_shapes.py'
 rows = [

@@ -10,8 +10,8 @@ columns = [
          voc={'pipeline.cam.relu': 'each'})]
 _shapes = 'configs/demo/ktse_shapes.py'
 _views = {'train_dataloader.dataset.views': []}
-_acol = dict(type='ErasedClassification', threshold=0.6, begin=16, ramp=4)
-_aeft = dict(type='AdversarialErasingTriplet', repulse_weight=0, begin=16, ramp=4)
+_acol = dict(type='ErasedClassification', threshold=0.6, begin=15, ramp=4)
+_aeft = dict(type='AdversarialErasingTriplet', repulse_weight=0, begin=15, ramp=4)
 _mga = ['MultiGranularityAlignment']
 rows = [
     dict(name='base', voc='configs/ktse/gpp_r38_voc.py',

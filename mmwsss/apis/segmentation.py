@@ -276,7 +276,7 @@ def _write_overlay(path: Path, image: np.ndarray, mask: np.ndarray, palette: lis
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
     shown = overlay_mask(np.ascontiguousarray(image[..., ::-1]), mask, palette)
-    with atomic_write(path, 'wb') as file:
+    with atomic_write(path, 'wb', flush=False) as file:
         file.write(cv2.imencode('.jpg', shown[..., ::-1])[1].tobytes())
 
 

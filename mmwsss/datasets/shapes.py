@@ -1,5 +1,6 @@
 """Shapes: drawn images with ground truth that show the field's three problems in minutes."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -222,12 +223,13 @@ def _write_split(root: Path, split: str, num_images: int, drawing: dict) -> None
             name = f'{split}_{index:05d}'
             image, mask = draw_shapes(drawing['seed'], split, index, drawing['image_size'],
                                       drawing['difficulty'])
-            with atomic_write(root / 'JPEGImages' / f'{name}.jpg', 'wb') as file:
+            with atomic_write(root / 'JPEGImages' / f'{name}.jpg', 'wb', flush=False) as file:
                 file.write(cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
             write_mask(root / 'SegmentationClassAug' / f'{name}.png', mask)
             labels[name] = [CLASSES[i - 1] for i in np.unique(mask) if i]
         with atomic_write(root / 'ImageSets' / 'Segmentation' / f'{split}.txt') as file:
             file.write('\n'.join(labels) + '\n')
+        os.sync()  # the drawings, all at once
         # Last: it says that the part is whole.
         write_record(stamp, dict(version=VERSION, drawing=drawing, num_images=num_images,
                                  labels=labels))

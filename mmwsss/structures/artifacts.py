@@ -39,7 +39,7 @@ def save_cam(path: str | Path, cam: np.ndarray, keys: Sequence[int], size: Seque
                   size=np.asarray(size, np.int64))
     if background is not None:
         arrays['bg'] = np.asarray(background, np.float16)
-    with atomic_write(path, 'wb') as file:
+    with atomic_write(path, 'wb', flush=False) as file:
         np.savez(file, **arrays)
 
 
@@ -164,7 +164,7 @@ def write_mask(path: str | Path, mask: np.ndarray, palette: Sequence = (),
     text = PngInfo()
     if classes:
         text.add_itxt(CLASSES_CHUNK, json.dumps(list(classes), ensure_ascii=False))
-    with atomic_write(path, 'wb') as file:
+    with atomic_write(path, 'wb', flush=False) as file:
         image.save(file, format='PNG', pnginfo=text)
 
 

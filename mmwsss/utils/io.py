@@ -21,12 +21,15 @@ def kill_point() -> None:
 
 
 @contextmanager
-def atomic_write(path: str | Path, mode: str = 'w') -> Iterator[IO]:
+def atomic_write(path: str | Path, mode: str = 'w', flush: bool = True) -> Iterator[IO]:
     """Open a temporary file beside ``path`` that takes its name only when the block succeeds.
 
     Args:
         path: Final file name; missing folders are made.
         mode: ``'w'`` (UTF-8 text) or ``'wb'``.
+        flush: Wait until the disk has it, so that not even a loss of power cuts it. For one of
+            thousands of files (CAMs, masks) that is most of the time of writing; these are counted
+            and measured before they are used.
 
     Yields:
         The open temporary file. If the block raises, it is removed and ``path`` stays as it was.
@@ -37,8 +40,9 @@ def atomic_write(path: str | Path, mode: str = 'w') -> Iterator[IO]:
     try:
         with os.fdopen(descriptor, mode, encoding=None if 'b' in mode else 'utf-8') as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         # mkstemp makes private files; artefacts are shared like any other file.
         umask = os.umask(0)
         os.umask(umask)

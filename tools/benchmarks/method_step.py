@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument('--methods', nargs='+', default=METHODS)
     args = parser.parse_args()
     register_all_modules()
-    size, batch, steps = (112, 16, 30) if args.full else (112, 8, 8)
+    size, batch, steps = (80, 16, 30) if args.full else (80, 8, 8)
     reading = reading_seconds(size)
     rows = []
     for method in args.methods:

@@ -33,7 +33,7 @@ def main() -> None:
     args = make_parser(__doc__).parse_args()
     register_all_modules()
     torch.manual_seed(0)
-    batch, size, repeats = (16, 112, 8) if args.full else (4, 112, 4)
+    batch, size, repeats = (16, 80, 8) if args.full else (4, 80, 4)
     cfg = Config.fromfile(ROOT / 'configs/deeplab/deeplabv2_small_shapes.py').model
     cfg.update(type='MSCEncoderDecoder', test_cfg=dict(
         mode='whole', scales=SCALES, flip=True, merge='prob'))

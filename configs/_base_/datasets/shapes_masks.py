@@ -10,7 +10,7 @@ train_pipeline = [
         type='RandomChoice',
         transforms=[[dict(type='mmseg.Resize', scale_factor=scale, keep_ratio=True)]
                     for scale in (0.75, 1.0, 1.25)]),
-    dict(type='mmseg.RandomCrop', crop_size=(112, 112)),
+    dict(type='mmseg.RandomCrop', crop_size=(80, 80)),
     flip, pack,
 ]
 dataset = dict(

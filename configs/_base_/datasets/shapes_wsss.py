@@ -5,7 +5,7 @@ _base_ = './wsss.py'
 data_root = 'data/shapes'
 load, _, flip, _, pack = _base_.train_pipeline
 train_pipeline = [
-    load, dict(type='ResizeLong', long=(84, 140)), flip, dict(type='RandomPadCrop', size=112), pack
+    load, dict(type='ResizeLong', long=(60, 100)), flip, dict(type='RandomPadCrop', size=80), pack
 ]
 train = dict(type='ShapesDataset', data_root=data_root, split='train', num_images=400)
 loader = dict(batch_size=16, num_workers=1)

@@ -8,8 +8,8 @@ model = dict(
         type='mmseg.ResNet',
         depth=18,
         num_stages=3,
-        stem_channels=24,
-        base_channels=24,
+        stem_channels=16,
+        base_channels=16,
         out_indices=(2,),
         strides=(1, 2, 1),
         dilations=(1, 1, 2),
@@ -18,7 +18,7 @@ model = dict(
         style='pytorch',
         init_cfg=None),
     decode_head=dict(
-        type='DeepLabV2Head', in_channels=96, in_index=0, num_classes=21, dilations=(1, 2, 4, 6)))
+        type='DeepLabV2Head', in_channels=64, in_index=0, num_classes=21, dilations=(1, 2, 4, 6)))
 
 optim_wrapper = dict(
     type='OptimWrapper',

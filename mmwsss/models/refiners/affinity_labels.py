@@ -151,5 +151,5 @@ class AffinityScores(AffinityTarget):
 
     def save(self, path: str | Path, result: dict, palette: Sequence = (),
              classes: Sequence[str] = ()) -> None:
-        with atomic_write(path, 'wb') as file:
+        with atomic_write(path, 'wb', flush=False) as file:
             np.savez_compressed(file, **result)
