@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         write_cells,
         write_page,
     )
+    from mmwsss.utils.io import sweep_temporaries
     if args.jobs < 1:
         raise ValueError(f'--jobs {args.jobs} must be at least 1')
     place = Workplace(Table(args.table), args.data, args.work_dir, args.rows, args.stages,
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         failed = (place.run_all(args.seeds) if args.jobs == 1
                   else run_processes(commands, place.folder, args.jobs))
     if not args.job:
+        sweep_temporaries(place.folder, '*')
         cells, command = collect(place, args.seeds), command_line(sys.argv)
         write_cells(place, cells, args.seeds, command)
         page = write_page(place, cells, args.seeds, command, args.images)
