@@ -9,6 +9,7 @@ import numpy as np
 from mmwsss.datasets.splits import Split
 from mmwsss.datasets.transforms import LoadImage
 from mmwsss.evaluation import confusion_matrix, iou_from_confusion
+from mmwsss.models.refiners import MaskRefiner
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import load_cam
 from mmwsss.utils.parallel import ordered_map
@@ -57,12 +58,14 @@ class _Confusions:
         return np.stack(counts)
 
 
-def refined_curve(refiner: dict, thresholds: Sequence[float], split: Split, cam_dir: str | Path,
-                  limit: int | None = SAMPLE, num_workers: int = 0) -> np.ndarray:
+def refined_curve(refiner: dict | MaskRefiner, thresholds: Sequence[float], split: Split,
+                  cam_dir: str | Path, limit: int | None = SAMPLE,
+                  num_workers: int = 0) -> np.ndarray:
     """mIoU of refined masks at several background thresholds.
 
     Args:
-        refiner: Config of a :class:`~mmwsss.models.refiners.MaskRefiner` with a constant ``bg``.
+        refiner: A :class:`~mmwsss.models.refiners.MaskRefiner` with a constant ``bg``, which is
+            changed, or its config.
         thresholds: Values of ``bg``.
         split: Images with ground truth; of more than ``limit``, that many, evenly spread.
         cam_dir: Folder of CAM files.
@@ -75,7 +78,8 @@ def refined_curve(refiner: dict, thresholds: Sequence[float], split: Split, cam_
     Raises:
         RuntimeError: An image cannot be refined; names it.
     """
-    refiner = MODELS.build(dict(refiner, bg=thresholds[0]))
+    if isinstance(refiner, dict):
+        refiner = MODELS.build(dict(refiner, bg=thresholds[0]))
     chosen = spread(range(len(split)), len(split) if limit is None else limit)
     infos = [split.dataset.get_data_info(i) for i in chosen]
     infos = [dict(name=info['name'], img_path=info['img_path']) for info in infos]
@@ -97,16 +101,18 @@ def best_refined(refiner: dict, seed: float, split: Split, cam_dir: str | Path,
     further ones beyond it.
 
     Args:
-        refiner, split, cam_dir, options: As in :func:`refined_curve`.
+        refiner: Config of the refiner.
+        split, cam_dir, options: As in :func:`refined_curve`.
         seed: The threshold that is best before refinement; the nearest to it wins a tie.
 
     Returns:
         The threshold, and mIoU (percent) of the sample by threshold.
     """
     curve: dict[float, float] = {}
+    built = MODELS.build(dict(refiner, bg=seed))
     wanted = candidates(seed)
     while wanted:
-        curve.update(zip(wanted, refined_curve(refiner, wanted, split, cam_dir, **options)))
+        curve.update(zip(wanted, refined_curve(built, wanted, split, cam_dir, **options)))
         best = max(curve, key=lambda threshold: (curve[threshold], -abs(threshold - seed)))
         wanted = beyond(best, list(curve))
     return best, {f'{t:g}': round(float(curve[t]), 2) for t in sorted(curve)}

@@ -120,9 +120,15 @@ def test_refined_threshold(truth, tmp_path):
 
 @pytest.mark.parametrize('peak, best', [(0.4, 0.4), (0.035, 0.035), (0.9, 0.95), (0., 0.005)])
 def test_refined_threshold_is_looked_for_beyond_the_candidates(peak, best, monkeypatch):
-    monkeypatch.setattr('mmwsss.inference.refined.refined_curve', lambda refiner, thresholds, *_: [
-        100 - 100 * abs(threshold - peak) for threshold in thresholds])
-    found, curve = best_refined({}, 0.4, None, '')
+    refiners = []
+
+    def curve_of(refiner, thresholds, *_):
+        refiners.append(refiner)
+        return [100 - 100 * abs(threshold - peak) for threshold in thresholds]
+
+    monkeypatch.setattr('mmwsss.inference.refined.refined_curve', curve_of)
+    found, curve = best_refined(dict(type='ThresholdMask', bg=0.1), 0.4, None, '')
+    assert all(refiner is refiners[0] for refiner in refiners)  # built once
     assert abs(found - best) < 0.006 and min(curve) <= f'{found:g}'
     assert len(curve) < 20
 
