@@ -3,8 +3,8 @@ _base_ = './gpp_shapes.py'
 
 csd = dict(
     type='CrossDomainDecoupling', variant='confident', fg_weight=1., bg_weight=0.1,
-    teacher='student', begin=15)
+    teacher='student', begin=_base_.begin)
 model = dict(modules=[csd])
 train_dataloader = dict(
-    dataset=dict(prior_dir='prior_masks', views=[dict(type='CrossDomainView', begin=15)]))
+    dataset=dict(prior_dir='prior_masks', views=[dict(type='CrossDomainView', begin=_base_.begin)]))
 pipeline = dict(prior='configs/demo/gpp_shapes.py')

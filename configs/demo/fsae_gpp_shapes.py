@@ -3,8 +3,8 @@
 _base_ = './gpp_shapes.py'
 
 fsae = dict(
-    type='FeatureSpatialActivationExpansion', background='constant', constant=0.15, begin=15,
-    ramp=4)
+    type='FeatureSpatialActivationExpansion', background='constant', constant=0.15,
+    begin=_base_.begin, ramp=_base_.ramp)
 model = dict(modules=[fsae])
 *weak, pack = _base_.train_pipeline
 strong = dict(type='StrongView', num_ops=3)

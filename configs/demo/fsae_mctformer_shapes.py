@@ -5,7 +5,7 @@ _base_ = './mctformer_shapes.py'
 
 fsae = dict(
     type='FeatureSpatialActivationExpansion', background='constant', constant=0.1, temperature=0.03,
-    teacher='frozen', begin=15, ramp=4)
+    teacher='frozen', begin=_base_.begin, ramp=_base_.ramp)
 model = dict(head=dict(detach_patch=False), modules=[fsae])
 *weak, pack = _base_.train_pipeline
 strong = dict(type='StrongView', num_ops=3)

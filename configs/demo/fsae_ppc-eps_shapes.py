@@ -2,8 +2,9 @@
 _base_ = './ppc-eps_shapes.py'
 
 fsae = dict(
-    type='FeatureSpatialActivationExpansion', background='head', begin=15, ramp=4)
-model = dict(modules=[_base_.seam40, _base_.eps, _base_.ppc, fsae])
+    type='FeatureSpatialActivationExpansion', background='head',
+    begin=_base_.begin, ramp=_base_.ramp)
+model = dict(modules=[_base_.small_seam, _base_.eps, _base_.ppc, fsae])
 *weak, pack = _base_.train_pipeline
 strong = dict(type='StrongView', num_ops=3)
 train_dataloader = dict(dataset=dict(pipeline=[*weak, strong, pack]))

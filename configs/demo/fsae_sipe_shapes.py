@@ -2,7 +2,8 @@
 _base_ = './sipe_shapes.py'
 
 fsae = dict(
-    type='FeatureSpatialActivationExpansion', background='one_minus_max', begin=15, ramp=4)
+    type='FeatureSpatialActivationExpansion', background='one_minus_max',
+    begin=_base_.begin, ramp=_base_.ramp)
 model = dict(modules=[_base_.sipe, fsae])
 *weak, pack = _base_.train_pipeline
 strong = dict(type='StrongView', num_ops=3)

@@ -7,11 +7,9 @@
 # hundred steps from scratch the quadratic logits of GPP (gpp_shapes.py) leave only peaks.
 _base_ = './cam_shapes.py'
 
-# From scratch, the classes must be learned before the modules act: from epoch 8 or 10 on, they end
-# with a worse classifier (mAP .86 to .90 instead of .99) and seeds below the baseline's. From
-# scratch, too, the background channel can die under the code's ReLU of the scores.
-begin, ramp = 15, 4
+begin, ramp = _base_.begin, _base_.ramp
 sie = dict(type='SimulatedInterImageErasing', num_pairs=4, begin=begin, ramp=ramp)
+# From scratch, the background channel can die under the code's ReLU of the scores.
 ssr = dict(type='SelfSupervisedRegularization', relu_logits=False,
            refiner=dict(type='PAR', dilations=(1, 2, 4, 8)), begin=begin, ramp=ramp)
 mga = dict(type='MultiGranularityAlignment', threshold=0.6, begin=begin, ramp=ramp)

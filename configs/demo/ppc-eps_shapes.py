@@ -3,14 +3,14 @@
 _base_ = './seam_shapes.py'
 
 second = dict(size=40)
-seam40 = dict(type='SelfSupervisedEquivariantAttention', **second)
+small_seam = dict(type='SelfSupervisedEquivariantAttention', **second)
 eps = dict(type='ExplicitPseudoPixelSupervision', revised=True, **second)
 ppc = dict(
     type='PixelToPrototypeContrast', in_channels=64, proj_channels=32, top_fraction=1 / 4,
     **second)
 model = dict(
     head=dict(infer='softmax', full_size=False),
-    modules=[seam40, eps, ppc],
+    modules=[small_seam, eps, ppc],
     cls_views=('image', 's40'))
 load, *rest = _base_.train_pipeline
 train_pipeline = [load, dict(type='LoadMask', key='saliency'), *rest]
