@@ -76,7 +76,7 @@ class Context:
         launch: Keys put into every training's config (``launcher`` ...).
         amp: Mixed precision in every training, see :func:`mmwsss.engine.use_amp`.
         side: Makes the pipeline of another config that works beside this one:
-            ``side(config, folder, options)``.
+            ``side(config, folder, options, seed=None)``.
         store: Folder that several pipelines share, see :meth:`folder_of`.
     """
 

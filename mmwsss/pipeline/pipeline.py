@@ -5,6 +5,7 @@ A method's config says it in a short block; everything in it is optional::
     pipeline = dict(
         baseline='configs/ktse/gpp_r38_voc.py',  # run beside it through the same stages
         prior='configs/irn/irn_r50_voc.py',      # its masks become the data set's prior_dir
+        start='configs/irn/irn_r50_voc.py',      # trained first; the training goes on from it
         cam=dict(scales=(0.5, 1, 1.5, 2), flip=True, stride='auto', batch_size=1),
         affinity=dict(                           # a network that learns from confident labels
             config='configs/irn/irnet_r50_voc.py',
@@ -80,7 +81,8 @@ class Pipeline:
         self.name = context.name
         known = {name: STAGES.build(plain(cfg))
                  for name, cfg in {**LINE, **context.block('stages')}.items() if cfg is not None}
-        blocks = OTHER_BLOCKS.union(*(stage.blocks for stage in known.values()))
+        left_out = [STAGES.get(LINE[name]['type']) for name in LINE if name not in known]
+        blocks = OTHER_BLOCKS.union(*(stage.blocks for stage in (*known.values(), *left_out)))
         unknown = sorted(set(context.options) - blocks)
         if unknown:
             raise ValueError(f'{context.file}: pipeline has no option {unknown}; it has '
@@ -100,16 +102,16 @@ class Pipeline:
         if context.options.get('baseline'):
             file, only = _baseline(context.options['baseline'])
             shared = {key: value for key, value in context.options.items()
-                      if key not in ('prior', 'baseline')}
+                      if key not in ('prior', 'start', 'baseline')}
             self.baseline = self._side(context.find(file), context.work_dir / 'baseline',
                                        {**shared, **only}, self.wanted)
 
     def _side(self, config: str, folder: Path, options: dict,
-              stages: set | None = None) -> 'Pipeline':
-        """The pipeline of another config beside this one."""
+              stages: set | None = None, seed: int | None = None) -> 'Pipeline':
+        """The pipeline of another config beside this one, of the same seed unless one is given."""
         context = self.context
-        return Pipeline(config, folder, context.seed, stages, options, context.device,
-                        context.launch, context.amp, context.store)
+        return Pipeline(config, folder, context.seed if seed is None else seed, stages, options,
+                        context.device, context.launch, context.amp, context.store)
 
     @property
     def methods(self) -> list['Pipeline']:

@@ -44,12 +44,13 @@ def training_settings(cfg: Config, seed: int, *more: str) -> dict:
     return dict(config=config, seed=seed, weights=file_digests(config))
 
 
-def check_training(cfg: Config, name: str) -> nn.Module:
+def check_training(cfg: Config, name: str, loaded: bool = False) -> nn.Module:
     """Build what a training needs beside its data, which may not be there yet.
 
     Args:
         cfg: Its config.
         name: Of the config, for messages.
+        loaded: Its weights come from a training before it.
 
     Returns:
         The model.
@@ -62,7 +63,7 @@ def check_training(cfg: Config, name: str) -> nn.Module:
             raise ValueError(f'config "{name}" has no {part}; the pipeline trains from it')
     check_pretrained(cfg)
     model = MODELS.build(cfg.model)
-    check_frozen(model, bool(cfg.get('load_from')))
+    check_frozen(model, loaded or bool(cfg.get('load_from')))
     _check_loop(cfg.train_cfg)
     schedulers = cfg.get('param_scheduler') or []
     if isinstance(schedulers, dict) and 'type' in schedulers:

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmwsss.evaluation import mask_iou
 from mmwsss.pipeline import Pipeline
@@ -177,6 +178,19 @@ def test_named_stages_only(config, tmp_path):
     assert set(results) == {'classify', 'cam'}
 
 
+def test_seeds_alone_need_no_cams_of_training_images(config, tmp_path):
+    config.val_dataloader = config.test_dataloader  # else the training images are scored
+    config.pipeline.stages = dict(cam=dict(type='CAMStage', train=False), mask=None)
+    results = Pipeline(copy.deepcopy(config), tmp_path / 'w').run()
+    assert set(results) == {'classify', 'cam'} and results['cam']['val']['mIoU@oracle'] > 0
+    names = sorted(path.stem for path in (tmp_path / 'w' / 'cam').glob('*.npz'))
+    assert names == [f'val_{i:05d}' for i in range(4)]
+
+    config.val_dataloader = config.test_dataloader = None
+    with pytest.raises(ValueError, match=r'CAMStage\(train=False\)'):
+        Pipeline(config, tmp_path / 'v').check()
+
+
 def test_prior_masks_reach_the_data_set(config, tmp_path):
     path = tmp_path / 'base.py'
     config.dump(str(path))
@@ -190,6 +204,43 @@ def test_prior_masks_reach_the_data_set(config, tmp_path):
     assert pipeline.stages['classify'].before[0] is pipeline.stages['prior']
     pipeline.run()
     assert pipeline.stages['mask'].is_done and prior.stages['mask'].is_done
+
+
+def test_a_training_goes_on_from_that_of_another_config(config, tmp_path):
+    path = tmp_path / 'base.py'
+    config.dump(str(path))
+    config.optim_wrapper.optimizer.lr = 0.
+    config.train_cfg.max_epochs = 1
+    config.pipeline.start = dict(config=str(path), seed=0)
+    runs = [Pipeline(copy.deepcopy(config), tmp_path / 'w', seed=seed, stages=['start', 'classify'])
+            for seed in (0, 1)]
+    first = [run.stages['start'].pipeline.stages['classify'] for run in runs]
+    assert first[0].fingerprint == first[1].fingerprint  # one first phase for all seeds
+    assert runs[0].stages['classify'].fingerprint != runs[1].stages['classify'].fingerprint
+    results = runs[1].run()
+    assert set(results['start']) == {'classify'} and first[0].is_done
+    assert not (tmp_path / 'w' / 'start' / 'cam').exists()
+    files = [tmp_path / 'w' / 'start' / 'classify' / 'epoch_2.pth',
+             tmp_path / 'w' / 'classify' / 'epoch_1.pth']
+    start, end = (torch.load(file, weights_only=True)['state_dict'] for file in files)
+    for key, value in start.items():
+        assert 'running' in key or 'tracked' in key or torch.equal(value, end[key]), key
+
+    config.pipeline.start = str(path)  # the seed of the run
+    runs = [Pipeline(copy.deepcopy(config), tmp_path / 'w', seed=seed) for seed in (0, 1)]
+    assert len({run.stages['start'].fingerprint for run in runs}) == 2
+    base = Config.fromfile(path)
+    base.train_cfg.max_epochs = 3
+    base.dump(str(path))
+    changed = Pipeline(copy.deepcopy(config), tmp_path / 'w')
+    assert changed.stages['classify'].fingerprint != runs[0].stages['classify'].fingerprint
+
+
+@pytest.mark.parametrize('start', [dict(seed=0), dict(config='base.py', speed=0)])
+def test_a_wrong_start_is_named(config, tmp_path, start):
+    config.pipeline.start = start
+    with pytest.raises(ValueError, match=r'pipeline\.start is a config file'):
+        Pipeline(config, tmp_path / 'w')
 
 
 @pytest.mark.slow

@@ -94,8 +94,7 @@ def confident_ce_loss(logits: Tensor,
 def global_alignment_loss(anchor: Tensor, erased: Tensor, labels: Tensor) -> Tensor:
     """L_global: erasing must not change how much of a class there is (eq. 8).
 
-    ``mean |GAP(relu(erased)) y - GAP(relu(anchor)) y|``, over absent classes too, both sides with
-    gradient.
+    ``mean |GAP(relu(erased)) y - GAP(relu(anchor)) y|``, over absent classes too.
 
     Args:
         anchor: Raw CAM of the image, ``(N, C, h, w)``.
@@ -341,6 +340,11 @@ class MultiGranularityAlignment(WSSSModule):
         local_weight: Weight of eq. 9.
         margin: Tolerated difference in eq. 9 (code .05, paper 0).
         restrict: Compare only what was not erased (code; not in the paper).
+        detach: No gradient into the target, which is the anchor in eq. 8 and the erased image in
+            eq. 9 (neither paper nor code). On a head with global average pooling eq. 8 otherwise
+            weakens the anchor without limit: its gradient on an anchor's logit is ``1 / (N C)``,
+            and that of the classification loss against it is never larger. The logits of gated
+            pyramid pooling are quadratic in the CAM, so there the classification loss can win.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=10``.
     """
 
@@ -352,9 +356,11 @@ class MultiGranularityAlignment(WSSSModule):
                  local_weight: float = 1.,
                  margin: float = 0.05,
                  restrict: bool = True,
+                 detach: bool = False,
                  **kwargs):
         super().__init__(**kwargs)
         self.threshold = threshold
+        self.detach = detach
         self.global_weight = global_weight
         self.local_weight = local_weight
         self.margin = margin
@@ -367,14 +373,16 @@ class MultiGranularityAlignment(WSSSModule):
         anchor, erased, labels = views['image'].cam, views['erased'].cam, views.labels('image')
         losses = {}
         if self.global_weight:
+            target = anchor.detach() if self.detach else anchor
             losses['loss_global'] = self.global_weight * global_alignment_loss(
-                anchor, erased, labels)
+                target, erased, labels)
         if self.local_weight:
             valid = None
             if self.restrict:
                 valid = (foreground_response(anchor.detach(), labels) < self.threshold).to(anchor)
+            target = erased.detach() if self.detach else erased
             losses['loss_local'] = self.local_weight * local_alignment_loss(
-                anchor, erased, labels, valid, self.margin)
+                anchor, target, labels, valid, self.margin)
         return losses
 
 

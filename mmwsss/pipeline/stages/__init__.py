@@ -7,10 +7,12 @@ from .mask_stage import MaskStage, make_masks
 from .metrics_stage import MetricsStage
 from .prior_stage import PriorStage
 from .segment_stage import SegmentStage
+from .start_stage import StartStage
 
 # The line by the names of the stages, which are those of their folders.
 LINE = dict(
     prior=dict(type='PriorStage'),
+    start=dict(type='StartStage'),
     classify=dict(type='ClassifyStage'),
     cam=dict(type='CAMStage'),
     labels=dict(type='LabelsStage'),
@@ -21,5 +23,5 @@ LINE = dict(
 
 __all__ = [
     'LINE', 'AffinityStage', 'CAMStage', 'ClassifyStage', 'LabelsStage', 'MaskStage',
-    'MetricsStage', 'PriorStage', 'SegmentStage', 'make_cams', 'make_masks'
+    'MetricsStage', 'PriorStage', 'SegmentStage', 'StartStage', 'make_cams', 'make_masks'
 ]

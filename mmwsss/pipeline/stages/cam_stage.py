@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from mmengine.dist import is_main_process
 
+from mmwsss.datasets.splits import ImageUnion
 from mmwsss.inference import cam_options, generate_cams, load_model, score_cams, seed_mask
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.registry import STAGES
@@ -49,7 +50,14 @@ class CAMStage(Stage):
     that needs none. A network that scores the background itself (SIPE) has ``mIoU@own`` beside
     them, its seeds without any threshold. With ``val_evaluator=dict(fixed=0.3)`` there is
     ``mIoU@fixed`` (EADER).
+
+    Args:
+        train: Also of the training images. Where nothing but scores of seeds is wanted,
+            ``pipeline.stages=dict(cam=dict(type='CAMStage', train=False), mask=None)``.
     """
+
+    def __init__(self, train: bool = True):
+        self.train = train
 
     inputs = ('classify', )
     blocks = ('cam', )
@@ -64,10 +72,16 @@ class CAMStage(Stage):
         more = (Column('own', 'seed (own)'), Column('fixed', 'seed (fixed)'))
         return (*self._columns, *(column for column in more if f'mIoU@{column.key}' in known))
 
+    def images(self, context: Context) -> Any:
+        """All images of which CAMs are made."""
+        if self.train:
+            return context.images
+        return ImageUnion([split.dataset for split in context.splits])
+
     def settings(self, context: Context) -> dict:
         options = {key: value for key, value in context.cam_options.items()
                    if key not in ('batch_size', 'num_workers')}
-        settings = dict(options=options, data=list_digest(context.images))
+        settings = dict(options=options, data=list_digest(self.images(context)))
         if context.fixed_threshold is not None:
             settings['fixed'] = context.fixed_threshold
         if context.store is not None:  # others may score other splits of the same images
@@ -76,9 +90,12 @@ class CAMStage(Stage):
 
     def check(self, context: Context) -> None:
         cam_options(context.cfg)
+        if not self.train and not context.scored:
+            raise ValueError(f'{context.file}: CAMStage(train=False) is for scores of seeds, and '
+                             'no image of val_dataloader or test_dataloader has ground truth')
 
     def run(self, context: Context, folder: Path) -> dict:
-        make_cams(context, last_checkpoint(self.before[0].folder), folder)
+        make_cams(context, last_checkpoint(self.before[0].folder), folder, self.images(context))
         if not is_main_process():
             return {}
         if not context.scored:

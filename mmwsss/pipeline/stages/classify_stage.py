@@ -10,13 +10,14 @@ from mmwsss.registry import DATASETS, STAGES
 from ..fingerprint import list_digest
 from ..stage import Stage
 from ..training import check_training, last_checkpoint, train, training_settings
+from .start_stage import StartStage
 
 
 @STAGES.register_module()
 class ClassifyStage(Stage):
     """``train_dataloader``, ``train_cfg`` ... of the config, by mmengine's Runner."""
 
-    inputs = ('prior', )
+    inputs = ('prior', 'start')
 
     def settings(self, context: Any) -> dict:
         settings = training_settings(context.cfg, context.seed)
@@ -25,12 +26,13 @@ class ClassifyStage(Stage):
         return dict(settings, data=list_digest(context.train_set))
 
     def check(self, context: Any) -> None:
-        model = check_training(context.cfg, context.file)
+        before = {stage.key for stage in self.before}
+        model = check_training(context.cfg, context.file, 'start' in before)
         count = getattr(model, 'num_classes', len(context.classes))
         if count != len(context.classes):
             raise ValueError(f'config "{context.file}": the head has {count} classes, the data set '
                              f'{len(context.classes)}; set model.head.num_classes')
-        if not self.before:  # else the prior masks are not there yet
+        if 'prior' not in before:  # else the prior masks are not there yet
             dataset = DATASETS.build(context.cfg.train_dataloader.dataset)
             length = context.cfg.train_cfg
             epochs = length.get('max_epochs') or 1
@@ -40,5 +42,9 @@ class ClassifyStage(Stage):
                 model.check_sample(dataset[EpochIndex(0, epochs - 1)], late)
 
     def run(self, context: Any, folder: Path) -> dict:
-        train(context.cfg, folder, context.seed, context.launch)
+        launch = dict(context.launch)
+        for stage in self.before:
+            if isinstance(stage, StartStage):
+                launch['load_from'] = str(stage.checkpoint)
+        train(context.cfg, folder, context.seed, launch)
         return dict(checkpoint=last_checkpoint(folder).name)

@@ -1,12 +1,15 @@
 """KTSE's equations against plain loops over pixels."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mmwsss.models.modules.ktse import (
+    MultiGranularityAlignment,
     confident_ce_loss,
     global_alignment_loss,
     inter_class_loss,
@@ -124,3 +127,34 @@ def test_local_alignment_loss(maps, labels, restrict):
         total += max(difference - .05, 0.) * labels[n, c].item()
     loss = local_alignment_loss(*maps, labels, valid if restrict else None)
     assert loss.item() == pytest.approx(total / (N * C * H * W), rel=1e-5)
+
+
+class TwoViews(dict):
+    """An image and its erased copy, of one class each."""
+
+    def labels(self, name):
+        return torch.ones(self[name].cam.shape[:2])
+
+
+def alignment(anchor, erased, **kwargs):
+    views = TwoViews(image=SimpleNamespace(cam=anchor), erased=SimpleNamespace(cam=erased))
+    return MultiGranularityAlignment(restrict=False, **kwargs).loss(views)
+
+
+def test_mga_can_stop_the_gradient_into_its_targets(maps):
+    for detach in (False, True):
+        for name, target in (('loss_global', 0), ('loss_local', 1)):
+            gradients = torch.autograd.grad(alignment(*maps, detach=detach)[name], maps,
+                                            allow_unused=True)
+            assert (gradients[target] is None) == detach
+            assert gradients[1 - target].abs().sum() > 0
+
+
+@pytest.mark.parametrize('logit', [.1, 2., 8.])
+@pytest.mark.parametrize('detach', [False, True])
+def test_eq_8_outweighs_the_classification_loss_of_average_pooling(logit, detach):
+    anchor = torch.full((1, 1, H, W), logit, requires_grad=True)
+    loss = alignment(anchor, .5 * anchor.detach(), detach=detach, local_weight=0)['loss_global']
+    loss = loss + F.binary_cross_entropy_with_logits(anchor.mean((2, 3)), torch.ones(1, 1))
+    loss.backward()
+    assert (anchor.grad.sum() > 0) == (not detach)  # descent weakens the anchor of a present class

@@ -1,0 +1,43 @@
+"""Where the classifier starts from: the trained classifier of another config."""
+
+from pathlib import Path
+from typing import Any
+
+from mmwsss.inference import read_config
+from mmwsss.registry import STAGES
+
+from ..fingerprint import plain
+from ..training import last_checkpoint
+from .side_stage import SideStage
+
+
+@STAGES.register_module()
+class StartStage(SideStage):
+    """``pipeline.start='configs/irn/irn_r50_voc.py'``: that config is trained first, on image
+    labels, and its last checkpoint is where this one's training starts (its ``load_from``). The
+    papers' "trained on for further epochs", with one first phase for all methods of a comparison.
+
+    ``start=dict(config=..., seed=0)`` gives the first phase a seed of its own, so that runs of
+    several seeds share it.
+    """
+
+    blocks = ('start', )
+    last = 'classify'
+
+    def prepare(self, context: Any) -> None:
+        start = context.options['start']
+        start = dict(config=start) if isinstance(start, str) else dict(start)
+        unknown = sorted(set(start) - {'config', 'seed'})
+        if unknown or 'config' not in start:
+            raise ValueError(f'{context.file}: pipeline.start is a config file, or a dict with '
+                             f'config= and seed=, not {context.options["start"]!r}')
+        file = context.find(start['config'])
+        own = plain(read_config(file).get('pipeline') or {})
+        self.pipeline = context.side(
+            file, context.work_dir / 'start',
+            {key: own[key] for key in ('prior', 'start') if own.get(key)}, seed=start.get('seed'))
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last checkpoint of the first phase."""
+        return last_checkpoint(self.pipeline.stages['classify'].folder)
