@@ -5,7 +5,8 @@ import json
 import logging
 import re
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def check_training(cfg: Config, name: str, loaded: bool = False) -> nn.Module:
         _check_options(PARAM_SCHEDULERS, part, 'param_scheduler',
                        ('convert_to_iter_based', 'optimizer'))
     if 'optimizer' in cfg.optim_wrapper or 'constructor' in cfg.optim_wrapper:
-        wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
+        with _quiet():  # the training says it again
+            wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
         one = isinstance(wrapper, OptimWrapper) and isinstance(schedulers, (list, tuple))
         for part in schedulers if one else []:
             _build_scheduler(part, wrapper)
@@ -109,11 +111,18 @@ def check_metrics(dataset: Any, evaluator: Any) -> None:
         sample.pred_sem_seg = sample.gt_sem_seg
         metric.dataset_meta = dataset.metainfo
         metric.process({}, [sample.to_dict()])
-        logging.disable(logging.CRITICAL)  # of the table
-        try:
+        with _quiet():  # no table
             metric.compute_metrics(metric.results)
-        finally:
-            logging.disable(logging.NOTSET)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing is logged."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _check_loop(cfg: dict) -> None:
