@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier
-from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmseg.evaluation import IoUMetric
@@ -75,9 +75,10 @@ def check_training(cfg: Config, name: str, loaded: bool = False) -> nn.Module:
     if 'optimizer' in cfg.optim_wrapper or 'constructor' in cfg.optim_wrapper:
         with _quiet():  # the training says it again
             wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
-        one = isinstance(wrapper, OptimWrapper) and isinstance(schedulers, (list, tuple))
-        for part in schedulers if one else []:
-            _build_scheduler(part, wrapper)
+        several = isinstance(wrapper, OptimWrapperDict)
+        for part in schedulers if isinstance(schedulers, (list, tuple)) else []:
+            for one in wrapper.values() if several else [wrapper]:
+                _build_scheduler(part, one)
     for hook in cfg.get('custom_hooks') or []:
         HOOKS.build(hook)
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

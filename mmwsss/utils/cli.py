@@ -138,7 +138,17 @@ def merge_options(cfg: 'Config', options: Mapping[str, Any] | None) -> 'Config':
             node = node[part]
     if options:
         cfg.merge_from_dict(options)
+        _drop_delete(cfg)
     return cfg
+
+
+def _drop_delete(node: Any) -> None:
+    """Remove the ``_delete_`` that mmengine leaves where there was nothing to delete."""
+    if isinstance(node, dict):
+        node.pop('_delete_', None)
+    for value in (node.values() if hasattr(node, 'values') else
+                  node if isinstance(node, (list, tuple)) else ()):
+        _drop_delete(value)
 
 
 def run_tool(run: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:

@@ -1,6 +1,8 @@
 """The tables of the papers: each is there, its rows build, its figures are the published ones."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from mmengine.registry import init_default_scope
 from mmwsss.inference import read_config
 from mmwsss.pipeline import Context, Pipeline
 from mmwsss.pipeline.fingerprint import digest, plain
-from mmwsss.pipeline.tables import Table
+from mmwsss.pipeline.tables import Table, Workplace
 from mmwsss.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +115,7 @@ def test_every_row_has_its_whole_pipeline(name, monkeypatch, tmp_path):
     assert table.paper == 'bases' or (ROOT / 'configs' / table.paper).is_dir()
     for row, data, column, cfg in configs_of(table):
         assert row.configs, row.name
+        assert '_delete_' not in json.dumps(plain(cfg), default=str), (row.name, data)
         pipeline = Pipeline(cfg, tmp_path)
         context = pipeline.context
         wanted = pipeline.needed([column.stage])
@@ -129,6 +132,24 @@ def test_every_row_has_its_whole_pipeline(name, monkeypatch, tmp_path):
         refiner = context.refiner(context.mask_options, 0.3)
         assert MODELS.get(refiner['type']) is not None
         context.check_background()
+
+
+@pytest.fixture(scope='module')
+def shapes(tmp_path_factory):
+    """A working folder with the drawn images and their saliency maps."""
+    folder = tmp_path_factory.mktemp('shapes')
+    for tool in ('shapes', 'shapes_saliency'):
+        script = ROOT / f'tools/dataset_converters/{tool}.py'
+        subprocess.run([sys.executable, script, 'data/shapes'], cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', [f'{paper}_table1' for paper in (
+    'csd', 'eader', 'fsae', 'rcm_mam')] + ['ktse_table7', 'ktse_table1'])
+def test_every_row_on_shapes_passes_the_check_before_the_training(name, shapes, monkeypatch):
+    monkeypatch.chdir(shapes)
+    Workplace(Table(FOLDER / f'{name}.py'), 'shapes').check()
 
 
 @pytest.mark.slow

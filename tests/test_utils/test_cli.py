@@ -80,3 +80,10 @@ def test_options_of_a_part_that_is_none():
     cfg = Config(dict(pipeline=dict(segment=None, mask=dict(bg=1))))
     merge_options(cfg, {'pipeline.segment.config': 'a.py'})
     assert cfg.pipeline.segment == dict(config='a.py') and cfg.pipeline.mask == dict(bg=1)
+
+
+@pytest.mark.parametrize('pipeline', [dict(), dict(mask=dict(type='ThresholdMask', bg=.2))])
+def test_an_option_replaces_a_part_whether_it_is_there_or_not(pipeline):
+    cfg = Config(dict(pipeline=pipeline))
+    merge_options(cfg, {'pipeline.mask': dict(_delete_=True, type='CRFMask', label=dict(a=1))})
+    assert cfg.pipeline.mask == dict(type='CRFMask', label=dict(a=1))
