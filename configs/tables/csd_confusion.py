@@ -4,6 +4,7 @@ title = 'CSD: class confusion'
 paper = 'csd'
 kind = 'figure'
 source = 'none: a figure'
+note = 'On voc6 the plain CAM in place of MCTformer.'
 analysis = ['confusion']
 columns = [
     dict(key='seed', title='seed', stage='cam', split='train', metric='mIoU@oracle'),
@@ -11,6 +12,6 @@ columns = [
 _animals = 'projects/voc_animals/configs'
 rows = [
     dict(name='MCTformer', voc='configs/mctformer/mctformer_deit-s_voc.py',
-         shapes='configs/demo/cam_shapes.py', voc6=f'{_animals}/gap_mobilenet.py'),
+         shapes='configs/demo/mctformer_shapes.py', voc6=f'{_animals}/gap_mobilenet.py'),
     dict(name='MCTformer + CSD', voc='configs/csd/csd_mctformer_deit-s_voc.py',
-         shapes='configs/demo/csd_cam_shapes.py', voc6=f'{_animals}/csd_gap_mobilenet.py')]
+         shapes='configs/demo/csd_mctformer_shapes.py', voc6=f'{_animals}/csd_gap_mobilenet.py')]

@@ -133,6 +133,29 @@ def test_configs_load_and_differ_only_in_the_idea(monkeypatch):
     assert seg.model.decode_head.num_classes == len(base.classes) + 1
 
 
+def test_second_phases_share_their_start_and_their_images(monkeypatch, tmp_path):
+    """Every row goes on from one classifier, of one seed, and only its modules differ."""
+    from mmwsss.pipeline.tables import Table, Workplace
+    monkeypatch.chdir(ROOT)
+    table = Table(ROOT / 'projects/voc_animals/two_phase.py')
+    place = Workplace(table, 'voc6', tmp_path)
+    starts, trainings = set(), set()
+    for row in table.rows:
+        for seed in (0, 1):
+            (variant, ) = place.variants(row, seed)
+            context = variant.pipeline.context
+            assert variant.stages == ['start', 'classify', 'cam']
+            start = variant.pipeline.stages['start'].pipeline.context
+            starts.add((start.file, start.seed))
+            data = context.cfg.train_dataloader.dataset.to_dict()
+            views = [view['type'] for view in data.pop('views', [])]
+            sie = [m for m in context.cfg.model.modules if m['type'].startswith('Simulated')]
+            assert views == ['PairedView'] * len(sie)
+            trainings.add(repr([data, context.cfg.optim_wrapper, context.cfg.param_scheduler,
+                                context.cfg.model.backbone, context.cfg.model.head]))
+    assert len(starts) == len(trainings) == 1 and starts.pop()[1] == 0
+
+
 def test_prepare(tmp_path):
     voc, lists, out = tmp_path / 'voc', tmp_path / 'lists', tmp_path / 'out'
     for sub in ('JPEGImages', 'SegmentationClassAug', 'Annotations'):
