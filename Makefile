@@ -31,7 +31,7 @@ $(STAMP):
 
 # One process per core, each with one thread: many small tests gain nothing from threads.
 test: venv
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'slow or not slow' -n auto $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'slow or not slow' -n auto --dist worksteal $(PYTEST_ARGS)
 
 demo: venv
 	$(BIN)/python tools/run_pipeline.py configs/demo/ktse_shapes.py
