@@ -247,6 +247,7 @@ def friendly_errors() -> Iterator[None]:
         with _sigterm_raises():
             yield
     except (Exception, KeyboardInterrupt, Terminated) as error:
+        _ignore_workers()  # one dead worker may be told of twice
         if os.environ.get('MMWSSS_DEBUG'):
             raise
         stopped = _interruption(error)

@@ -341,10 +341,8 @@ class MultiGranularityAlignment(WSSSModule):
         margin: Tolerated difference in eq. 9 (code .05, paper 0).
         restrict: Compare only what was not erased (code; not in the paper).
         detach: No gradient into the target, which is the anchor in eq. 8 and the erased image in
-            eq. 9 (neither paper nor code). On a head with global average pooling eq. 8 otherwise
-            weakens the anchor without limit: its gradient on an anchor's logit is ``1 / (N C)``,
-            and that of the classification loss against it is never larger. The logits of gated
-            pyramid pooling are quadratic in the CAM, so there the classification loss can win.
+            eq. 9 (neither paper nor code). With average pooling eq. 8 else weakens the anchor
+            without limit: the classification loss never has a larger gradient on its logit.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=10``.
     """
 

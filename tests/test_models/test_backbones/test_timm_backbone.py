@@ -110,4 +110,4 @@ def test_the_example_config(monkeypatch):
     # lr_mult reaches the CAM head and nothing of the backbone.
     keys = list(cfg.optim_wrapper.paramwise_cfg.custom_keys)
     reached = {name for name, _ in model.named_parameters() if any(key in name for key in keys)}
-    assert reached == {'head.classifier.weight'}
+    assert reached == {'head.embed.weight', 'head.classifier.weight'}
