@@ -128,6 +128,20 @@ class Context:
         """A file that the config names, see :func:`find_file`."""
         return find_file(path, self.file)
 
+    def side_config(self, name: str) -> tuple[str, dict]:
+        """Config file and own options of ``name='file'`` or ``name=dict(config='file', ...)``.
+
+        Raises:
+            ValueError: It names no config.
+        """
+        value = self.options[name]
+        if isinstance(value, str):
+            return value, {}
+        if not isinstance(value, dict) or 'config' not in value:
+            raise ValueError(f'{self.file}: pipeline.{name} is a config file, or a dict with '
+                             f'config=..., not {value!r}')
+        return value['config'], {key: item for key, item in value.items() if key != 'config'}
+
     def block(self, name: str) -> dict:
         """A block of the config's ``pipeline``; empty if there is none."""
         return self.options.get(name) or {}
@@ -164,11 +178,15 @@ class Context:
         """All images, of which CAMs and masks are made: training and splits, each once."""
         return ImageUnion([self.train_set, *(split.dataset for split in self.splits)])
 
+    @property
+    def split_images(self) -> ImageUnion:
+        """The images of the splits alone, each once."""
+        return ImageUnion([split.dataset for split in self.splits])
+
     def images_of(self, loader: str | None) -> Any:
         """The images of ``'train'``, ``'val'`` or ``'test'``; None: :attr:`images`."""
         if loader is None:
-            return self.images if self.cfg.get('train_dataloader') else ImageUnion(
-                [split.dataset for split in self.splits])
+            return self.images if self.cfg.get('train_dataloader') else self.split_images
         if not self.cfg.get(f'{loader}_dataloader'):
             raise ValueError(f'config "{self.file}" has no {loader}_dataloader')
         return build_image_dataset(self.cfg[f'{loader}_dataloader'].dataset)

@@ -29,7 +29,6 @@ the first of them. Without any ground truth all stages run and nothing is scored
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
@@ -100,7 +99,7 @@ class Pipeline:
                 context, name, [self.stages[key] for key in used[name].inputs if key in used])
         self.baseline = None
         if context.options.get('baseline'):
-            file, only = _baseline(context.options['baseline'])
+            file, only = context.side_config('baseline')
             shared = {key: value for key, value in context.options.items()
                       if key not in ('prior', 'start', 'baseline')}
             self.baseline = self._side(context.find(file), context.work_dir / 'baseline',
@@ -184,12 +183,3 @@ class Pipeline:
         if self.baseline is not None:
             records['baseline'] = self.baseline.results()
         return records
-
-
-def _baseline(value: Any) -> tuple[str, dict]:
-    """Config file and own options of ``baseline='file'`` or ``dict(config='file', mask=...)``."""
-    if isinstance(value, str):
-        return value, {}
-    if 'config' not in value:
-        raise ValueError('pipeline.baseline: a config file, or a dict with config=...')
-    return value['config'], {key: item for key, item in value.items() if key != 'config'}

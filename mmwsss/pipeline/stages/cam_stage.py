@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from mmengine.dist import is_main_process
 
-from mmwsss.datasets.splits import ImageUnion
 from mmwsss.inference import cam_options, generate_cams, load_model, score_cams, seed_mask
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.registry import STAGES
@@ -56,15 +55,15 @@ class CAMStage(Stage):
             ``pipeline.stages=dict(cam=dict(type='CAMStage', train=False), mask=None)``.
     """
 
-    def __init__(self, train: bool = True):
-        self.train = train
-
     inputs = ('classify', )
     blocks = ('cam', )
     _columns = (
         Column('seed', 'seed (oracle)'), Column('threshold', 'at', 2, False),
         Column('precision', 'precision'), Column('recall', 'recall'),
         Column('held_out', 'seed (held-out)'), Column('held_out_threshold', 'at', 2, False))
+
+    def __init__(self, train: bool = True):
+        self.train = train
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -74,9 +73,7 @@ class CAMStage(Stage):
 
     def images(self, context: Context) -> Any:
         """All images of which CAMs are made."""
-        if self.train:
-            return context.images
-        return ImageUnion([split.dataset for split in context.splits])
+        return context.images if self.train else context.split_images
 
     def settings(self, context: Context) -> dict:
         options = {key: value for key, value in context.cam_options.items()

@@ -25,17 +25,15 @@ class StartStage(SideStage):
     last = 'classify'
 
     def prepare(self, context: Any) -> None:
-        start = context.options['start']
-        start = dict(config=start) if isinstance(start, str) else dict(start)
-        unknown = sorted(set(start) - {'config', 'seed'})
-        if unknown or 'config' not in start:
+        file, more = context.side_config('start')
+        if set(more) - {'seed'}:
             raise ValueError(f'{context.file}: pipeline.start is a config file, or a dict with '
-                             f'config= and seed=, not {context.options["start"]!r}')
-        file = context.find(start['config'])
+                             f'config= and seed=; it has no option {sorted(set(more) - {"seed"})}')
+        file = context.find(file)
         own = plain(read_config(file).get('pipeline') or {})
         self.pipeline = context.side(
             file, context.work_dir / 'start',
-            {key: own[key] for key in ('prior', 'start') if own.get(key)}, seed=start.get('seed'))
+            {key: own[key] for key in ('prior', 'start') if own.get(key)}, seed=more.get('seed'))
 
     @property
     def checkpoint(self) -> Path:
