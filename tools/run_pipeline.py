@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, 'config')
     parser.add_argument('--work-dir', help='default: work_dirs/<name of the config>/pipeline')
     parser.add_argument('--stages', nargs='+', metavar='STAGE',
-                        help='only these: prior classify cam labels affinity mask metrics '
+                        help='only these: prior start classify cam labels affinity mask metrics '
                              "segment, or the config's own")
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--seeds', type=int, nargs='+',
