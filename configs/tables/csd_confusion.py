@@ -12,6 +12,6 @@ columns = [
 _animals = 'projects/voc_animals/configs'
 rows = [
     dict(name='MCTformer', voc='configs/mctformer/mctformer_deit-s_voc.py',
-         shapes='configs/demo/mctformer_shapes.py', voc6=f'{_animals}/gap_mobilenet.py'),
+         shapes='configs/demo/mctformer_shapes.py', voc6=f'{_animals}/gap_voc6.py'),
     dict(name='MCTformer + CSD', voc='configs/csd/csd_mctformer_deit-s_voc.py',
-         shapes='configs/demo/csd_mctformer_shapes.py', voc6=f'{_animals}/csd_gap_mobilenet.py')]
+         shapes='configs/demo/csd_mctformer_shapes.py', voc6=f'{_animals}/csd_gap_voc6.py')]

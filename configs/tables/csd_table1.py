@@ -15,10 +15,10 @@ _r38 = {'pipeline.segment.config': 'configs/deeplab/deeplabv1_r38_mct_voc_msc-cr
 _animals = 'projects/voc_animals/configs'
 rows = [
     dict(name='IRN', voc=dict(config='configs/irn/irn_r50_voc.py', options=_r50),
-         shapes='configs/demo/cam_shapes.py', voc6=f'{_animals}/gap_mobilenet.py',
+         shapes='configs/demo/cam_shapes.py', voc6=f'{_animals}/gap_voc6.py',
          published=dict(seed=48.3, mask=66.5, val=63.5, test=64.8)),
     dict(name='IRN + CSD', voc=dict(config='configs/csd/csd_irn_r50_voc.py', options=_r50),
-         shapes='configs/demo/csd_cam_shapes.py', voc6=f'{_animals}/csd_gap_mobilenet.py',
+         shapes='configs/demo/csd_cam_shapes.py', voc6=f'{_animals}/csd_gap_voc6.py',
          published=dict(seed=50.6, mask=68.2, val=64.9, test=66.1)),
     dict(name='MCTformer',
          voc=dict(config='configs/mctformer/mctformer_deit-s_voc.py', options=_r38),

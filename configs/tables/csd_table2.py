@@ -10,12 +10,12 @@ _uniform = {'train_dataloader.dataset.views.0.pairing': 'uniform'}
 _animals = 'projects/voc_animals/configs'
 rows = [
     dict(name='MCTformer', voc='configs/mctformer/mctformer_deit-s_voc.py',
-         shapes='configs/demo/cam_shapes.py', voc6=f'{_animals}/gap_mobilenet.py',
+         shapes='configs/demo/cam_shapes.py', voc6=f'{_animals}/gap_voc6.py',
          published=dict(seed=61.7)),
     dict(name='+ copy-paste', voc='configs/csd/csd-uniform_mctformer_deit-s_voc.py',
          shapes=dict(config='configs/demo/csd_cam_shapes.py', options=_uniform),
-         voc6=dict(config=f'{_animals}/csd_gap_mobilenet.py', options=_uniform),
+         voc6=dict(config=f'{_animals}/csd_gap_voc6.py', options=_uniform),
          published=dict(seed=63.1)),
     dict(name='+ co-occurrence', voc='configs/csd/csd_mctformer_deit-s_voc.py',
-         shapes='configs/demo/csd_cam_shapes.py', voc6=f'{_animals}/csd_gap_mobilenet.py',
+         shapes='configs/demo/csd_cam_shapes.py', voc6=f'{_animals}/csd_gap_voc6.py',
          published=dict(seed=63.8))]

@@ -13,6 +13,7 @@ columns = [
 _animals = 'projects/voc_animals/configs'
 rows = [
     dict(name=_name, voc=f'configs/rcm_mam/{_voc}_r38_voc.py',
-         shapes=f'configs/demo/{_small}_shapes.py', voc6=f'{_animals}/{_small}_mobilenet.py')
-    for _name, _voc, _small in [('baseline', 'baseline', 'embed'), ('RCM', 'rcm', 'rcm'),
-                                ('MAM', 'mam', 'mam'), ('RCM + MAM', 'rcm-mam', 'rcm-mam')]]
+         shapes=f'configs/demo/{_shapes}_shapes.py', voc6=f'{_animals}/{_voc6}_voc6.py')
+    for _name, _voc, _shapes, _voc6 in [
+        ('baseline', 'baseline', 'embed', 'gap'), ('RCM', 'rcm', 'rcm', 'rcm'),
+        ('MAM', 'mam', 'mam', 'mam'), ('RCM + MAM', 'rcm-mam', 'rcm-mam', 'rcm-mam')]]

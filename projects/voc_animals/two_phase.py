@@ -11,30 +11,45 @@ columns = [
     dict(key='precision', title='precision, val', stage='cam', split='val',
          metric='mPrecision@oracle'),
     dict(key='recall', title='recall, val', stage='cam', split='val', metric='mRecall@oracle')]
-_base = 'projects/voc_animals/configs/second_phase.py'
-_pairs = {'train_dataloader.dataset.views': [dict(type='PairedView')]}
-_sie = dict(type='SimulatedInterImageErasing', num_pairs=4)
-_ssr = dict(type='SelfSupervisedRegularization')
-_mga = dict(type='MultiGranularityAlignment')
-_rcm = dict(type='RegionalContrast', num_classes=6, embed_channels=256, scales=(0.5, 1.))
-_mam = dict(type='MultiScaleAttention', scales=(0.5, 1.))
-_teacher = {'model.teacher': True, 'train_cfg.ema': dict(momentum=0.98)}
-_seeds = {'pipeline.stages': dict(cam=dict(type='CAMStage', train=False), mask=None),
-          'pipeline.mask': None, 'pipeline.segment': None}
+_configs = 'projects/voc_animals/configs'
+_sie, _ssr = 'SimulatedInterImageErasing', 'SelfSupervisedRegularization'
+_mga = 'MultiGranularityAlignment'
+_no_pairs = {'train_dataloader.dataset.views': []}
+_acol = {'model.modules': [dict(type='ErasedClassification')]}
+_detach = {'model.modules.2.detach': True}
 rows = [
-    dict(name=_name, voc6=dict(config=_base, options={'model.modules': _modules, **_seeds,
-                                                     **_more}))
-    for _name, _modules, _more in (
-        ('plain CAM', [], {}),
-        ('SIE', [_sie], _pairs),
-        ('SSR', [_ssr], {}),
-        ('MGA, local', [dict(_mga, global_weight=0)], {}),
-        ('MGA, global', [dict(_mga, local_weight=0)], {}),
-        ('MGA, global, target detached', [dict(_mga, local_weight=0, detach=True)], {}),
-        ('KTSE', [_sie, _ssr, _mga], _pairs),
-        ('KTSE, targets of MGA detached', [_sie, _ssr, dict(_mga, detach=True)], _pairs),
-        ('ACoL', [dict(type='ErasedClassification')], {}),
-        ('RCM', [_rcm], _teacher),
-        ('MAM', [_mam], _teacher),
-        ('RCM + MAM', [_rcm, _mam], _teacher),
+    dict(name=_name, voc6=dict(
+        config=f'{_configs}/{_config}_voc6.py', modules=_modules, options={
+            'pipeline.stages': dict(cam=dict(type='CAMStage', train=False), mask=None),
+            'pipeline.baseline': None, 'pipeline.segment': None, **_options}))
+    for _name, _config, _modules, _options in (
+        ('plain CAM', 'gap', None, {}),
+        ('SIE', 'ktse', [_sie], {}),
+        ('SSR', 'ktse', [_ssr], _no_pairs),
+        ('MGA, local', 'ktse', [_mga], {'model.modules.0.global_weight': 0, **_no_pairs}),
+        ('MGA, global', 'ktse', [_mga], {'model.modules.0.local_weight': 0, **_no_pairs}),
+        ('MGA, global, target detached', 'ktse', [_mga],
+         {'model.modules.0.local_weight': 0, 'model.modules.0.detach': True, **_no_pairs}),
+        ('KTSE', 'ktse', None, {}),
+        ('KTSE, targets of MGA detached', 'ktse', None, _detach),
+        ('ACoL', 'gap', None, _acol),
+        ('plain CAM with GPP', 'gpp', None, {}),
+        ('KTSE with GPP', 'ktse', None, {'model.head.type': 'GPPHead'}),
+        ('AEFT', 'aeft', None, {}),
+        ('EADER, alpha = 0', 'eader-alpha0', None, {}),
+        ('EADER', 'eader', None, {}),
+        ('RCM', 'rcm', None, {}),
+        ('MAM', 'mam', None, {}),
+        ('RCM + MAM', 'rcm-mam', None, {}),
+        ('FSAE', 'fsae_gap', None, {}),
+        ('CSD', 'csd_gap', None, {}),
+        ('KTSE + FSAE', 'fsae_ktse', None, {}),
+        ('KTSE + CSD', 'csd_ktse', None, {}),
+        ('SEAM', 'seam', None, {}),
+        ('SIPE', 'sipe', None, {}),
+        ('SIPE + FSAE', 'fsae_sipe', None, {}),
+        ('SIPE + CSD', 'csd_sipe', None, {}),
+        ('EPS', 'eps', None, {}),
+        ('PPC with EPS', 'ppc-eps', None, {}),
+        ('PPC with EPS + FSAE', 'fsae_ppc-eps', None, {}),
     )]

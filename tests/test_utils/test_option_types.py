@@ -88,8 +88,9 @@ def test_what_breaks_while_a_component_is_built_is_one_line(kind):
     ('pipeline', 3), ('pipeline.cam', 5), ('pipeline.cam', 'x'), ('pipeline.mask', 3),
     ('pipeline.segment', 'file.py'), ('pipeline.segment', dict(config=5)),
     ('pipeline.affinity', []), ('pipeline.affinity', dict(config='x', labels=3)),
-    ('pipeline.prior', 3), ('pipeline.baseline', 4), ('pipeline.metrics', 'x'),
-    ('pipeline.metrics', [3]), ('pipeline.stages', 'x'), ('pipeline.report', 3),
+    ('pipeline.prior', 3), ('pipeline.start', 3), ('pipeline.baseline', 4),
+    ('pipeline.metrics', 'x'), ('pipeline.metrics', [3]), ('pipeline.stages', 'x'),
+    ('pipeline.report', 3),
     ('pipeline.segment', dict(config='x', cfg_options='a=1')),
     ('model.modules.0.num_pairs', '4'), ('train_cfg.max_epochs', '3')])
 def test_a_config(key, value):

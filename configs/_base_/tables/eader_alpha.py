@@ -9,6 +9,6 @@ _alpha = 'model.modules.0.alpha'
 rows = [
     dict(name=f'alpha {_value}', voc=f'configs/eader/eader_alpha-{_value}_r101_voc.py',
          shapes=dict(config='configs/demo/eader_shapes.py', options={_alpha: float(_value)}),
-         voc6=dict(config='projects/voc_animals/configs/eader_mobilenet.py',
+         voc6=dict(config='projects/voc_animals/configs/eader_voc6.py',
                    options={_alpha: float(_value)}))
     for _value in ('0', '0.01', '0.05', '0.1')]

@@ -9,6 +9,6 @@ _cam = {'model.cam': None, 'model.modules.0.attention': 'cam'}
 rows = [
     dict(name='PSA', voc=dict(config='configs/psa/psa_r38_voc.py', options=_on_val),
          shapes='configs/demo/cam_shapes.py',
-         voc6='projects/voc_animals/configs/psa_mobilenet.py'),
+         voc6='projects/voc_animals/configs/psa_voc6.py'),
     dict(name='PSA + EADER', voc='configs/eader/eader-psa_r38_voc.py',
          shapes=dict(config='configs/demo/eader_shapes.py', options=_cam))]

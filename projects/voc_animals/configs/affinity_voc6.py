@@ -1,19 +1,19 @@
-# AffinityNet (PSA) on MobileNetV1, voc6 protocol. prior_dir: scores of generate_masks.py --refine
-# affinity; the pipeline of a config with affinity=dict(config=THIS, labels=dict(
-# type='AffinityScores')) makes them by itself.
-_base_ = './gpp_mobilenet.py'
+# AffinityNet (PSA) on EfficientNet-Lite0, images of gap_voc6.py. prior_dir: scores of
+# generate_masks.py --refine affinity; the pipeline of a config with affinity=dict(config=THIS,
+# labels=dict(type='AffinityScores')) makes them by itself.
+_base_ = './gap_voc6.py'
 
 model = dict(
     _delete_=True,
     type='AffinityNet',
     data_preprocessor=_base_.model.data_preprocessor,
     backbone=dict(
-        type='MobileNetV1',
-        width=0.75,
+        type='TimmBackbone',
+        model='tf_efficientnet_lite0',
         output_stride=8,
-        out_indices=(4, 10, 12),
+        out_indices=(2, 3, 4),
         init_cfg=dict(type='Pretrained', checkpoint=_base_.weights)),
-    in_channels=(192, 384, 768),
+    in_channels=(40, 112, 320),
     channels=(32, 64, 128),
     radius=5)
 
@@ -31,10 +31,11 @@ train_dataloader = dict(
     dataset=dict(prior_dir='affinity_scores', prior_suffix='.npz', pipeline=affinity_pipeline))
 
 optim_wrapper = dict(
+    _delete_=True,
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=3e-5, weight_decay=1e-2),
     paramwise_cfg=dict(custom_keys=dict(reduce=dict(lr_mult=100.), fuse=dict(lr_mult=100.))))
-param_scheduler = [
-    dict(type='PolyLR', power=0.9, by_epoch=True, convert_to_iter_based=True)
-]
 train_cfg = dict(max_epochs=3)
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None
+pipeline = dict(_delete_=True)

@@ -1,29 +1,27 @@
-# DeepLabV2 on MobileNetV1 0.75 at output stride 16, trained by mmseg from the pipeline's masks.
+# DeepLabV2 on EfficientNet-Lite0 at output stride 16, trained by mmseg from the pipeline's masks.
 _base_ = [
     '../../../configs/_base_/segmentors/segmentor.py',
     '../../../configs/_base_/datasets/masks.py',
     '../../../configs/_base_/schedules/deeplab_20k.py',
     '../../../configs/_base_/segmentation_runtime.py',
 ]
-custom_imports = dict(
-    imports=['mmwsss.datasets', 'mmwsss.models', 'projects.voc_animals.mobilenet'],
-    allow_failed_imports=False)
-
 data_root = 'data/voc_animals'
-weights = 'pretrain/mobilenet_v1_075_imagenet.pth'
+weights = 'pretrain/efficientnet_lite0_timm.pth'
 classes = ('cat', 'cow', 'dog', 'horse', 'person', 'sheep')
-crop_size = (160, 160)
+crop_size = (224, 224)
 
 model = dict(
     data_preprocessor=dict(
         mean=[127.5] * 3, std=[127.5] * 3, size=crop_size, pad_val=127.5),
     backbone=dict(
-        type='MobileNetV1',
-        width=0.75,
+        type='TimmBackbone',
+        model='tf_efficientnet_lite0',
         output_stride=16,
+        out_indices=(4, ),
+        frozen_stages=2,
         init_cfg=dict(type='Pretrained', checkpoint=weights)),
     decode_head=dict(
-        type='DeepLabV2Head', in_channels=768, in_index=0, num_classes=7, dilations=(1, 2, 4, 6)),
+        type='DeepLabV2Head', in_channels=320, in_index=0, num_classes=7, dilations=(1, 2, 4, 6)),
     test_cfg=dict(flip=True))
 
 load, mask, _, _, flip, pack = _base_.train_pipeline

@@ -1,4 +1,4 @@
 # MAM alone.
-_base_ = './rcm-mam_mobilenet.py'
+_base_ = './rcm-mam_voc6.py'
 
 model = dict(modules=[_base_.mam])

@@ -1,0 +1,5 @@
+# AEFT.
+_base_ = './gpp_voc6.py'
+
+model = dict(modules=[dict(type='AdversarialErasingTriplet')])
+pipeline = dict(baseline='projects/voc_animals/configs/gpp_voc6.py')

@@ -1,5 +1,0 @@
-# EADER without attention mining: the row that eader_mobilenet.py is compared with.
-_base_ = './eader_mobilenet.py'
-
-model = dict(modules=[dict(type='AdversarialErasing', alpha=0., beta=1e-5)])
-pipeline = dict(baseline=None)

@@ -1,0 +1,8 @@
+# EPS: saliency maps supervise the class scores and the background score.
+_base_ = './gap_voc6.py'
+
+load, *rest = _base_.train_pipeline
+train_pipeline = [load, dict(type='LoadMask', key='saliency'), *rest]
+train_dataloader = dict(dataset=dict(saliency_dir='saliency', pipeline=train_pipeline))
+model = dict(modules=[dict(type='ExplicitPseudoPixelSupervision')])
+pipeline = dict(baseline='projects/voc_animals/configs/gap_voc6.py')

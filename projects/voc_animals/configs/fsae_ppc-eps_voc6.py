@@ -1,0 +1,9 @@
+# FSAE on ppc-eps_voc6.py.
+_base_ = './ppc-eps_voc6.py'
+
+fsae = dict(type='FeatureSpatialActivationExpansion', background='head')
+model = dict(modules=[_base_.seam, _base_.eps, _base_.ppc, fsae])
+*weak, pack = _base_.train_pipeline
+strong = dict(type='StrongView', num_ops=3)
+train_dataloader = dict(dataset=dict(pipeline=[*weak, strong, pack]))
+pipeline = dict(baseline='projects/voc_animals/configs/ppc-eps_voc6.py')
