@@ -15,8 +15,8 @@ _configs = 'projects/voc_animals/configs'
 _sie, _ssr = 'SimulatedInterImageErasing', 'SelfSupervisedRegularization'
 _mga = 'MultiGranularityAlignment'
 _no_pairs = {'train_dataloader.dataset.views': []}
-_acol = {'model.modules': [dict(type='ErasedClassification')]}
-_detach = {'model.modules.2.detach': True}
+_acol = {'model.modules': [dict(type='ErasedClassification', ramp=30, by_epoch=False)]}
+_average = {'model.head.type': 'GAPHead', 'pipeline.start.config': f'{_configs}/cam_voc6.py'}
 rows = [
     dict(name=_name, voc6=dict(
         config=f'{_configs}/{_config}_voc6.py', modules=_modules, options={
@@ -24,18 +24,19 @@ rows = [
             'pipeline.baseline': None, 'pipeline.segment': None, **_options}))
     for _name, _config, _modules, _options in (
         ('plain CAM', 'gap', None, {}),
-        ('SIE', 'ktse', [_sie], {}),
-        ('SSR', 'ktse', [_ssr], _no_pairs),
-        ('MGA, local', 'ktse', [_mga], {'model.modules.0.global_weight': 0, **_no_pairs}),
-        ('MGA, global', 'ktse', [_mga], {'model.modules.0.local_weight': 0, **_no_pairs}),
-        ('MGA, global, target detached', 'ktse', [_mga],
-         {'model.modules.0.local_weight': 0, 'model.modules.0.detach': True, **_no_pairs}),
-        ('KTSE', 'ktse', None, {}),
-        ('KTSE, targets of MGA detached', 'ktse', None, _detach),
         ('ACoL', 'gap', None, _acol),
         ('plain CAM with GPP', 'gpp', None, {}),
-        ('KTSE with GPP', 'ktse', None, {'model.head.type': 'GPPHead'}),
         ('AEFT', 'aeft', None, {}),
+        ('SIE', 'ktse', [_sie], {}),
+        ('SSR', 'ktse', [_ssr], _no_pairs),
+        ('SIE + SSR', 'ktse', [_sie, _ssr], {}),
+        ('MGA, local', 'ktse', [_mga], {'model.modules.0.global_weight': 0, **_no_pairs}),
+        ('MGA, global', 'ktse', [_mga], {'model.modules.0.local_weight': 0, **_no_pairs}),
+        ('MGA', 'ktse', [_mga], _no_pairs),
+        ('KTSE', 'ktse', None, {}),
+        ('KTSE, average pooling', 'ktse', None, _average),
+        ('KTSE, average pooling, targets of MGA detached', 'ktse', None,
+         {'model.modules.2.detach': True, **_average}),
         ('EADER, alpha = 0', 'eader-alpha0', None, {}),
         ('EADER', 'eader', None, {}),
         ('RCM', 'rcm', None, {}),

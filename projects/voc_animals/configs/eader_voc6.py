@@ -12,11 +12,9 @@ optimizer = _base_.optim_wrapper.optimizer
 optim_wrapper = dict(
     _delete_=True,
     constructor='MultiOptimWrapperConstructor',
-    localizer=dict(
-        params=('backbone', 'head'), optimizer=optimizer,
-        paramwise_cfg=dict(new_layers=('head', ), new_lr_mult=10.)),
+    localizer=dict(params=('backbone', 'head'), optimizer=optimizer),
     adversary=dict(
-        params=('networks.adversary', ), optimizer=optimizer,
+        params=('networks.adversary', ), optimizer=dict(optimizer, lr=0.003),
         paramwise_cfg=dict(new_layers=('networks.adversary.head', ), new_lr_mult=10.)))
 train_cfg = dict(
     max_epochs=2,

@@ -1,7 +1,7 @@
 # FSAE on ktse_voc6.py.
 _base_ = './ktse_voc6.py'
 
-fsae = dict(type='FeatureSpatialActivationExpansion', background='head')
+fsae = dict(type='FeatureSpatialActivationExpansion', background='head', **_base_.rise)
 model = dict(modules=[_base_.sie, _base_.ssr, _base_.mga, fsae])
 *weak, pack = _base_.train_pipeline
 strong = dict(type='StrongView', num_ops=3)

@@ -1,7 +1,7 @@
 # FSAE on ppc-eps_voc6.py.
 _base_ = './ppc-eps_voc6.py'
 
-fsae = dict(type='FeatureSpatialActivationExpansion', background='head')
+fsae = dict(type='FeatureSpatialActivationExpansion', background='head', **_base_.rise)
 model = dict(modules=[_base_.seam, _base_.eps, _base_.ppc, fsae])
 *weak, pack = _base_.train_pipeline
 strong = dict(type='StrongView', num_ops=3)

@@ -1,7 +1,7 @@
 # PPC with EPS on SEAM's network.
 _base_ = './seam_voc6.py'
 
-second = dict(scale=0.5)  # the reduced view, shared by all modules
+second = dict(scale=0.5, **_base_.rise)  # the reduced view, shared by all modules
 eps = dict(type='ExplicitPseudoPixelSupervision', revised=True, **second)
 ppc = dict(type='PixelToPrototypeContrast', in_channels=1280, bg_score=0.1, **second)
 model = dict(

@@ -1,7 +1,7 @@
 # SEAM. Its head compares three feature maps of one size; its pixel correlation is new.
 _base_ = './gap_voc6.py'
 
-seam = dict(type='SelfSupervisedEquivariantAttention', scale=0.5)
+seam = dict(type='SelfSupervisedEquivariantAttention', scale=0.5, **_base_.rise)
 model = dict(
     backbone=dict(out_indices=(3, 4, -1)),
     head=dict(

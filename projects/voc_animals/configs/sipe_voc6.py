@@ -1,7 +1,7 @@
 # SIPE. The convolutions of its hierarchical feature are new.
 _base_ = './gap_voc6.py'
 
-sipe = dict(type='ImageSpecificPrototypes')
+sipe = dict(type='ImageSpecificPrototypes', **_base_.rise)
 model = dict(
     backbone=dict(out_indices=(1, 2, 3, -1)),
     head=dict(
