@@ -102,7 +102,7 @@ def test_without_timm(monkeypatch):
 def test_the_example_config(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
     register_all_modules()
-    cfg = Config.fromfile(ROOT / 'projects/voc_animals/configs/cam_efficientnet.py')
+    cfg = Config.fromfile(ROOT / 'projects/voc_animals/configs/cam_voc6.py')
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
     with torch.no_grad():
