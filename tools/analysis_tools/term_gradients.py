@@ -96,9 +96,10 @@ def measure(model: Any, batch: dict, step: float = 0.01) -> dict[str, tuple[floa
             down = gradient(value)
             squares = dot(down, down)
             norms = (squares.sum() * dot(classification, classification).sum()).sqrt()
+            change = -step * dot(down, cam).sum() / positive.detach()
             rows[name] = tuple(float(x) for x in (
                 value.detach(), squares[head].sum().sqrt(), squares[~head].sum().sqrt(),
-                dot(down, classification).sum() / norms, -step * dot(down, cam).sum() / positive))
+                dot(down, classification).sum() / norms, change))
     return rows
 
 
