@@ -275,7 +275,10 @@ def seed_step(seed: int, iteration: int) -> None:
     mixed = np.random.SeedSequence([seed or 0, iteration, get_rank()]).generate_state(1)[0]
     random.seed(int(mixed))
     np.random.seed(int(mixed))
-    torch.manual_seed(int(mixed))
+    # Not torch.manual_seed, which formats a stack trace at every call where CUDA is not in use.
+    torch.default_generator.manual_seed(int(mixed))
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(int(mixed))
 
 
 __all__ = ['EMA', 'WSSSTrainLoop', 'seed_step']

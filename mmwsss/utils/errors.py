@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from mmengine.registry import Registry
 
 _PACKAGE = str(Path(__file__).parents[1])
@@ -237,6 +239,26 @@ def _end(line: str, status: int) -> None:
 
 
 @contextmanager
+def _quiet_sharers() -> Iterator[None]:
+    """A loader worker hands its tensors over by a thread of multiprocessing, which shows a
+    traceback if the other process ends meanwhile; workers that are forked in here do not."""
+    main, shown = os.getpid(), sys.excepthook
+
+    def show(kind: type[BaseException], error: BaseException,
+             trace: 'TracebackType | None') -> None:
+        own = threading.current_thread() is threading.main_thread()
+        if os.getpid() == main or own or not issubclass(kind, (EOFError, OSError)):
+            shown(kind, error, trace)
+
+    sys.excepthook = show
+    try:
+        yield
+    finally:
+        if os.getpid() == main:
+            sys.excepthook = shown
+
+
+@contextmanager
 def friendly_errors() -> Iterator[None]:
     """End the program with one line for a mistake of the user or a fault of the machine (status 2),
     for Ctrl-C (130) and for SIGTERM (143).
@@ -244,7 +266,7 @@ def friendly_errors() -> Iterator[None]:
     Other errors keep their traceback, and so do all with ``MMWSSS_DEBUG=1``.
     """
     try:
-        with _sigterm_raises():
+        with _sigterm_raises(), _quiet_sharers():
             yield
     except (Exception, KeyboardInterrupt, Terminated) as error:
         _ignore_workers()  # one dead worker may be told of twice

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -271,6 +272,31 @@ def test_workers_that_were_stopped_first(capsys, monkeypatch):
             raise RuntimeError(f'DataLoader worker (pid 7) is killed by signal: {kind}. ')
         assert end.value.code == status
         assert capsys.readouterr().err.startswith('stopped by SIGTERM') == (status == 143)
+
+
+@pytest.mark.parametrize(('where', 'raised', 'shown'), [
+    ('thread', EOFError, False), ('thread', ConnectionResetError, False),
+    ('thread', ValueError, True), ('main', EOFError, True)])
+def test_a_forked_worker_whose_reader_ended_is_quiet(capfd, where, raised, shown):
+    """As multiprocessing's resource_sharer does it, in a thread of the worker."""
+    def fail():
+        try:
+            raise raised
+        except raised:
+            sys.excepthook(*sys.exc_info())
+
+    before = sys.excepthook
+    with friendly_errors():
+        child = os.fork()
+        if not child:
+            thread = threading.Thread(target=fail)
+            thread.start() if where == 'thread' else fail()
+            thread.join() if where == 'thread' else None
+            sys.stderr.flush()
+            os._exit(0)
+        os.waitpid(child, 0)
+    assert sys.excepthook is before
+    assert (raised.__name__ in capfd.readouterr().err) == shown
 
 
 def test_a_forked_worker_dies_of_sigterm_as_ever():
