@@ -53,6 +53,30 @@ def _from_file(path: str) -> Config:
         raise
 
 
+def load_weights(model: nn.Module, checkpoint: str | Path, partial: bool = False) -> list[str]:
+    """Load a checkpoint's weights into a model.
+
+    Args:
+        model: Of the config that the weights are of.
+        checkpoint: Its file.
+        partial: The model may have weights that the checkpoint lacks; they stay as they are.
+
+    Returns:
+        What the checkpoint lacks.
+
+    Raises:
+        FileNotFoundError: No such checkpoint.
+        ValueError: The weights are of another model; names the keys.
+    """
+    state = state_dict_of(load_checkpoint_safely(checkpoint), checkpoint)
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    if unexpected or (missing and not partial):
+        raise ValueError(
+            f'checkpoint "{checkpoint}" does not fit the model of the config: missing '
+            f'{missing[:5]}, not known {unexpected[:5]}; take the config it was trained with')
+    return missing
+
+
 def load_model(config: str | Path | Config,
                checkpoint: None | str | Path = None,
                device: str | torch.device | None = None) -> nn.Module:
@@ -72,12 +96,7 @@ def load_model(config: str | Path | Config,
     """
     model = MODELS.build(read_config(config).model)
     if checkpoint is not None:
-        state = state_dict_of(load_checkpoint_safely(checkpoint), checkpoint)
-        missing, unexpected = model.load_state_dict(state, strict=False)
-        if missing or unexpected:
-            raise ValueError(
-                f'checkpoint "{checkpoint}" does not fit the model of the config: missing '
-                f'{missing[:5]}, not known {unexpected[:5]}; take the config it was trained with')
+        load_weights(model, checkpoint)
     if device is None:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     return model.to(device).eval()

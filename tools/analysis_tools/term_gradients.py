@@ -35,18 +35,13 @@ def run(args: argparse.Namespace) -> None:
 
     from mmwsss.datasets.samplers import EpochIndex
     from mmwsss.inference import read_config
+    from mmwsss.inference.model import load_weights
     from mmwsss.registry import DATASETS, MODELS
-    from mmwsss.utils import load_checkpoint_safely
-    from mmwsss.utils.checkpoint import state_dict_of
 
     set_random_seed(args.seed)
     cfg = merge_options(read_config(args.config), args.cfg_options)
     model = MODELS.build(cfg.model)
-    state = state_dict_of(load_checkpoint_safely(args.checkpoint), args.checkpoint)
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    if unexpected:
-        raise ValueError(f'checkpoint "{args.checkpoint}" does not fit the model of the config: '
-                         f'not known {unexpected[:5]}; take the config it was trained with')
+    missing = load_weights(model, args.checkpoint, partial=True)
     if missing:
         print(f'not in the checkpoint: {", ".join(missing)}')
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
@@ -90,12 +85,13 @@ def measure(model: Any, batch: dict, step: float = 0.01) -> dict[str, tuple[floa
         return torch.stack([(x * y).sum() for x, y in zip(a, b)])  # by layer
 
     classification, cam = gradient(losses['loss_cls']), gradient(positive)
+    length = dot(classification, classification).sum().sqrt()
     rows = {}
     for name, value in losses.items():
         if 'loss' in name and value.requires_grad:
             down = gradient(value)
             squares = dot(down, down)
-            norms = (squares.sum() * dot(classification, classification).sum()).sqrt()
+            norms = squares.sum().sqrt() * length
             change = -step * dot(down, cam).sum() / positive.detach()
             rows[name] = tuple(float(x) for x in (
                 value.detach(), squares[head].sum().sqrt(), squares[~head].sum().sqrt(),
