@@ -191,9 +191,21 @@ def test_the_segmentor_has_the_classes_of_the_masks(monkeypatch):
 def test_second_phases_share_their_start(monkeypatch, tmp_path):
     """Every row of the table goes on from the classifier of its head, of one seed for all."""
     from mmwsss.pipeline.tables import Table, Workplace
-    monkeypatch.chdir(ROOT)
-    table = Table(ROOT / 'projects/voc_animals/two_phase.py')
-    place = Workplace(table, 'voc6', tmp_path)
+    for name in ('configs', 'projects'):
+        (tmp_path / name).symlink_to(ROOT / name)
+    data = tmp_path / 'data/voc_animals'
+    folders = {'JPEGImages': '.jpg', 'SegmentationClassAug': '.png', 'saliency': '.png'}
+    for folder in (*folders, 'ImageSets'):
+        (data / folder).mkdir(parents=True)
+    (data / 'ImageSets/Segmentation').symlink_to(prepare.LISTS)
+    ids = {id_ for path in prepare.LISTS.glob('*.txt') for id_ in path.read_text().split()}
+    for folder, ending in folders.items():
+        for id_ in ids:
+            (data / folder / f'{id_}{ending}').touch()
+    (data / 'labels.json').write_text(json.dumps(dict.fromkeys(ids, ['cat'])))
+    monkeypatch.chdir(tmp_path)
+    table = Table('projects/voc_animals/two_phase.py')
+    place = Workplace(table, 'voc6', tmp_path / 'work')
     for row in table.rows:
         for seed in (0, 1):
             (variant, ) = place.variants(row, seed)
