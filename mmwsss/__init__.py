@@ -2,6 +2,7 @@
 
 from ._compat import (
     check_packages,
+    format_once,
     keep_memory,
     quiet_debug,
     quiet_mmcv,
@@ -16,5 +17,6 @@ check_packages()
 watch_torchvision()
 quiet_mmcv()
 quiet_debug()
+format_once()
 
 __all__ = ['__version__']

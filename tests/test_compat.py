@@ -102,7 +102,7 @@ def test_torchvision_is_mended_by_its_first_import_alone(monkeypatch):
     monkeypatch.setattr(_compat.sys, 'modules', modules)
     _compat.watch_torchvision()
     _compat.watch_torchvision()
-    hook = sys.meta_path[0]
+    hook = _compat._BeforeTorchvision
     assert sys.meta_path.count(hook) == 1
     assert hook.find_spec('torchvision.ops') is None and calls == []
     assert hook.find_spec('torchvision') is None and calls == [1]
@@ -181,3 +181,22 @@ def test_the_policy_is_set_before_torch_is_loaded():
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
                           env=environment)
     assert done.stdout.split()[:1] == ['passive'], done.stderr
+
+
+def test_a_config_is_formatted_once(monkeypatch):
+    from mmengine.config import Config
+    from yapf.yapflib import yapf_api
+    called, cfg = [], Config(dict(model=dict(type='A', width=[1, 2]), note="it's"))
+    original = yapf_api.FormatCode.__wrapped__
+
+    def counted(text, **kwargs):
+        called.append(text)
+        return original(text, **kwargs)
+
+    monkeypatch.setattr(yapf_api, 'FormatCode', counted)
+    expected = cfg.pretty_text
+    _compat._remembering(yapf_api)
+    assert [cfg.pretty_text, cfg.pretty_text] == [expected] * 2 and len(called) == 2
+    cfg.model.width = [1, 3]  # a changed config is another text
+    assert cfg.pretty_text == expected.replace('2', '3') and len(called) == 3
+    assert yapf_api.FormatCode('a = 1') == original('a = 1')

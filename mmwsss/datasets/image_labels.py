@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.utils.images import IMG_SUFFIXES
 from mmwsss.utils.io import read_text
+from mmwsss.utils.setup_env import freeze_imports
 
 from .label_space import LabelSpace
 from .label_tables import Classes, Table, read_label_table
@@ -339,6 +340,7 @@ class ImageLabelDataset(BaseDataset):
     def full_init(self) -> None:
         """Read list and labels, check the files, and set the views up."""
         if not self._fully_initialized:
+            freeze_imports()  # mmengine collects garbage now
             super().full_init()
             for view in self.views:
                 view.setup(self)

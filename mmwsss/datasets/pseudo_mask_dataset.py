@@ -18,6 +18,7 @@ from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.structures.artifacts import read_classes, read_mask
 from mmwsss.utils.images import IMG_SUFFIXES, image_size
+from mmwsss.utils.setup_env import freeze_imports
 
 from .mask_ids import MaskIds
 from .voc import VOCImageLabelDataset, voc_image_id
@@ -164,6 +165,7 @@ class PseudoMaskDataset(BaseSegDataset):
             raise ValueError('PseudoMaskDataset trains on masks; set mask_dir (mask_dir=None is '
                              'for test_mode=True, images without ground truth)')
         prefix = dict(img_path=img_dir, seg_map_path=mask_dir)
+        freeze_imports()  # mmengine collects garbage when it reads the list
         super().__init__(
             ann_file=ann_file,
             data_root=data_root,

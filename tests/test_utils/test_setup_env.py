@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -50,3 +51,21 @@ def test_registering_needs_no_import_of_the_user():
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, '-c', program], cwd=root, check=True, timeout=120,
                    env=dict(os.environ, PYTHONPATH=str(root)))
+
+
+def test_imports_are_frozen_once(monkeypatch):
+    setup_env.freeze_imports()
+    frozen, young = gc.get_freeze_count(), [[]]
+    setup_env.freeze_imports()  # nothing was imported since
+    assert gc.is_tracked(young) and gc.get_freeze_count() <= frozen
+    assert any(one is young for one in gc.get_objects())
+    monkeypatch.setitem(sys.modules, 'another', sys)
+    setup_env.freeze_imports()
+    assert gc.get_freeze_count() > frozen and not any(one is young for one in gc.get_objects())
+
+
+def test_data_sets_freeze_what_was_imported(tmp_path, monkeypatch):
+    from mmwsss.datasets import ShapesDataset
+    monkeypatch.setattr(setup_env, '_frozen_modules', 0)
+    ShapesDataset(data_root=str(tmp_path), split='train', num_images=2, image_size=32)
+    assert setup_env._frozen_modules > 0
