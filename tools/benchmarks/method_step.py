@@ -38,6 +38,8 @@ WARMUP = 2
 class Images(Dataset):
     """Noise with the views and fields that the modules of a model need."""
 
+    seed = 0  # samples seed themselves, which belongs to the reading of the data
+
     def __init__(self, count: int, size: int, model: torch.nn.Module):
         self.classes = model.num_classes
         self.metainfo = dict(classes=tuple(map(str, range(self.classes))))
@@ -48,6 +50,9 @@ class Images(Dataset):
 
     def __len__(self) -> int:
         return self.count
+
+    def __deepcopy__(self, memo: dict) -> 'Images':
+        return self  # loops copy their data set, whose seconds would be lost
 
     def __getitem__(self, index: int) -> dict:
         begin = clock()
