@@ -37,6 +37,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')  # before torch: forks cannot shar
 import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
 # isort: split
+import matplotlib.backends.backend_agg  # noqa: F401 - the visualizer's
 import torch
 
 from mmwsss.pipeline.stage import LOGS, TEMPORARY
