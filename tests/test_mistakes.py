@@ -17,6 +17,7 @@ from mmwsss.engine.checks import check_begins, check_classes, check_frozen
 from mmwsss.inference import read_config
 from mmwsss.models import WSSSClassifier
 from mmwsss.registry import MODELS
+from mmwsss.structures import WSSSDataSample
 from mmwsss.structures.artifacts import write_class_names, write_mask
 from mmwsss.utils import register_all_modules
 from mmwsss.utils.cli import merge_options
@@ -79,7 +80,8 @@ def test_a_training_that_ends_before_its_modules_begin():
     late = check_begins(model, 10)  # one of them acts
     assert [type(m).__name__ for m in late] == ['SimulatedInterImageErasing']
     assert check_begins(model, 11) == [] == check_begins(WSSSClassifier(NET, HEAD), 1)
-    sample = dict(inputs=dict(image=0), data_samples=dict(image={}))
+    sample = dict(inputs=dict(image=torch.zeros(3, 32, 32)),
+                  data_samples=dict(image=WSSSDataSample(gt_label=torch.ones(HEAD['num_classes']))))
     with pytest.raises(KeyError, match='needs the view "paired"'):
         model.check_sample(sample)
     model.check_sample(sample, [model.wsss_modules[0]])

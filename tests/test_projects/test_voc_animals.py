@@ -181,6 +181,38 @@ def test_every_method_goes_on_from_the_weights_of_the_first_phase(configs, tmp_p
             key: value.shape for key, value in state.items()}.items(), name
 
 
+def test_every_method_takes_its_first_steps(configs):
+    """Also the one in which the modules that rise have no weight yet."""
+    from mmwsss.models.classifiers import Progress
+    from mmwsss.registry import MODELS
+    from mmwsss.structures import WSSSDataSample
+    from mmwsss.utils import register_all_modules
+    register_all_modules()
+    mask = torch.zeros(64, 64, dtype=torch.long)
+    mask[16:48, 16:48] = 1
+    samples = [WSSSDataSample(gt_label=torch.eye(6)[label], prior_mask=mask * (label + 1),
+                              paste_mask=mask > 0, saliency=mask.float(), scale=1., flip=False)
+               for label in (0, 1)]
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    for name, cfg in configs.items():
+        cfg = cfg.model.to_dict()
+        cfg['backbone']['init_cfg'] = None
+        for network in (cfg.get('networks') or {}).values():
+            network['backbone']['init_cfg'] = None
+        model = MODELS.build(cfg).train()
+        if name == 'eader':  # the localizer's phase
+            model.network('adversary').requires_grad_(False)
+        views = {'image', *(view for module in model.wsss_modules for view in module.views)}
+        batch = model.data_preprocessor(dict(
+            inputs={view: list(images) for view in views},
+            data_samples={view: samples for view in views if view != 'strong'}), True)
+        for step in (0, 40):
+            model.set_progress(Progress(0, step))
+            losses = model(**batch, mode='loss')
+            assert all(value.isfinite() for value in losses.values()), (name, losses)
+            assert step == 0 or len(losses) > 1 or not model.wsss_modules, name
+
+
 def test_the_segmentor_has_the_classes_of_the_masks(monkeypatch):
     from mmengine.config import Config
     monkeypatch.chdir(ROOT)

@@ -73,13 +73,20 @@ class Views:
     def __contains__(self, name: str) -> bool:
         return name in self._images or name in self._recipes
 
-    def image(self, name: str = 'image') -> Tensor:
-        """The normalised images of a view, ``(N, 3, H, W)``."""
-        if name not in self._images:
-            if name not in self._recipes:
+    def require(self, *names: str) -> None:
+        """Raises:
+            KeyError: There is no such view; says which there are.
+        """
+        for name in names:
+            if name not in self:
                 raise KeyError(
                     f'view "{name}" does not exist; the data gives {sorted(self._images)}, the '
                     f'modules make {sorted(self._recipes)}. Does the training data set give it?')
+
+    def image(self, name: str = 'image') -> Tensor:
+        """The normalised images of a view, ``(N, 3, H, W)``."""
+        if name not in self._images:
+            self.require(name)
             with torch.set_grad_enabled(self._grad):  # whoever asks first, under no_grad or not
                 self._images[name] = self._recipes[name].make()
         return self._images[name]

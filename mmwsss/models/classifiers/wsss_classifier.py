@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from mmengine import dist
+from mmengine.dataset import pseudo_collate
 from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -79,7 +80,8 @@ class WSSSClassifier(_Network, BaseModel):
         teacher: Keep a second network of the same shape whose weights follow the student as an
             exponential moving average (``train_cfg.ema``). It gets no gradient.
         networks: Further networks by name, e.g. ``adversary=dict(type='CAMNetwork', ...)``.
-        cls_views: Views with the head's classification loss (the paired image of KTSE has none).
+        cls_views: Views with the head's classification loss (the paired image of KTSE has none);
+            one that a module makes, from that module's ``begin`` on.
         cls_weight: Factor of the classification loss.
         cls_images: Only the first images of a batch have it, so many over all ranks (AEFT's code:
             8); None: all.
@@ -224,8 +226,10 @@ class WSSSClassifier(_Network, BaseModel):
         losses = {}
         if self.trains('student'):
             rows = self.cls_images and math.ceil(self.cls_images / dist.get_world_size())
-            views.expect(*self.cls_views, rows=rows)
-            for view in self.cls_views:
+            waiting = len(active) < len(self.wsss_modules)  # their views are not there yet
+            shown = [view for view in self.cls_views if view in views or not waiting]
+            views.expect(*shown, rows=rows)
+            for view in shown:
                 prefix = '' if view == 'image' else f'{view}.'
                 terms = self.head.loss(views(view, rows=rows), views.labels(view)[:rows])
                 for name, term in terms.items():
@@ -269,6 +273,11 @@ class WSSSClassifier(_Network, BaseModel):
                         f'"{sample["data_samples"]["image"].get("name")}" does not have; the data '
                         f'set must provide it ({key}_dir=...) and the pipeline must load and pack '
                         'it')
+        views = self.views(**self.data_preprocessor(pseudo_collate([sample])))
+        for module in self.wsss_modules:
+            if module not in late:
+                module.add_views(views)
+        views.require(*self.cls_views)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of the losses, and the log values averaged over all ranks."""

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from mmwsss.models import WSSSClassifier
+from mmwsss.models.classifiers import Progress
 from mmwsss.models.modules.seam import cross_equivariance_loss, equivariance_loss, min_pooling_loss
 from mmwsss.structures import WSSSDataSample
 
@@ -141,6 +142,23 @@ def test_one_pass_per_view_and_only_the_pcm_learns_from_ecr(counted):
     assert model.head.pcm.join.weight.grad.abs().sum() > 0
     sum(losses.values()).backward()
     assert model.head.classifier.weight.grad.abs().sum() > 0
+
+
+def test_a_view_is_classified_from_when_its_module_begins(sample_of):
+    model = classifier(dict(SEAM, begin=2, by_epoch=False, ramp=2),
+                       cls_views=('image', 'x0.5'), cls_weight=0.5)
+    for step in range(4):
+        model.set_progress(Progress(0, step, 0., None))
+        expected = {'loss_cls'} if step < 3 else {
+            'loss_cls', 'x0.5.loss_cls', 'seam.loss_er', 'seam.loss_ecr', 'seam.loss_min'}
+        assert set(model(*batch(), mode='loss')) == expected, step
+    inputs, samples = batch()
+    sample = sample_of(dict(image=inputs['image'][0]), samples)
+    model.check_sample(sample)
+    with pytest.raises(KeyError, match=r'view "x0\.5" does not exist; the data gives'):
+        model.check_sample(sample, late=list(model.wsss_modules))
+    with pytest.raises(KeyError, match=r'view "x0\.4" does not exist.*make..*x0\.5'):
+        classifier(SEAM, cls_views=('image', 'x0.4')).check_sample(sample)
 
 
 def test_equal_views_have_no_er():
