@@ -34,6 +34,8 @@ rows = [
         ('MGA, global', 'ktse', [_mga], {'model.modules.0.local_weight': 0, **_no_pairs}),
         ('MGA', 'ktse', [_mga], _no_pairs),
         ('KTSE', 'ktse', None, {}),
+        ('KTSE, targets detached', 'ktse', None,
+         {'model.modules.0.detach': True, 'model.modules.2.detach': True}),
         ('KTSE, average pooling', 'ktse', None, _average),
         ('KTSE, average pooling, targets of MGA detached', 'ktse', None,
          {'model.modules.2.detach': True, **_average}),
