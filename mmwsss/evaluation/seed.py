@@ -25,6 +25,9 @@ from mmwsss.structures.artifacts import load_cam
 from .confusion import confusion_matrix, iou_from_confusion, mean_scores
 from .truth import Truth
 
+# (start, stop, step): the best threshold of a sharp CAM is about .2, of a flat one up to .9.
+SWEEP = (0., 0.95, 0.01)
+
 ArrayLike = np.ndarray | Tensor
 
 
@@ -221,7 +224,7 @@ def evaluate_cams(
     truth: Any,
     names: Sequence[str] | None = None,
     num_classes: int | None = None,
-    thresholds: Sequence[float] = (0., 0.6, 0.01),
+    thresholds: Sequence[float] = SWEEP,
     gt_ids: np.ndarray | None = None,
 ) -> SeedCurve:
     """Score a folder of CAM files ``<name>.npz`` at every threshold.

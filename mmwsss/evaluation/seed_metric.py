@@ -16,6 +16,7 @@ from mmwsss.structures.artifacts import write_record
 
 from .confusion import mean_scores, scores_from_confusion
 from .seed import (
+    SWEEP,
     SeedCurve,
     histogram_confusion,
     own_confusion,
@@ -72,7 +73,7 @@ class SeedMetric(BaseMetric):
 
     def __init__(
         self,
-        thresholds: Sequence[float] | None = (0., 0.6, 0.01),
+        thresholds: Sequence[float] | None = SWEEP,
         fixed: float | None = None,
         held_out: float = 0.5,
         num_classes: int | None = None,
@@ -141,6 +142,11 @@ class SeedMetric(BaseMetric):
         if len(self.swept):
             best = self._swept(whole).best
             picked['oracle'] = best, whole.at(best)
+            if len(self.swept) > 1 and best == self.swept[-1]:
+                print_log(
+                    f'SeedMetric: the best threshold is the last of the sweep ({best:g}), so a '
+                    'higher one may be better; raise the stop of thresholds=(start, stop, step)',
+                    'current', level=30)
             if self.held_out and chosen.confusion.any() and rest.confusion.any():
                 best = self._swept(chosen).best
                 picked['held_out'] = best, rest.at(best)

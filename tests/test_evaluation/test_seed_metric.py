@@ -277,3 +277,18 @@ def test_two_processes_count_as_one(tmp_path):
     expected = evaluate(SeedMetric(held_out=0), samples(3))
     for output in outputs:
         assert json.loads(output.strip().splitlines()[-1]) == pytest.approx(expected)
+
+
+def test_a_sweep_that_ends_too_early_says_so(monkeypatch):
+    said = []
+    monkeypatch.setattr('mmwsss.evaluation.seed_metric.print_log',
+                        lambda text, *args, **kwargs: said.append(text))
+    cam, gt = torch.zeros(C, 4, 4), torch.zeros(4, 4, dtype=torch.uint8)
+    cam[0], cam[0, 0], gt[0] = 0.55, 1., 1  # the object is what is above .55
+    sample = dict(name='a', pred_cam=cam, gt_sem_seg=gt)
+    for thresholds, best in (((0, 0.6, 0.1), 0.6), ((0, 0.95, 0.01), 0.55)):
+        metrics = evaluate(SeedMetric(thresholds, held_out=0), [sample])
+        assert metrics['seed/mIoU@oracle'] == 100
+        assert metrics['seed/threshold@oracle'] == pytest.approx(best, abs=0.011)
+    warnings = [text for text in said if 'last of the sweep' in text]
+    assert len(warnings) == 1 and '(0.6)' in warnings[0]

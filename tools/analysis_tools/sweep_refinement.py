@@ -130,7 +130,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--alpha', type=float, nargs='*', default=[2, 4, 8, 16, 32])
     parser.add_argument('--beta', type=float, nargs='+', default=[8])
     parser.add_argument('--log-steps', type=int, nargs='+', default=[6, 8])
-    parser.add_argument('--thresholds', type=float, nargs=3, default=(0., 0.6, 0.01),
+    parser.add_argument('--thresholds', type=float, nargs=3, default=(0., 0.95, 0.01),
                         metavar=('START', 'STOP', 'STEP'), help='constant backgrounds')
     parser.add_argument('--bg', type=float, nargs='*', default=[],
                         help='crf: constant backgrounds, beside those of --alpha')

@@ -28,5 +28,5 @@ val_dataloader = dict(
     collate_fn=dict(type='pseudo_collate'),
     dataset=dict(test_mode=True, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='SeedMetric', thresholds=(0, 0.6, 0.01))
+val_evaluator = dict(type='SeedMetric')
 test_evaluator = val_evaluator

@@ -50,7 +50,7 @@ test_dataloader = dict(
         ann_file='ImageSets/Segmentation/val.txt',
         test_mode=True,
         pipeline=test_pipeline))
-val_evaluator = dict(type='SeedMetric', thresholds=(0, 0.6, 0.01))
+val_evaluator = dict(type='SeedMetric')
 test_evaluator = val_evaluator
 
 train_cfg = dict(type='WSSSTrainLoop', max_epochs=3, val_begin=None)
