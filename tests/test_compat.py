@@ -97,12 +97,13 @@ def test_torchvision_can_be_imported_after_mmwsss():
 def test_torchvision_is_mended_by_its_first_import_alone(monkeypatch):
     calls = []
     monkeypatch.setattr(_compat, 'mend_torchvision', lambda: calls.append(1))
-    monkeypatch.setattr(_compat.sys, 'meta_path', list(sys.meta_path))
+    others = [finder for finder in sys.meta_path if finder is not _compat._BeforeTorchvision]
+    monkeypatch.setattr(_compat.sys, 'meta_path', others)
     modules = {name: module for name, module in sys.modules.items() if name != 'torchvision'}
     monkeypatch.setattr(_compat.sys, 'modules', modules)
     _compat.watch_torchvision()
     _compat.watch_torchvision()
-    hook = _compat._BeforeTorchvision
+    hook = sys.meta_path[0]
     assert sys.meta_path.count(hook) == 1
     assert hook.find_spec('torchvision.ops') is None and calls == []
     assert hook.find_spec('torchvision') is None and calls == [1]

@@ -159,7 +159,8 @@ def test_second_phases_differ_only_in_the_idea(configs):
             assert cfg.optim_wrapper == base.optim_wrapper
 
 
-def test_every_method_goes_on_from_the_weights_of_the_first_phase(configs, tmp_path):
+def test_every_method_goes_on_from_the_weights_of_the_first_phase(
+        configs, tmp_path, without_weights):
     """Backbone, embedding and classifier of every method have the shapes of the first phase's."""
     from mmengine.config import Config
 
@@ -168,11 +169,7 @@ def test_every_method_goes_on_from_the_weights_of_the_first_phase(configs, tmp_p
     register_all_modules()
 
     def build(cfg):
-        model = cfg.model.to_dict()
-        model['backbone']['init_cfg'] = None
-        for network in (model.get('networks') or {}).values():
-            network['backbone']['init_cfg'] = None
-        return MODELS.build(model)
+        return MODELS.build(without_weights(cfg.model.to_dict()))
 
     first = build(Config.fromfile('projects/voc_animals/configs/cam_voc6.py')).state_dict()
     for name, cfg in configs.items():
@@ -181,7 +178,7 @@ def test_every_method_goes_on_from_the_weights_of_the_first_phase(configs, tmp_p
             key: value.shape for key, value in state.items()}.items(), name
 
 
-def test_every_method_takes_its_first_steps(configs):
+def test_every_method_takes_its_first_steps(configs, without_weights):
     """Also the one in which the modules that rise have no weight yet."""
     from mmwsss.models.classifiers import Progress
     from mmwsss.registry import MODELS
@@ -191,15 +188,11 @@ def test_every_method_takes_its_first_steps(configs):
     mask = torch.zeros(64, 64, dtype=torch.long)
     mask[16:48, 16:48] = 1
     samples = [WSSSDataSample(gt_label=torch.eye(6)[label], prior_mask=mask * (label + 1),
-                              paste_mask=mask > 0, saliency=mask.float(), scale=1., flip=False)
+                              paste_mask=mask > 0, saliency=mask.float())
                for label in (0, 1)]
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     for name, cfg in configs.items():
-        cfg = cfg.model.to_dict()
-        cfg['backbone']['init_cfg'] = None
-        for network in (cfg.get('networks') or {}).values():
-            network['backbone']['init_cfg'] = None
-        model = MODELS.build(cfg).train()
+        model = MODELS.build(without_weights(cfg.model.to_dict())).train()
         if name == 'eader':  # the localizer's phase
             model.network('adversary').requires_grad_(False)
         views = {'image', *(view for module in model.wsss_modules for view in module.views)}

@@ -71,7 +71,7 @@ def test_a_dozen_kills(tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_and_sigterm_within_any_stage(tmp_path):
     done = subprocess.run(
-        [sys.executable, '-W', 'ignore', str(TOOL), '--kills', '4', '--lives', '4', '--kinds',
+        [sys.executable, '-W', 'ignore', str(TOOL), '--kills', '6', '--lives', '6', '--kinds',
          'segment', '--signals', 'INT', 'TERM', '--work-dir', str(tmp_path)],
         capture_output=True, text=True, timeout=1200,
         env=dict(os.environ, PYTHONPATH=str(TOOL.parents[1]), OMP_NUM_THREADS='1'))

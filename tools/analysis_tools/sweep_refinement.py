@@ -34,7 +34,7 @@ class Sweep:
 
     def __init__(self, args: argparse.Namespace, split: 'Split'):
         from mmwsss.datasets.transforms import LoadImage
-        from mmwsss.evaluation import threshold_range
+        from mmwsss.evaluation.seed import SWEEP, threshold_range
         from mmwsss.inference import refiner_config
         from mmwsss.models.refiners import make_crf, with_background
         from mmwsss.registry import MODELS
@@ -45,7 +45,7 @@ class Sweep:
         self.alphas = args.alpha
         self.betas = args.beta
         self.log_steps = args.log_steps
-        self.thresholds = threshold_range(*args.thresholds)
+        self.thresholds = threshold_range(*(args.thresholds or SWEEP))
         self.settings = dict(none=self.seeds, crf=self.crf, psa=self.psa, irn=self.irn)[args.refine]
         self.crfs = {name: make_crf(name) for name in args.crf}
         self.backgrounds = [dict(alpha=x) for x in args.alpha] + [dict(bg=x) for x in args.bg]
@@ -130,8 +130,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--alpha', type=float, nargs='*', default=[2, 4, 8, 16, 32])
     parser.add_argument('--beta', type=float, nargs='+', default=[8])
     parser.add_argument('--log-steps', type=int, nargs='+', default=[6, 8])
-    parser.add_argument('--thresholds', type=float, nargs=3, default=(0., 0.95, 0.01),
-                        metavar=('START', 'STOP', 'STEP'), help='constant backgrounds')
+    parser.add_argument('--thresholds', type=float, nargs=3, metavar=('START', 'STOP', 'STEP'),
+                        help='constant backgrounds (default: those of SeedMetric)')
     parser.add_argument('--bg', type=float, nargs='*', default=[],
                         help='crf: constant backgrounds, beside those of --alpha')
     parser.add_argument('--unary', default='scores', choices=('scores', 'labels'),
