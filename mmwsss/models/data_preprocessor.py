@@ -23,8 +23,8 @@ def valid_mask(samples: Sequence, size: Sequence[int], device=None) -> Tensor | 
     if all(box is None for box in boxes):
         return None
     height, width = size
-    boxes = torch.tensor(
-        [(0, 0, height, width) if box is None else tuple(box) for box in boxes], device=device)
+    boxes = torch.tensor([(0, 0, height, width) if box is None else tuple(box) for box in boxes])
+    boxes = boxes.to(device, non_blocking=True)
     top, left, box_height, box_width = boxes.T[..., None]
     rows = torch.arange(height, device=device)
     cols = torch.arange(width, device=device)
@@ -73,13 +73,20 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
                 name to a list of :class:`WSSSDataSample`).
 
         Returns:
-            The same with each view one float tensor ``(N, 3, H, W)``.
+            The same with each view one float tensor ``(N, 3, H, W)``. All goes to the model's
+            device but ``gt_label``: how much there is to do may depend on it, and to read it back
+            would wait for the device.
 
         Raises:
             ValueError: The images of one view differ in size.
         """
+        given = data.get('data_samples') or {}
         data = self.cast_data(data)
         samples = data.get('data_samples') or {}
+        for name, rows in samples.items():
+            for row, origin in zip(rows, given[name]):
+                if 'gt_label' in origin:
+                    row.gt_label = origin.gt_label
         views = {}
         for name, images in data['inputs'].items():
             if not isinstance(images, Tensor):

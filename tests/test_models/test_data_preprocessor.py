@@ -48,3 +48,13 @@ def test_in_place_normalisation_is_exact_and_leaves_the_data_alone(bgr_to_rgb, d
     ordered = given.flip(0) if bgr_to_rgb else given
     assert torch.equal(out, (ordered.float() - preprocessor.mean) / preprocessor.std)
     assert torch.equal(image, given)
+
+
+def test_image_labels_stay_on_the_cpu():
+    sample = WSSSDataSample(gt_label=torch.ones(2), saliency=torch.zeros(4, 4))
+    batch = dict(
+        inputs=dict(image=[torch.zeros(3, 4, 4)]), data_samples=dict(image=[sample]))
+    out = WSSSDataPreprocessor().to('meta')(batch)
+    moved = out['data_samples']['image'][0]
+    assert out['inputs']['image'].is_meta and moved.saliency.is_meta
+    assert torch.equal(moved.gt_label, torch.ones(2))

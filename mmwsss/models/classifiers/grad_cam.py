@@ -34,7 +34,8 @@ class GradCAM(nn.Module):
 
         Args:
             output: Of a network; the images must not interact in its head.
-            labels: Classes to explain, multi-hot ``(N, C)``; None means all.
+            labels: Classes to explain, multi-hot ``(N, C)``; None means all. Labels on a GPU are
+                waited for, those on the CPU are not.
 
         Returns:
             ``(N, C, h, w)``, 0 for other classes, with gradient through the features.
@@ -48,13 +49,15 @@ class GradCAM(nn.Module):
             raise ValueError(
                 'Grad-CAM needs a pass made with gradient; ask for it by views(..., grad=True)')
         if labels is None:
-            labels = torch.ones_like(logits)
+            labels = logits.new_ones(logits.shape, device='cpu')
+        most = int(labels.sum(1).max())
         rank = labels.cumsum(1) * labels  # 1 for an image's first label, 2 for its second
+        rank = rank.to(logits.device, non_blocking=True)
         feat = output.feats[-1].float()
         # The gradient of a mean over pixels is tiny in float16, that of the sum is not.
         area = feat.shape[-2] * feat.shape[-1]
         cam = 0
-        for k in range(int(labels.sum(1).max())):
+        for k in range(most):
             chosen = (rank == k + 1).to(logits)
             score = (logits * chosen).sum() * area
             grad, = torch.autograd.grad(score, feats, retain_graph=True)

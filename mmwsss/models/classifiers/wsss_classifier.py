@@ -372,14 +372,18 @@ class WSSSClassifier(_Network, BaseModel):
 
     # -- checkpoints -------------------------------------------------------------------------------
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
-        """Take the earlier name ``ideas.`` for ``wsss_modules.``, and refuse a checkpoint of other
-        shapes; mmengine would only skip those weights."""
+        """Take the earlier name ``ideas.`` of ``wsss_modules.``, start a missing teacher at the
+        student, and refuse other shapes, which mmengine would only skip."""
         old, new = prefix + 'ideas.', prefix + 'wsss_modules.'
         for key in [key for key in state_dict if key.startswith(old)]:
             state_dict[new + key[len(old):]] = state_dict.pop(key)
         self.loaded_networks = {
             key[len(prefix):].split('.')[0] for key in state_dict if key.startswith(prefix)
         }
+        if self.teacher is not None and 'teacher' not in self.loaded_networks:
+            for part in ('backbone.', 'head.'):  # it starts at the student
+                for key in [key for key in state_dict if key.startswith(prefix + part)]:
+                    state_dict[f'{prefix}teacher.{key[len(prefix):]}'] = state_dict[key]
         for name, value in self.state_dict().items():
             loaded = state_dict.get(prefix + name)
             if loaded is not None and loaded.shape != value.shape:

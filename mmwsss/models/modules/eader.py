@@ -157,9 +157,10 @@ class AdversarialErasing(WSSSModule):
     @staticmethod
     def copies(views: Views):
         """Image and class of each copy, two int64 ``(M,)``; M is 1 even if there is no label."""
-        def find():  # how many there are depends on the labels: one synchronisation per step
-            found = views.labels().nonzero()
-            return (found if len(found) else found.new_zeros(1, 2)).unbind(1)
+        def find():
+            found = views.known_labels().nonzero()
+            found = found if len(found) else found.new_zeros(1, 2)
+            return found.to(views.image().device, non_blocking=True).unbind(1)
 
         return views.shared('eader.copies', find)
 
@@ -169,7 +170,7 @@ class AdversarialErasing(WSSSModule):
         def attend() -> Tensor:
             output = views['image']
             if self.grad_cam is not None:
-                cam = self.grad_cam.attend(output, views.labels())
+                cam = self.grad_cam.attend(output, views.known_labels())
             else:
                 cam = F.relu(output.cam) if self.relu else output.cam
             if not views.trains('student'):

@@ -292,12 +292,13 @@ class SelfSupervisedRegularization(WSSSModule):
     @torch.no_grad()
     def pseudo_labels(self, views: Views) -> tuple[Tensor, Tensor | None]:
         """Confident labels of ``image``, and of ``concat`` if there is such a view."""
-        cam, labels, image = views['image'].cam, views.labels('image'), views.image('image')
+        cam, labels = views['image'].cam, views.known_labels('image')
+        image = views.image('image')
         size = len(image)
         n = len(views.labels('concat')) if 'concat' in views else 0
         if n:
             cam = torch.cat([cam, views('paired', rows=n).cam])
-            labels = torch.cat([labels, views.labels('paired')[:n]])
+            labels = torch.cat([labels, views.known_labels('paired')[:n]])
             image = torch.cat([image, views.image('paired')[:n]])
         if self.truncate:
             image = self.whole_levels(image)

@@ -40,7 +40,7 @@ def confident_labels(cam: Tensor,
 
     Args:
         cam: Raw, signed CAM ``(N, C, h, w)``.
-        labels: Multi-hot ``(N, C)``.
+        labels: Multi-hot ``(N, C)``. Labels on a GPU are waited for, those on the CPU are not.
         high: Background score of the stack that finds foreground (KTSE 0.30, AFA 0.55).
         low: Background score of the stack that finds background (KTSE 0.15, AFA 0.35).
         refiner: ``refiner(img, scores) -> scores``, linear in each channel, e.g. :class:`PAR`; None
@@ -67,6 +67,7 @@ def confident_labels(cam: Tensor,
     # Only the classes of an image take part; all are packed to the largest number of them.
     count = max(int(present.sum(1).max()), 1)
     order = present.int().argsort(dim=1, descending=True, stable=True)[:, :count]
+    present, order = (x.to(cam.device, non_blocking=True) for x in (present, order))
     present = F.pad(present.gather(1, order), (1, 0), value=True)
     cam = cam.detach().float()
     cam = cam.gather(1, order[:, :, None, None].expand(-1, -1, *cam.shape[-2:]))

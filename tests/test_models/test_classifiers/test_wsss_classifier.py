@@ -1,4 +1,4 @@
-"""The classifier's modules have one name; checkpoints with the earlier one load."""
+"""What checkpoints load: earlier names of the modules, those without a teacher."""
 
 import pytest
 import torch
@@ -58,3 +58,19 @@ def test_the_attribute(networks):
     one, _ = networks
     assert one.ideas is one.wsss_modules and len(one.ideas) == 1
     assert not any(name.startswith('ideas') for name, _ in one.named_modules())
+
+
+def test_a_teacher_that_the_checkpoint_lacks_starts_at_the_student(networks):
+    """And is not reported as missing; that a resume needs it is the loop's to say."""
+    student, _ = networks
+    torch.manual_seed(2)
+    model = MODELS.build(dict(
+        type='WSSSClassifier', teacher=True,
+        backbone=dict(type='ResNet38d', width=1 / 32, out_indices=(4, 5, 6)),
+        head=dict(type='SEAMHead', num_classes=3, in_channels=(16, 32, 128),
+                  mid_channels=(4, 4), pcm_channels=5)))
+    own = {key: value for key, value in student.state_dict().items()
+           if key.startswith(('backbone.', 'head.'))}
+    load_state_dict(model, dict(own), strict=True)
+    assert all(torch.equal(model.state_dict()[f'teacher.{key}'], own[key]) for key in own)
+    assert 'teacher' not in model.loaded_networks
