@@ -29,6 +29,8 @@ rows = [
         ('AEFT', 'aeft', None, {}),
         ('SIE', 'ktse', [_sie], {}),
         ('SSR', 'ktse', [_ssr], _no_pairs),
+        ('SSR, labels of the first phase', 'ssr-first', None, {}),
+        ('SSR, ground truth for labels', 'ssr-truth', None, {}),
         ('SIE + SSR', 'ktse', [_sie, _ssr], {}),
         ('MGA, local', 'ktse', [_mga], {'model.modules.0.global_weight': 0, **_no_pairs}),
         ('MGA, global', 'ktse', [_mga], {'model.modules.0.local_weight': 0, **_no_pairs}),

@@ -188,7 +188,8 @@ def test_every_method_takes_its_first_steps(configs, without_weights):
     mask = torch.zeros(64, 64, dtype=torch.long)
     mask[16:48, 16:48] = 1
     samples = [WSSSDataSample(gt_label=torch.eye(6)[label], prior_mask=mask * (label + 1),
-                              paste_mask=mask > 0, saliency=mask.float())
+                              gt_sem_seg=mask * (label + 1), paste_mask=mask > 0,
+                              saliency=mask.float())
                for label in (0, 1)]
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     for name, cfg in configs.items():

@@ -1,0 +1,9 @@
+# SSR by labels that are made of the first phase's CAM, and so stay: a teacher that hardly moves.
+_base_ = './gpp_voc6.py'
+custom_imports = dict(imports=['projects.voc_animals.labels'], allow_failed_imports=False)
+
+ssr = dict(
+    type='FirstPhaseLabels', fg_weight=1., complex_fg=True, inter_weight=0, relu_cam=True,
+    relu_logits=False, **_base_.rise)
+model = dict(teacher=True, modules=[ssr])
+train_cfg = dict(ema=dict(momentum=0.9999))
