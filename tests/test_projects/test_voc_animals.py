@@ -214,8 +214,12 @@ def test_the_segmentor_has_the_classes_of_the_masks(monkeypatch):
     assert seg.model.decode_head.num_classes == len(seg.classes) + 1
 
 
-def test_second_phases_share_their_start(monkeypatch, tmp_path):
-    """Every row of the table goes on from the classifier of its head, of one seed for all."""
+_PHASES = ['start', 'classify', 'cam']
+
+
+@pytest.mark.parametrize('file', ['two_phase', 'masks', 'segmentation'])
+def test_second_phases_share_their_start(monkeypatch, tmp_path, file):
+    """Every row of the tables goes on from the classifier of its head, of one seed for all."""
     from mmwsss.pipeline.tables import Table, Workplace
     for name in ('configs', 'projects'):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -230,12 +234,18 @@ def test_second_phases_share_their_start(monkeypatch, tmp_path):
             (data / folder / f'{id_}{ending}').touch()
     (data / 'labels.json').write_text(json.dumps(dict.fromkeys(ids, ['cat'])))
     monkeypatch.chdir(tmp_path)
-    table = Table('projects/voc_animals/two_phase.py')
+    table = Table(f'projects/voc_animals/{file}.py')
     place = Workplace(table, 'voc6', tmp_path / 'work')
     for row in table.rows:
         for seed in (0, 1):
             (variant, ) = place.variants(row, seed)
-            assert [s for s in variant.stages if s != 'prior'] == ['start', 'classify', 'cam']
+            stages = [stage for stage in variant.stages if stage != 'prior']
+            assert stages in dict(
+                two_phase=[_PHASES], masks=[[*_PHASES, 'mask'],
+                                            [*_PHASES, 'labels', 'affinity', 'mask']],
+                segmentation=[['supervised'], [*_PHASES, 'mask', 'segment']])[file]
+            if stages == ['supervised']:
+                continue
             start = variant.pipeline.stages['start'].pipeline.context
             gpp = variant.pipeline.context.cfg.model.head.type == 'GPPHead'
             assert start.file == f'projects/voc_animals/configs/cam{"-gpp" * gpp}_voc6.py'

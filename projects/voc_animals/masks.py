@@ -1,0 +1,31 @@
+# voc6: pseudo masks of the second phases of two_phase.py, by dense CRF, PSA and IRN.
+#   python tools/reproduce.py projects/voc_animals/masks.py --data voc6 --seeds 0
+title = 'voc6: pseudo masks by dense CRF, PSA and IRN'
+paper = 'voc_animals'
+kind = 'table'
+source = 'none: images of our own choice'
+columns = [
+    dict(key='seed', title='seed, val', stage='cam', split='val', metric='mIoU@oracle'),
+    dict(key='train', title='mask, train', stage='mask', split='train', metric='mIoU'),
+    dict(key='mask', title='mask, val', stage='mask', split='val', metric='mIoU')]
+_configs = 'projects/voc_animals/configs'
+# The affinity networks learn from the CAMs of the training images, which dense CRF does not need.
+_no_training_cams = {'pipeline.stages': dict(cam=dict(type='CAMStage', train=False))}
+_refiners = dict(
+    CRF=_no_training_cams,
+    PSA={
+        'pipeline.affinity': dict(
+            config=f'{_configs}/affinity_voc6.py',
+            labels=dict(type='AffinityScores', low=4, high=32, preset='psa')),
+        'pipeline.mask': dict(_delete_=True, type='PSAMask', bg='oracle', beta=8, log_steps=6)},
+    IRN={
+        'pipeline.affinity': dict(
+            config=f'{_configs}/irnet_voc6.py', labels=dict(type='IRLabel', fg=0.30, bg=0.10)),
+        'pipeline.mask': dict(_delete_=True, type='IRNMask', bg='oracle', beta=10, log_steps=6)})
+rows = [
+    dict(name=f'{_name}, {_refiner}', voc6=dict(
+        config=f'{_configs}/{_config}_voc6.py',
+        options={'pipeline.baseline': None, 'pipeline.segment': None, **_options}))
+    for _name, _config in (('plain CAM', 'gap'), ('SEAM', 'seam'), ('EADER', 'eader'),
+                           ('KTSE', 'ktse'))
+    for _refiner, _options in _refiners.items()]
