@@ -86,6 +86,25 @@ class Stage:
     context: Any = None
     before: Sequence['Stage'] = ()
 
+    @property
+    def train(self) -> bool:
+        """Whether it has files of the training images beside those of the splits."""
+        return all(stage.train for stage in self.before)
+
+    def images(self, context: Any) -> Any:
+        """The images that it has files of, if any."""
+        return context.images if self.train else context.split_images
+
+    def need_training_images(self, context: Any) -> None:
+        """Raises:
+            ValueError: A stage before has no files of the training images.
+        """
+        if not self.train:
+            raise ValueError(
+                f'{context.file}: the stage "{self.key}" learns from the training images, but a '
+                'stage before it leaves them out (train=False in pipeline.stages); let it make '
+                f'them, or set pipeline.stages.{self.key}=None')
+
     # -- what a child says -------------------------------------------------------------------------
     def applies(self, context: Any) -> bool:
         """Whether the config asks for the stage."""

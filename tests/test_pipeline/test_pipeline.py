@@ -186,9 +186,24 @@ def test_seeds_alone_need_no_cams_of_training_images(config, tmp_path):
     names = sorted(path.stem for path in (tmp_path / 'w' / 'cam').glob('*.npz'))
     assert names == [f'val_{i:05d}' for i in range(4)]
 
+    config.pipeline.stages.pop('mask')
+    results = Pipeline(copy.deepcopy(config), tmp_path / 'w').run()
+    assert set(results) == {'classify', 'cam', 'mask'} and results['mask']['val']['mIoU'] > 0
+    assert sorted(path.stem for path in (tmp_path / 'w' / 'mask').glob('*.png')) == names
+
     config.val_dataloader = config.test_dataloader = None
     with pytest.raises(ValueError, match=r'CAMStage\(train=False\)'):
         Pipeline(config, tmp_path / 'v').check()
+
+
+@pytest.mark.parametrize('stage, block', [
+    ('segment', dict(config='configs/deeplab/deeplabv2_small_shapes.py')),
+    ('labels', dict(config='configs/irn/irnet_r50_voc.py', labels=dict(type='IRLabel')))])
+def test_who_learns_needs_the_training_images(config, tmp_path, stage, block):
+    config.pipeline.stages = dict(cam=dict(type='CAMStage', train=False))
+    config.pipeline['affinity' if stage == 'labels' else stage] = block
+    with pytest.raises(ValueError, match=f'"{stage}" learns from the training images'):
+        Pipeline(config, tmp_path / 'w').check()
 
 
 def test_prior_masks_reach_the_data_set(config, tmp_path):

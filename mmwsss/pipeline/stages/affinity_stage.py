@@ -40,6 +40,7 @@ class LabelsStage(_AffinityBlock):
         context.check_background()
         check_option_types(block['labels'], 'pipeline.affinity.labels')
         MODELS.build(block['labels'])
+        self.need_training_images(context)
 
     def run(self, context: Context, folder: Path) -> dict:
         report = generate_masks(context.train_set, self.before[0].folder, folder,

@@ -51,12 +51,13 @@ class CAMStage(Stage):
     ``mIoU@fixed`` (EADER).
 
     Args:
-        train: Also of the training images. Where nothing but scores of seeds is wanted,
-            ``pipeline.stages=dict(cam=dict(type='CAMStage', train=False), mask=None)``.
+        train: Also of the training images. Where nothing but scores of seeds and masks is wanted,
+            ``pipeline.stages=dict(cam=dict(type='CAMStage', train=False), segment=None)``.
     """
 
     inputs = ('classify', )
     blocks = ('cam', )
+    train = True
     _columns = (
         Column('seed', 'seed (oracle)'), Column('threshold', 'at', 2, False),
         Column('precision', 'precision'), Column('recall', 'recall'),
@@ -70,10 +71,6 @@ class CAMStage(Stage):
         known = {key for scores in self.result.values() for key in scores}
         more = (Column('own', 'seed (own)'), Column('fixed', 'seed (fixed)'))
         return (*self._columns, *(column for column in more if f'mIoU@{column.key}' in known))
-
-    def images(self, context: Context) -> Any:
-        """All images of which CAMs are made."""
-        return context.images if self.train else context.split_images
 
     def settings(self, context: Context) -> dict:
         options = {key: value for key, value in context.cam_options.items()

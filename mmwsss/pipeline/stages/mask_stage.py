@@ -64,7 +64,7 @@ def make_masks(context: Context, cam_dir: str | Path, folder: str | Path, option
 
 @STAGES.register_module()
 class MaskStage(Stage):
-    """``<name>.png`` of the training images and of all splits.
+    """``<name>.png`` of all images that have a CAM: the training images and all splits.
 
     Its block ``pipeline.mask`` is the config of a mask refiner; ``bg`` may be a rule
     (:meth:`Context.threshold`). One threshold is used for all images.
@@ -106,7 +106,7 @@ class MaskStage(Stage):
         cam, *affinity = self.before
         checkpoint = last_checkpoint(affinity[0].folder) if affinity else None
         report, threshold, rule = make_masks(context, cam.folder, folder, context.mask_options,
-                                             checkpoint, cam.result)
+                                             checkpoint, cam.result, self.images(context))
         report.raise_if_failed(folder)
         scored, options = folder, context.mask_options
         if options.get('keep') is not None and context.scored:

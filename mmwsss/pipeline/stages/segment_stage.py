@@ -78,6 +78,7 @@ class SegmentStage(Stage):
                     data=list_digest(context.train_set))
 
     def check(self, context: Context) -> None:
+        self.need_training_images(context)
         cfg, name = self.config(context), context.block('segment')['config']
         needed = len(context.classes) + 1
         heads = cfg.model.get('decode_head') or []
