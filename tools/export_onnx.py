@@ -3,9 +3,9 @@
     python tools/export_onnx.py CONFIG CHECKPOINT model.onnx
 
 Input: image, RGB pixels 0..255, float32 (N, 3, H, W); the normalisation is in the file. Outputs of
-a classifier: cam (raw and signed, at the resolution of the features) and logits; of a segmentation
-model: logits at the size of the image, background first. One scale, no flip. Where onnxruntime is
-installed, the file is run at two sizes and compared with PyTorch.
+a classifier: cam (that of its head, not normalised) and logits; of a segmentation model: logits at
+the size of the image, background first. One scale, no flip. Where onnxruntime is installed, the
+file is run at two sizes and compared with PyTorch.
 """
 
 import argparse

@@ -36,8 +36,9 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmwsss.apis.segmentation import SegmentationInferencer, list_images, segment_folder
+    from mmwsss.apis.segmentation import SegmentationInferencer, segment_folder
     from mmwsss.inference import read_config
+    from mmwsss.utils.images import list_images
     images = list_images(args.images)
     cfg = read_config(args.config, args.cfg_options)
     infer = SegmentationInferencer(

@@ -1,10 +1,9 @@
 """Score a checkpoint on the test set of its config."""
 
 import argparse
-import os.path as osp
 import sys
 
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,8 +22,7 @@ def run(args: argparse.Namespace) -> None:
     from mmwsss.structures.artifacts import write_record
     from mmwsss.utils import register_safe_loader, setup_launcher
     cfg = read_config(args.config, args.cfg_options)
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or osp.join(
-        'work_dirs', osp.splitext(osp.basename(args.config))[0])
+    cfg.work_dir = args.work_dir or default_work_dir(args.config, cfg)
     cfg.load_from = args.checkpoint
     cfg.resume = False
     register_safe_loader()

@@ -1,11 +1,10 @@
 """Train a classifier, an affinity network or a segmentation model from a config."""
 
 import argparse
-import os.path as osp
 import sys
 from typing import TYPE_CHECKING
 
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -41,11 +40,8 @@ def load_config(args: argparse.Namespace) -> 'Config':
     cfg = read_config(args.config, args.cfg_options)
     if args.supervised:
         use_ground_truth(cfg)
-    if args.work_dir:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0]
-                                + '_supervised' * args.supervised)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or default_work_dir(
+        args.config, cfg) + '_supervised' * args.supervised
     if args.resume:
         cfg.resume = True
         cfg.load_from = latest_checkpoint(

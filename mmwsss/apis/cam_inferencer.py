@@ -20,11 +20,11 @@ from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.multi_scale import limited_size, multi_scale_cam, rescale
 from mmwsss.registry import DATASETS, INFERENCERS, MODELS
 from mmwsss.structures.artifacts import save_cam, write_class_names, write_mask
+from mmwsss.utils.images import list_images
 from mmwsss.utils.palette import voc_palette
 from mmwsss.visualization import overlay_cam, overlay_mask
 
 ImageLike = str | Path | np.ndarray | Image.Image
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
 
 @INFERENCERS.register_module()
@@ -109,8 +109,9 @@ class CAMInferencer:
 
         Returns:
             A dict (a list of them for a list or a folder): ``name``; ``cam`` name to ``(H, W)``
-            float32 in [0, 1]; ``mask`` uint8 ``(H, W)``, 0 background, ``1..C``; ``overlay`` RGB
-            uint8 of the mask; ``cam_overlay`` name to that of each CAM; ``labels`` the names;
+            float32 in [0, 1]; ``background`` ``(H, W)`` likewise where the network scores it
+            itself (SIPE), else None; ``mask`` uint8 ``(H, W)``, 0 background, ``1..C``; ``overlay``
+            RGB uint8 of the mask; ``cam_overlay`` name to that of each CAM; ``labels`` the names;
             ``scores`` name to image probability, of all classes.
 
         Raises:
@@ -125,7 +126,7 @@ class CAMInferencer:
         single = _is_single(images)
         folder = not single and isinstance(images, (str, Path))
         if folder:
-            names, images = _files(Path(images))
+            names, images = map(list, zip(*list_images([images]).items()))
         else:
             images = [images] if single else list(images)
             names = [Path(x).stem if isinstance(x, (str, Path)) else f'{i:05d}'
@@ -228,6 +229,8 @@ class CAMInferencer:
         return dict(
             name=name,
             cam=dict(zip(names, cam)),
+            background=None if background is None else resize_cam(
+                background[None], image.shape[:2])[0].numpy(),
             mask=mask,
             overlay=overlay_mask(rgb, mask, self.palette),
             cam_overlay={name: overlay_cam(rgb, c) for name, c in zip(names, cam)},
@@ -237,7 +240,7 @@ class CAMInferencer:
     def _save(self, result: dict, folder: Path) -> None:
         name, keys = result['name'], self._indices(result['labels'])
         save_cam(folder / 'cams' / f'{name}.npz', np.stack(list(result['cam'].values())), keys,
-                 result['mask'].shape)
+                 result['mask'].shape, result['background'])
         write_mask(folder / 'masks' / f'{name}.png', result['mask'], self.palette,
                    ('background', *self.classes))
         overlay = folder / 'overlays' / f'{name}.png'
@@ -250,14 +253,6 @@ def _is_single(images: Any) -> bool:
     if isinstance(images, (str, Path)):
         return not Path(images).is_dir()
     return isinstance(images, Image.Image) or getattr(images, 'ndim', 0) in (2, 3)
-
-
-def _files(folder: Path) -> tuple[list[str], list[Path]]:
-    """Names (relative, without ending) and files of the images below a folder."""
-    files = sorted(path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES)
-    if not files:
-        raise FileNotFoundError(f'no images below "{folder}" ({", ".join(SUFFIXES)})')
-    return [str(path.relative_to(folder).with_suffix('')) for path in files], files
 
 
 def _classes_of(cfg: Config) -> tuple[Sequence[str] | None, Sequence | None]:

@@ -41,14 +41,15 @@ class _Deployed(nn.Module):
 
 
 class DeployedClassifier(_Deployed):
-    """``cam`` raw and signed ``(N, C, h, w)``, and image ``logits`` ``(N, C)``, at one scale."""
+    """``cam`` ``(N, C, h, w)`` as of ``predict_cam``, and image ``logits`` ``(N, C)``, at one
+    scale."""
 
     outputs = ('cam', 'logits')
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        output = self.model.extract(self.normalize(image))
-        infer = getattr(self.model.head, 'infer_cam', None)
-        return output.cam if infer is None else infer(output), output.logits
+        image = self.normalize(image)
+        output = self.model.extract(image)
+        return self.model.cam_of(output, image), output.logits
 
 
 class DeployedSegmentor(_Deployed):

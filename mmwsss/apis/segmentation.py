@@ -14,7 +14,6 @@ from mmengine.config import Config
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmwsss.datasets.image_labels import IMG_SUFFIXES
 from mmwsss.datasets.splits import inner_dataset
 from mmwsss.datasets.transforms import LoadImage
 from mmwsss.inference import load_model, read_config
@@ -187,34 +186,6 @@ def class_names(cfg: Config, checkpoint: str | Path | None = None
 
 
 # -- folders ---------------------------------------------------------------------------------------
-def list_images(sources: Sequence[str | Path]) -> dict[str, Path]:
-    """Images of files and folders (with their subfolders) by name: the path below the folder,
-    without its ending.
-
-    Raises:
-        FileNotFoundError: There is no such file, or no image in a folder.
-        ValueError: Two images have one name.
-    """
-    found: dict[str, Path] = {}
-    for source in map(Path, sources):
-        if source.is_file():
-            paths, root = [source], source.parent
-        elif source.is_dir():
-            paths, root = sorted(p for p in source.rglob('*') if p.suffix in IMG_SUFFIXES), source
-        else:
-            raise FileNotFoundError(f'no file or folder "{source}"')
-        if not paths:
-            raise FileNotFoundError(f'no image in "{source}"; their endings are '
-                                    f'{", ".join(s for s in IMG_SUFFIXES if s.islower())}')
-        for path in paths:
-            name = path.relative_to(root).with_suffix('').as_posix()
-            if name in found:
-                raise ValueError(f'"{found[name]}" and "{path}" would both be written as "{name}"; '
-                                 'rename one of them')
-            found[name] = path
-    return found
-
-
 def segment_folder(infer: SegmentationInferencer,
                    images: dict[str, Path],
                    out: str | Path,
@@ -231,7 +202,7 @@ def segment_folder(infer: SegmentationInferencer,
 
     Args:
         infer: The model.
-        images: Name to file, see :func:`list_images`.
+        images: Name to file, see :func:`~mmwsss.utils.images.list_images`.
         out: Folder.
         formats: Of :data:`EXPORTS`.
         overlays: Long side of the overlays; None writes none.

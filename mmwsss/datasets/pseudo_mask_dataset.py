@@ -15,6 +15,7 @@ from mmseg.datasets.transforms.loading import InferencerLoader
 from mmseg.registry import DATASETS as MMSEG_DATASETS
 from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
 
+from mmwsss._compat import usable_cores
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.structures.artifacts import read_classes, read_mask
 from mmwsss.utils.images import IMG_SUFFIXES, image_size
@@ -252,7 +253,7 @@ class PseudoMaskDataset(BaseSegDataset):
         self._check_names(records)
         if self.verify:
             # Decoding releases the GIL: VOC's 10,582 masks are read in seconds.
-            with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            with ThreadPoolExecutor(min(8, usable_cores())) as pool:
                 for _ in pool.map(self._check_record, records, chunksize=64):
                     pass
         return records

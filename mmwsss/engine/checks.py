@@ -99,7 +99,7 @@ def _check_backbone(key: str, backbone: nn.Module) -> None:
         raise ValueError(
             f'{key} is trained from scratch, but {given} keep random weights as they are: set '
             f'{mend}, or give {key}.init_cfg=dict(type=\'Pretrained\', checkpoint=...) or '
-            'load_from')
+            'load_from (MMWSSS_ALLOW_FROZEN=1 trains all the same)')
 
 
 def _freezes(value: Any) -> bool:

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.dist import all_gather_object, barrier, get_dist_info, is_main_process
 from mmengine.logging import print_log
 
+from mmwsss.datasets.mask_ids import IGNORE
 from mmwsss.datasets.transforms import LoadImage
 from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS
 from mmwsss.registry import MODELS
@@ -33,8 +34,6 @@ from mmwsss.utils.progress import track
 from .failures import raise_if_failed, write_failed
 from .mask_shares import describe, mask_shares, warnings
 from .model import read_config
-
-IGNORE = 255
 
 
 def refiner_config(name: str | None = None,

@@ -205,12 +205,20 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
     return runner
 
 
-def logged_curves(folder: Path, wanted: str = 'loss|mAP|mIoU') -> dict[str, tuple]:
-    """Curves that a training's log (mmengine's ``*/vis_data/scalars.json``) holds.
+def log_records(folder: Path) -> Iterator[dict]:
+    """The records of a training's log (mmengine's ``*/vis_data/scalars.json``), those of all calls,
+    before and after a cut-off."""
+    for path in sorted(folder.glob('*/vis_data/scalars.json')):
+        for line in path.read_text().splitlines():
+            with suppress(json.JSONDecodeError):  # the last line of a call that was killed
+                yield json.loads(line)
+
+
+def logged_curves(folder: Path) -> dict[str, tuple]:
+    """Curves of losses, mAP and mIoU in a training's log.
 
     Args:
-        folder: Its work dir; the logs of all calls, before and after a cut-off, become one.
-        wanted: What the names of the values match.
+        folder: Its work dir; the logs of all calls become one.
 
     Returns:
         Name to ``(name of the x axis, (x, y))``; empty without a log.
@@ -218,21 +226,16 @@ def logged_curves(folder: Path, wanted: str = 'loss|mAP|mIoU') -> dict[str, tupl
     curves: dict[str, dict] = {}
     axes: dict[str, str] = {}
     by_epoch, now = False, 0
-    for path in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError:  # the last line of a call that was killed
-                continue
-            # Of a training by epochs, validations are logged by their epoch, losses by iteration;
-            # of one by iterations by that, or by 0.
-            if any(key.endswith('lr') for key in record):
-                axis, by_epoch, now = 'iteration', 'epoch' in record, record['step']
-            else:
-                axis = 'epoch' if by_epoch else 'iteration'
-            for key, value in record.items():
-                if re.search(wanted, key) and isinstance(value, (int, float)):
-                    curves.setdefault(key, {})[record['step'] or now] = value
-                    axes[key] = axis
+    for record in log_records(folder):
+        # Of a training by epochs, validations are logged by their epoch, losses by iteration; of
+        # one by iterations by that, or by 0.
+        if any(key.endswith('lr') for key in record):
+            axis, by_epoch, now = 'iteration', 'epoch' in record, record['step']
+        else:
+            axis = 'epoch' if by_epoch else 'iteration'
+        for key, value in record.items():
+            if re.search('loss|mAP|mIoU', key) and isinstance(value, (int, float)):
+                curves.setdefault(key, {})[record['step'] or now] = value
+                axes[key] = axis
     return {key: (axes[key], tuple(map(list, zip(*sorted(points.items())))))
             for key, points in curves.items()}

@@ -1,5 +1,6 @@
 """Images in files, without decoding them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -30,3 +31,32 @@ def image_size(path: str | Path) -> tuple[int, int]:
         raise ValueError(f'image "{path}" cannot be read: {error}; restore it or take it off the '
                          'list') from None
     return (width, height) if turned else (height, width)
+
+
+def list_images(sources: Sequence[str | Path]) -> dict[str, Path]:
+    """Images of files and folders (with their subfolders) by name: the path below the folder,
+    without its ending.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no image in a folder.
+        ValueError: Two images have one name.
+    """
+    found: dict[str, Path] = {}
+    for source in map(Path, sources):
+        if source.is_file():
+            paths, root = [source], source.parent
+        elif source.is_dir():
+            root = source
+            paths = sorted(p for p in source.rglob('*') if p.suffix.lower() in IMG_SUFFIXES)
+        else:
+            raise FileNotFoundError(f'no file or folder "{source}"')
+        if not paths:
+            raise FileNotFoundError(f'no image in "{source}"; their endings are '
+                                    f'{", ".join(s for s in IMG_SUFFIXES if s.islower())}')
+        for path in paths:
+            name = path.relative_to(root).with_suffix('').as_posix()
+            if name in found:
+                raise ValueError(f'"{found[name]}" and "{path}" would both be written as "{name}"; '
+                                 'rename one of them')
+            found[name] = path
+    return found

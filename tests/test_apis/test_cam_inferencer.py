@@ -9,7 +9,7 @@ import mmwsss.models  # noqa: F401
 from mmwsss.apis import CAMInferencer
 from mmwsss.inference import load_model, multi_scale_cam, seed_mask
 from mmwsss.registry import INFERENCERS, MODELS
-from mmwsss.structures.artifacts import load_cam, read_classes, read_mask
+from mmwsss.structures.artifacts import load_background, load_cam, read_classes, read_mask
 
 
 @pytest.fixture(scope='module')
@@ -48,6 +48,26 @@ def test_result_is_the_shared_inference(infer, image):
     assert (result['mask'] == expected).all() and result['mask'].dtype == np.uint8
     assert result['overlay'].shape == result['cam_overlay']['cat'].shape == (40, 56, 3)
     assert set(result['scores']) == {'cat', 'dog', 'cow'}
+
+
+def test_the_networks_own_background(image, tmp_path):
+    """It is in the result and in the file, as the CAM stage writes it, for ``bg='own'``."""
+    torch.manual_seed(0)
+    stages = dict(type='mmseg.ResNet', depth=18, stem_channels=8, base_channels=8)
+    infer = CAMInferencer(Config(dict(
+        model=dict(
+            type='WSSSClassifier', backbone=stages,
+            head=dict(type='SIPEHead', num_classes=3, in_channels=(8, 16, 32, 64),
+                      side_channels=(3, ) * 4)),
+        train_dataloader=dict(dataset=dict(
+            type='ImageLabelDataset', metainfo=dict(classes=('cat', 'dog', 'cow')))))))
+    result = infer([image], labels=[['dog', 'cow']], out_dir=tmp_path)[0]
+    background = load_background(tmp_path / 'cams/00000.npz')
+    assert result['background'].shape == background.shape == (40, 56)
+    np.testing.assert_allclose(background, result['background'], atol=1e-3)
+    stack = np.stack([background, *load_cam(tmp_path / 'cams/00000.npz')[0]])
+    own = np.array([0, 2, 3])[stack.argmax(0)]
+    assert (own == result['mask']).mean() > 0.99  # float16
 
 
 def test_large_images_are_limited_but_results_are_not(infer, image):
@@ -200,5 +220,5 @@ def test_a_folder_in_batches_with_files(infer, image, tmp_path):
     assert next(later)['name'] == 'a'  # before the second is read
     with pytest.raises(FileNotFoundError, match='gone.png'):
         next(later)
-    with pytest.raises(FileNotFoundError, match='no images below'):
+    with pytest.raises(FileNotFoundError, match='no image in'):
         infer(tmp_path / 'out' / 'cams')

@@ -21,14 +21,34 @@ def classifier(**options):
         head=dict(type='GAPHead', num_classes=3, in_channels=8), **options)).eval()
 
 
+def seam():
+    torch.manual_seed(0)
+    return MODELS.build(dict(
+        type='WSSSClassifier',
+        backbone=dict(type='ResNet38d', width=1 / 32, out_indices=(4, 5, 6)),
+        head=dict(type='SEAMHead', num_classes=3, in_channels=(16, 32, 128),
+                  mid_channels=(4, 4), pcm_channels=5))).eval()
+
+
+def sipe():
+    torch.manual_seed(0)
+    stages = dict(RESNET, num_stages=4, strides=(1, 2, 2, 1), dilations=(1, ) * 4,
+                  out_indices=(0, 1, 2, 3))
+    return MODELS.build(dict(
+        type='WSSSClassifier', backbone=stages,
+        head=dict(type='SIPEHead', num_classes=3, in_channels=(8, 16, 32, 64),
+                  side_channels=(3, ) * 4))).eval()
+
+
 def segmentor():
     torch.manual_seed(0)
     return MODELS.build(
         Config.fromfile(ROOT / 'configs/deeplab/deeplabv2_small_shapes.py').model).eval()
 
 
-def test_classifier_is_the_usual_prediction():
-    model = classifier()
+@pytest.mark.parametrize('build', [classifier, seam, sipe])
+def test_classifier_is_the_usual_prediction(build):
+    model = build()
     image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)  # BGR
     usual = model.data_preprocessor(dict(inputs=dict(image=[torch.from_numpy(
         image.transpose(2, 0, 1).copy())])))['inputs']['image']
@@ -37,7 +57,10 @@ def test_classifier_is_the_usual_prediction():
         cam, logits = deployed(model)(rgb)
         torch.testing.assert_close(cam, model.predict_cam(usual))
         torch.testing.assert_close(logits, model.predict_logits(usual))
-    # A network that was trained on BGR gets BGR.
+
+
+def test_a_network_trained_on_bgr_gets_bgr():
+    rgb = torch.rand(1, 3, 24, 32) * 255
     model = classifier(data_preprocessor=dict(type='WSSSDataPreprocessor', bgr_to_rgb=False))
     assert (deployed(model).normalize(rgb)[0, 0] != deployed(classifier()).normalize(rgb)[0, 0]
             ).any()
@@ -54,7 +77,7 @@ def test_segmentor_is_the_usual_prediction():
     torch.testing.assert_close(logits[0], usual)
 
 
-@pytest.mark.parametrize('build', [classifier, segmentor])
+@pytest.mark.parametrize('build', [classifier, seam, segmentor])
 def test_onnxruntime_agrees(build, tmp_path):
     onnx = pytest.importorskip('onnx')
     pytest.importorskip('onnxruntime')

@@ -11,8 +11,9 @@ from mmseg.apis import inference_model, init_model
 from PIL import Image
 
 from mmwsss.apis import SegmentationInferencer
-from mmwsss.apis.segmentation import list_images, segment_folder, tile_starts
+from mmwsss.apis.segmentation import segment_folder, tile_starts
 from mmwsss.structures.artifacts import read_mask
+from mmwsss.utils.images import list_images
 
 CONFIG = Path(__file__).parents[2] / 'configs/deeplab/deeplabv2_small_shapes.py'
 NAMES = ['red', 'green', 'blue', 'd', 'e', 'f']

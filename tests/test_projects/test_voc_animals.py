@@ -214,6 +214,25 @@ def test_the_segmentor_has_the_classes_of_the_masks(monkeypatch):
     assert seg.model.decode_head.num_classes == len(seg.classes) + 1
 
 
+def test_the_upper_bound_reads_the_ids_of_the_ground_truth(monkeypatch):
+    """Exact masks have VOC's twenty classes, those of the pipeline the six."""
+    from types import SimpleNamespace
+
+    from mmengine.config import Config
+
+    from mmwsss.datasets.supervised import use_ground_truth
+    from mmwsss.pipeline.stages import SegmentStage
+    monkeypatch.chdir(ROOT)
+    seg = Config.fromfile('projects/voc_animals/configs/deeplabv2_voc6.py')
+    use_ground_truth(seg)
+    assert seg.train_dataloader.dataset.mask_classes == 'VOCImageLabelDataset'
+    bound = SegmentStage(ground_truth=True)
+    bound._check_classes(SimpleNamespace(classes=seg.classes), seg, 'x')
+    for stage, classes in ((bound, seg.classes[::-1]), (SegmentStage(), seg.classes)):
+        with pytest.raises(ValueError, match='trains on masks of the classes'):
+            stage._check_classes(SimpleNamespace(classes=classes), seg, 'x')
+
+
 _PHASES = ['start', 'classify', 'cam']
 
 

@@ -14,7 +14,7 @@ import argparse
 import sys
 from typing import Any
 
-from mmwsss.utils.cli import add_arguments, make_parser, merge_options, run_tool
+from mmwsss.utils.cli import add_arguments, make_parser, run_tool
 
 LATE = 10**9  # an epoch and step at which all views are there and all modules at full weight
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     from mmwsss.registry import DATASETS, MODELS
 
     set_random_seed(args.seed)
-    cfg = merge_options(read_config(args.config), args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     model = MODELS.build(cfg.model)
     missing = load_weights(model, args.checkpoint, partial=True)
     if missing:

@@ -307,8 +307,11 @@ class WSSSClassifier(_Network, BaseModel):
         """Raw, signed CAM ``(N, C, h, w)`` of a normalised batch ``(N, 3, H, W)``."""
         if self.cam is not None:
             return self.cam(self, inputs)
+        return self.cam_of(self.extract(inputs), inputs)
+
+    def cam_of(self, output: CAMOutput, inputs: Tensor) -> Tensor:
+        """The head's CAM for inference, ``(N, C, h, w)``, of a pass over ``inputs``."""
         infer = getattr(self.head, 'infer_cam', None)
-        output = self.extract(inputs)
         if infer is None:
             return output.cam
         return infer(output, inputs) if getattr(self.head, 'needs_image', False) else infer(output)

@@ -140,6 +140,7 @@ class AdversarialErasing(WSSSModule):
         self.relu = attention == 'grad_cam' if relu is None else relu
         self.grad_cam = GradCAM(self.relu) if attention == 'grad_cam' else None
         self.norm = norm
+        self._attention = (attention, self.relu, norm)
         self.mining = mining
         self.average = average
         self.omega = omega
@@ -151,7 +152,8 @@ class AdversarialErasing(WSSSModule):
             return views.image()[rows] * keep[:, None]
 
         rows, _ = self.copies(views)
-        views.add('erased_per_class', erase, labels=views.labels()[rows], after=('image', ))
+        views.add('erased_per_class', erase, labels=views.labels()[rows], after=('image', ),
+                  attention=self._attention, omega=self.omega, psi=self.psi)
         views.expect('image')
 
     @staticmethod
@@ -180,7 +182,7 @@ class AdversarialErasing(WSSSModule):
             cam = F.interpolate(cam[:, None], size, mode='bilinear', align_corners=False)[:, 0]
             return normalize_attention(cam, self.norm)
 
-        return views.shared('eader.attention', attend)
+        return views.shared(f'eader.attention/{self._attention}', attend)
 
     def loss(self, views: Views) -> dict[str, Tensor]:
         labels = views.labels()

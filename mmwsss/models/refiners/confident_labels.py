@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-IGNORE = 255
+from mmwsss.datasets.mask_ids import IGNORE
 
 
 def combine_confident(high: Tensor, low: Tensor) -> Tensor:

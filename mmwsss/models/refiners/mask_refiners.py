@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmwsss.datasets.mask_ids import mask_ids_of
+from mmwsss.datasets.mask_ids import IGNORE, mask_ids_of
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import write_mask
 from mmwsss.utils.checkpoint import load_pretrained
@@ -19,8 +19,6 @@ from mmwsss.utils.checkpoint import load_pretrained
 from ..utils.cam import resize_cam
 from .crf import make_crf
 from .random_walk import fitting_radius, irn_affinity, pool_scores, psa_affinity, random_walk
-
-IGNORE = 255
 
 # Refiners by the name that the tools know them by.
 REFINERS = dict(

@@ -10,11 +10,10 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS as MMSEG_MODELS
 from torch import Tensor
 
+from mmwsss.datasets.mask_ids import IGNORE
 from mmwsss.registry import MODELS
 
 from .msc_encoder_decoder import MSCEncoderDecoder, scoped
-
-UNRELIABLE = 255
 
 
 def paste_region(labels: Tensor) -> Tensor:
@@ -27,7 +26,7 @@ def paste_region(labels: Tensor) -> Tensor:
         bool ``(H, W)``: the pixels of ``ceil(n / 2)`` of its ``n`` classes, drawn at random.
     """
     classes = labels.unique()
-    classes = classes[(classes != 0) & (classes != UNRELIABLE)]
+    classes = classes[(classes != 0) & (classes != IGNORE)]
     chosen = classes[torch.randperm(len(classes)).to(classes.device)[:(len(classes) + 1) // 2]]
     return torch.isin(labels, chosen)
 
@@ -90,11 +89,11 @@ def beco_loss(first: Tensor, second: Tensor, labels: Tensor, boundary: Tensor,
     Returns:
         ``loss_ce`` and ``loss_cross``, each the sum over both models of a mean over *all* pixels.
     """
-    unreliable = labels == UNRELIABLE
+    unreliable = labels == IGNORE
     weight = 1 + boundary_weight * boundary
     supervised = crossed = 0
     for own, other in ((first, second), (second, first)):
-        ce = F.cross_entropy(own, labels, ignore_index=UNRELIABLE, reduction='none')
+        ce = F.cross_entropy(own, labels, ignore_index=IGNORE, reduction='none')
         supervised = supervised + (ce * weight).mean()
         ce = F.cross_entropy(own, other.detach().argmax(1), reduction='none')
         crossed = crossed + (ce * unreliable).mean()
@@ -181,7 +180,7 @@ class BECOSegmentor(MSCEncoderDecoder):
         first, second = self.both(images)
         self.train(training)
         prob, labels = ((first + second) / 2).softmax(1).max(1)
-        return labels.masked_fill(prob <= self.confidence, UNRELIABLE)
+        return labels.masked_fill(prob <= self.confidence, IGNORE)
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
         """Losses of a batch ``(N, 3, H, W)``, N even."""

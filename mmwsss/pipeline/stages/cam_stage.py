@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from mmengine.dist import is_main_process
 
+from mmwsss.evaluation.seed import SWEEP
 from mmwsss.inference import cam_options, generate_cams, load_model, score_cams, seed_mask
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.registry import STAGES
@@ -75,7 +76,7 @@ class CAMStage(Stage):
     def settings(self, context: Context) -> dict:
         options = {key: value for key, value in context.cam_options.items()
                    if key not in ('batch_size', 'num_workers')}
-        settings = dict(options=options, data=list_digest(self.images(context)))
+        settings = dict(options=options, data=list_digest(self.images(context)), sweep=SWEEP)
         if context.fixed_threshold is not None:
             settings['fixed'] = context.fixed_threshold
         if context.store is not None:  # others may score other splits of the same images

@@ -1,11 +1,11 @@
 """CAMs become pseudo masks: background, refinement, argmax."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmwsss._compat import usable_cores
 from mmwsss.datasets.splits import ImageUnion
 from mmwsss.evaluation import image_scores, mask_iou
 from mmwsss.inference import generate_masks
@@ -26,7 +26,7 @@ from ..training import last_checkpoint
 
 def num_workers(context: Context) -> int:
     """Processes that refine."""
-    return context.mask_options.get('num_workers', min(os.cpu_count() or 1, 8))
+    return context.mask_options.get('num_workers', min(usable_cores(), 8))
 
 
 def make_masks(context: Context, cam_dir: str | Path, folder: str | Path, options: dict,

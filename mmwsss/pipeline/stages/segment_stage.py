@@ -100,17 +100,18 @@ class SegmentStage(Stage):
         else:
             self._check_data(context, cfg, model)
 
-    @staticmethod
-    def _check_classes(context: Context, cfg: Config, name: str) -> None:
+    def _check_classes(self, context: Context, cfg: Config, name: str) -> None:
         dataset = inner_dataset(cfg.train_dataloader.dataset)
         classes = tuple((dataset.get('metainfo') or {}).get('classes') or context.classes)
         if dataset.get('mask_classes') or classes != context.classes:
-            known = tuple(DATASETS.build(dict(
-                dataset, lazy_init=True)).mask_ids.all_classes)
-            if known != context.classes:
+            built = DATASETS.build(dict(dataset, lazy_init=True))
+            # Ids of ground truth may stand for more classes, the masks' are those of the pipeline.
+            known = (built.metainfo['classes'][1:] if self.ground_truth else
+                     built.mask_ids.all_classes)
+            if tuple(known) != context.classes:
                 raise ValueError(
-                    f'segmentation config "{name}" trains on masks of the classes {known}, but '
-                    f'those of this pipeline have {context.classes}; set metainfo and leave '
+                    f'segmentation config "{name}" trains on masks of the classes {tuple(known)}, '
+                    f'but those of this pipeline have {context.classes}; set metainfo and leave '
                     'mask_classes out of train_dataloader.dataset')
 
     @staticmethod

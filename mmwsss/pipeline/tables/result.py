@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from rich.table import Table as RichTable
 from mmwsss.structures.artifacts import read_record, write_record
 from mmwsss.utils import atomic_write
 
+from ..training import log_records
 from .runs import Workplace
 from .table import TableColumn
 
@@ -66,10 +66,9 @@ def measure(pipeline: Any, column: TableColumn) -> float | None:
 def last_logged(folder: Path, name: str) -> float | None:
     """The last value of a training's log, by the end of its name; None if it logged none."""
     value = None
-    for path in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            found = [x for key, x in json.loads(line).items() if key.endswith(name)]
-            value = found[-1] if found else value
+    for record in log_records(folder):
+        found = [x for key, x in record.items() if key.endswith(name)]
+        value = found[-1] if found else value
     return value
 
 
