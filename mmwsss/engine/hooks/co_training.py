@@ -12,7 +12,7 @@ class CoTrainingHook(Hook):
 
     Args:
         warm_up: Epochs (or iterations) without the models' own labels; 1 in BECO, 2 in KTSE.
-        by_epoch: False counts iterations, for mmengine's ``IterBasedTrainLoop``.
+        by_epoch: False counts iterations, for a training by ``max_iters``.
 
     Raises:
         ValueError: The model does not train so.

@@ -18,18 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmwsss.datasets.cooccurrence import cooccurrence_matrix, pairing_distribution
 from mmwsss.registry import MODELS
 
 from ..classifiers.views import Views
 from ..utils.cam import normalize_cam
 from .base import WSSSModule
-
-__all__ = [
-    'CrossDomainDecoupling', 'background_consistency_loss', 'cells_inside', 'confident_cells',
-    'cooccurrence_matrix', 'entropy_weights', 'foreground_consistency_loss',
-    'pairing_distribution', 'purity_weights'
-]
 
 
 # -- equations -------------------------------------------------------------------------------------

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from mmwsss.datasets import cooccurrence_matrix, pairing_distribution
 from mmwsss.models import WSSSClassifier
 from mmwsss.models.modules.csd import (
     background_consistency_loss,
     cells_inside,
     confident_cells,
-    cooccurrence_matrix,
     entropy_weights,
     foreground_consistency_loss,
-    pairing_distribution,
     purity_weights,
 )
 from mmwsss.registry import MODELS
