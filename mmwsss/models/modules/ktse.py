@@ -292,8 +292,7 @@ class SelfSupervisedRegularization(WSSSModule):
     @torch.no_grad()
     def pseudo_labels(self, views: Views) -> tuple[Tensor, Tensor | None]:
         """Confident labels of ``image``, and of ``concat`` if there is such a view."""
-        cam, labels = views['image'].cam, views.known_labels('image')
-        image = views.image('image')
+        cam, labels, image = views['image'].cam, views.known_labels(), views.image()
         size = len(image)
         n = len(views.labels('concat')) if 'concat' in views else 0
         if n:
