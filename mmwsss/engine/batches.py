@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from mmengine.dist import broadcast_object_list
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset
 
@@ -89,7 +90,11 @@ class Batches:
         raise AssertionError('iterations begin at 0')
 
     def share_seed(self, seed: int) -> None:
-        """Give order and augmentation the run's seed, which a resumed run takes from its file."""
+        """Give order and augmentation the run's seed, which a resumed run takes from its file: that
+        of rank 0, since all ranks share out one order."""
+        common = [seed]
+        broadcast_object_list(common)
+        seed = common[0]
         for loader in self.loaders:
             holders = [loader.sampler, loader.dataset]
             while hasattr(holders[-1], 'dataset'):  # wrappers

@@ -19,6 +19,7 @@ from mmwsss.utils.model_wrapper import unwrap_model
 from .batches import Batches
 from .checks import check_begins, check_classes, check_frozen
 from .ema import EMA
+from .ranks import share_statistics
 
 
 @LOOPS.register_module()
@@ -266,6 +267,7 @@ class WSSSTrainLoop(BaseLoop):
         if runner.val_loop is None or self.val_begin is None or now < self.val_begin:
             return
         if now == last or (self.val_interval is not None and now % self.val_interval == 0):
+            share_statistics(self._model)
             runner.val_loop.run()
             runner.model.train()
 

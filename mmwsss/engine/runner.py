@@ -1,9 +1,12 @@
 """mmengine's Runner with a terminal that one can read; the log file has everything."""
 
+import os
 from typing import Any
 
+import torch
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from torch import nn
 
 from mmwsss.utils.console import compact
 
@@ -15,3 +18,26 @@ class WSSSRunner(Runner):
         logger = super().build_logger(*args, **kwargs)
         compact(logger, self)
         return logger
+
+    def set_randomness(self, seed: int | None, diff_rank_seed: bool = False,
+                       deterministic: bool = False) -> None:
+        """As mmengine's; ``deterministic`` warns of operations that have no deterministic form on
+        a GPU (pooling's backward pass) where mmengine's stops at them."""
+        if deterministic:  # what cuBLAS asks for
+            os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+        super().set_randomness(seed, diff_rank_seed, deterministic)
+        if deterministic:
+            torch.use_deterministic_algorithms(True, warn_only=True)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """As mmengine's.
+
+        Raises:
+            ValueError: ``sync_bn`` with a network of timm, whose activations it would drop.
+        """
+        if self.cfg.get('sync_bn') and any(
+                type(m).__name__ == 'BatchNormAct2d' for m in model.modules()):
+            raise ValueError(
+                f'sync_bn={self.cfg.sync_bn!r} would drop the activations of timm\'s batch norms; '
+                'leave it out')
+        return super().wrap_model(model_wrapper_cfg, model)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, barrier, get_dist_info, is_main_process
 from mmengine.logging import print_log
@@ -96,6 +97,14 @@ class MaskReport:
             RuntimeError: An image failed; names one and the file that lists all.
         """
         raise_if_failed(folder, self.failed)
+
+
+def device_of(refiner: Any) -> torch.device:
+    """Where a refiner computes: a GPU if it or one of its CRFs does, which forked processes cannot
+    share."""
+    parts = (refiner, getattr(refiner, 'first_crf', None), getattr(refiner, 'crf', None))
+    devices = [torch.device(getattr(part, 'device', 'cpu')) for part in parts]
+    return next((device for device in devices if device.type != 'cpu'), devices[0])
 
 
 def refine(refiner: Callable, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
@@ -193,9 +202,9 @@ def generate_masks(dataset: Any,
     metainfo = getattr(dataset, 'metainfo', {})
     if palette is None:
         palette = metainfo.get('palette', ())
-    if num_workers and refiner.device.type != 'cpu':
-        print_log(f'{type(refiner).__name__} runs on {refiner.device}: no worker processes',
-                  'current')
+    device = device_of(refiner)
+    if num_workers and device.type != 'cpu':
+        print_log(f'{type(refiner).__name__} runs on {device}: no worker processes', 'current')
         num_workers = 0
 
     rank, world_size = get_dist_info()

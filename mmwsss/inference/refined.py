@@ -16,6 +16,8 @@ from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
 from mmwsss.utils.spread import spread
 
+from .masks import device_of
+
 # The seed's threshold times these; the cost is so many refinements of at most SAMPLE images.
 FACTORS = (0.5, 0.7, 1., 1.4, 2.)
 LOWEST, HIGHEST = 0.005, 0.95
@@ -84,7 +86,7 @@ def refined_curve(refiner: dict | MaskRefiner, thresholds: Sequence[float], spli
     infos = [split.dataset.get_data_info(i) for i in chosen]
     infos = [dict(name=info['name'], img_path=info['img_path']) for info in infos]
     job = _Confusions(refiner, thresholds, split, Path(cam_dir))
-    results = ordered_map(job, infos, num_workers if refiner.device.type == 'cpu' else 0)
+    results = ordered_map(job, infos, num_workers if device_of(refiner).type == 'cpu' else 0)
     total = 0
     for record, counts, error in track(results, 'refined thresholds', len(infos)):
         if error is not None:

@@ -78,7 +78,7 @@ def setup_launcher(cfg: Config, launcher: str) -> None:
             set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
             init_dist(launcher, **env_cfg.get('dist_cfg', {}))
         else:
-            torch.distributed.init_process_group('gloo')
+            torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(days=1))
     if not on_gpu:
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel',

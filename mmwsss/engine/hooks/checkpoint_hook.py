@@ -18,6 +18,7 @@ from mmwsss.registry import HOOKS
 from mmwsss.utils.io import atomic_write, remove, sweep_temporaries
 from mmwsss.utils.model_wrapper import unwrap_model
 
+from ..ranks import mean_gradients, share_statistics
 from .finite import check_losses, check_weights
 
 _HISTORY = 'log_history'
@@ -143,7 +144,8 @@ class WSSSCheckpointHook(Hook):
         self.save_optimizer = save_optimizer
         self.out_dir = out_dir
         self.name = 'epoch_{}.pth' if by_epoch else 'iter_{}.pth'
-        self._gradients: dict | None = None
+        self._gradients: dict | None = None  # of the checkpoint that is resumed
+        self._waiting: dict = {}  # of the one that is written
 
     # -- when --------------------------------------------------------------------------------------
     def before_train(self, runner) -> None:
@@ -216,20 +218,20 @@ class WSSSCheckpointHook(Hook):
 
     def _write(self, runner, name: str, epoch: int, iteration: int, resumable: bool = True) -> None:
         resumable = resumable and self.save_optimizer
+        model = unwrap_model(runner.model)
+        share_statistics(model)
+        self._waiting = mean_gradients(model) if resumable else {}
         runner.save_checkpoint(
             self.out_dir, name, save_optimizer=resumable,
             save_param_scheduler=resumable and runner.param_schedulers is not None,
             meta=dict(epoch=epoch, iter=iteration), by_epoch=self.by_epoch, backend_args=_ATOMIC)
+        self._waiting = {}
 
     # -- what --------------------------------------------------------------------------------------
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         if 'optimizer' in checkpoint:
-            gradients = {
-                name: parameter.grad.cpu()
-                for name, parameter in unwrap_model(runner.model).named_parameters()
-                if parameter.grad is not None}
-            if gradients:
-                checkpoint['gradients'] = gradients
+            if self._waiting:
+                checkpoint['gradients'] = self._waiting
         # Schedulers keep functions among their settings; a resumed one makes them anew.
         schedulers = checkpoint.get('param_schedulers', [])
         for group in (schedulers.values() if isinstance(schedulers, dict) else [schedulers]):

@@ -17,6 +17,8 @@ from mmwsss.structures.artifacts import (
 )
 from mmwsss.utils.model_wrapper import unwrap_model
 
+from ..ranks import share_statistics
+
 
 @HOOKS.register_module()
 class PseudoLabelHook(Hook):
@@ -86,6 +88,7 @@ class PseudoLabelHook(Hook):
     def make(self, runner: Runner) -> dict:
         """Make all files anew; returns the scores (main process)."""
         model = unwrap_model(runner.model)
+        share_statistics(model)
         folder = Path(self.out_dir or Path(runner.work_dir) / 'pseudo_labels')
         generate_cams(model, self.dataset, folder / 'cams', **self.options, overwrite=True)
         metrics = {}

@@ -6,6 +6,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from mmwsss.registry import MODELS
@@ -179,7 +180,7 @@ class ResNet38d(BaseModule):
         frozen = [self.stem] if self.frozen_stages >= 1 else []
         frozen += [getattr(self, f'stage{i}') for i in range(2, min(self.frozen_stages, 7) + 1)]
         if self.norm_eval:
-            frozen += [m for m in self.modules() if isinstance(m, nn.BatchNorm2d)]
+            frozen += [m for m in self.modules() if isinstance(m, _BatchNorm)]
         for module in frozen:
             module.requires_grad_(False)
             if module is not self.stem:

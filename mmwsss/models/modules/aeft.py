@@ -7,6 +7,7 @@ pooling's map. Facts from the released code; the paper's text was not at hand.
 
 import torch
 import torch.nn.functional as F
+from mmengine import dist
 from torch import Tensor
 
 from mmwsss.registry import MODELS
@@ -14,7 +15,7 @@ from mmwsss.registry import MODELS
 from ..classifiers.views import Views
 from ..utils.cam import normalize_cam
 from ..utils.erasing import foreground_response
-from ..utils.reductions import masked_mean
+from ..utils.reductions import masked_mean, rank_mean
 from .base import WSSSModule
 from .ktse import global_alignment_loss
 
@@ -68,14 +69,15 @@ def repulse_loss(anchor: Tensor,
         negative: ``(N, C)``.
         valid: ``(N,)``, pairs to use.
         margin: Distance from which on a pair is far enough.
-        min_pairs: Only with more than so many pairs; otherwise 0.
+        min_pairs: Only with more than so many pairs over all ranks; otherwise 0.
 
     Returns:
         A scalar.
     """
     distance = (anchor - negative).square().sum(1)
     near = valid & (distance < margin)
-    return masked_mean(F.relu(margin - distance), near) * (near.sum() > min_pairs)
+    return masked_mean(F.relu(margin - distance), near) * (
+        rank_mean(near.sum()) * dist.get_world_size() > min_pairs)
 
 
 @MODELS.register_module()

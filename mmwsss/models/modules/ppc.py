@@ -103,7 +103,7 @@ def intra_view_loss(features: Tensor,
         A scalar.
     """
     count = len(prototypes)
-    similarity = features @ prototypes.T
+    similarity = (features @ prototypes.T).float()  # bfloat16 cannot count beyond 256
     positive = similarity.gather(1, labels[:, None])[:, 0]
     ranked = similarity.sort(dim=1, descending=True).values / temperature
     first = min(negatives[0], count - 1)

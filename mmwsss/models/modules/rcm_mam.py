@@ -54,9 +54,9 @@ def class_prototypes(features: Tensor, masks: Tensor, average: bool = True) -> T
         ``(C + 1, D)``; 0 for a class without a region.
     """
     area = masks.sum((-2, -1))  # (N, C + 1)
+    if average:  # before the sum, which may overflow in half precision
+        masks = masks / area.clamp(min=1)[:, :, None, None]
     per_image = torch.einsum('ndhw,nkhw->nkd', features, masks)
-    if average:
-        per_image = per_image / area.clamp(min=1)[:, :, None]
     # One tensor, so that one message carries sums and counts.
     total = torch.cat([per_image.sum(0), (area > 0).to(area).sum(0)[:, None]], dim=1)
     if dist.get_world_size() > 1:

@@ -179,6 +179,9 @@ class BECOSegmentor(MSCEncoderDecoder):
         self.eval()
         first, second = self.both(images)
         self.train(training)
+        # Autocast keeps the weights' half-precision copies; older versions of PyTorch also these,
+        # made without a graph, and the weights would then get no gradient.
+        torch.clear_autocast_cache()
         prob, labels = ((first + second) / 2).softmax(1).max(1)
         return labels.masked_fill(prob <= self.confidence, IGNORE)
 

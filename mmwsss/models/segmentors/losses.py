@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 from mmwsss.registry import MODELS
 
+from ..utils.reductions import masked_mean
+
 
 def balanced_cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:
     """Cross-entropy that weighs background and objects alike (DSRG's seeding loss).
@@ -15,13 +17,12 @@ def balanced_cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int = 2
         labels: Class ids ``(N, H, W)``; ``ignore_index`` does not count.
 
     Returns:
-        Mean over the batch's background pixels plus mean over its foreground pixels; the mean of no
-        pixel is 0.
+        Mean over the batch's background pixels plus mean over its foreground pixels, of all ranks
+        (:func:`masked_mean`); the mean of no pixel is 0.
     """
     loss = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction='none')
     background, foreground = labels == 0, (labels != 0) & (labels != ignore_index)
-    return sum((loss * region).sum() / region.sum().clamp_min(1)
-               for region in (background, foreground))
+    return masked_mean(loss, background) + masked_mean(loss, foreground)
 
 
 @MMSEG_MODELS.register_module()

@@ -170,3 +170,16 @@ def test_the_projection_sees_what_the_head_classifies():
     module.projection.register_forward_hook(lambda module, args, out: seen.append(args[0]))
     model.train()(*batch(), mode='loss')
     assert len(seen) == 2 and all((x == 0).all() for x in seen)
+
+
+def test_half_precision_counts_beyond_256():
+    """bfloat16 holds no integer above 256 but even ones; sums over pixels are float32."""
+    from mmwsss.models.modules.ppc import intra_view_loss
+    generator = torch.Generator().manual_seed(0)
+    features = torch.nn.functional.normalize(torch.randn(4096, 8, generator=generator), dim=1)
+    prototypes = torch.nn.functional.normalize(torch.randn(4, 8, generator=generator), dim=1)
+    labels, chance = torch.zeros(4096, dtype=torch.long), torch.rand(4096, generator=generator)
+    expected = intra_view_loss(features, prototypes, labels, chance=chance)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        found = intra_view_loss(features, prototypes, labels, chance=chance)
+    assert abs(found.item() / expected.item() - 1) < 0.02

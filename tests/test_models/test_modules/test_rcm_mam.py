@@ -275,3 +275,12 @@ def test_errors():
         classifier(RCM, embed=None).loss(*batch())
     with pytest.raises(ValueError, match=r'has \(21, 256\) prototypes'):
         classifier(dict(type='RegionalContrast')).loss(*batch())
+
+
+def test_prototypes_of_large_features_in_half_precision():
+    """The sum over a region, 64 * 64 * 40, is beyond float16; its mean is not."""
+    from mmwsss.models.modules.rcm_mam import class_prototypes
+    features, masks = torch.full((1, 3, 64, 64), 40.), torch.ones(1, 1, 64, 64)
+    with torch.autocast('cpu', dtype=torch.float16):
+        found = class_prototypes(features, masks)
+    torch.testing.assert_close(found.float(), torch.full((1, 3), 40.), rtol=1e-2, atol=0)

@@ -12,6 +12,7 @@ from mmwsss.models.refiners import (
     make_crf,
 )
 from mmwsss.models.refiners import crf as crf_module
+from mmwsss.registry import MODELS
 
 needs_pydensecrf = pytest.mark.skipif(not has_pydensecrf(), reason='pydensecrf is not installed')
 
@@ -128,3 +129,11 @@ def test_map_keeps_order_and_names_the_failure():
     pairs[2] = (pairs[2][0], pairs[2][1][:, 1:])
     with pytest.raises(RuntimeError, match='image 2.*resize'):
         list(crf_map(crf, pairs, 2))
+
+
+def test_a_crf_on_a_gpu_is_no_work_for_forked_processes():
+    from mmwsss.inference.masks import device_of
+    on_gpu = dict(type='TorchCRF', device='cuda')
+    assert device_of(MODELS.build(dict(type='CRFMask', bg=0.3, preset=on_gpu))).type == 'cuda'
+    assert device_of(MODELS.build(dict(type='PARMask', bg=0.3, crf=on_gpu))).type == 'cuda'
+    assert device_of(MODELS.build(dict(type='CRFMask', bg=0.3))).type == 'cpu'

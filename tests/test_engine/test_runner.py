@@ -1,0 +1,34 @@
+"""What WSSSRunner changes of mmengine's Runner."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from mmwsss.engine import WSSSRunner
+
+
+def test_deterministic_warns_where_there_is_no_such_form(monkeypatch):
+    monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG', raising=False)
+    runner = object.__new__(WSSSRunner)
+    try:
+        runner.set_randomness(3, deterministic=True)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8' and runner.seed == 3
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.backends.cudnn.deterministic = False
+        torch.backends.cudnn.benchmark = False
+
+
+def test_sync_bn_must_not_drop_activations():
+    class BatchNormAct2d(nn.BatchNorm2d):
+        """timm's has an activation inside."""
+
+    runner = object.__new__(WSSSRunner)
+    runner.cfg = SimpleNamespace(sync_bn='torch', get=lambda key: 'torch')
+    with pytest.raises(ValueError, match='activations of timm'):
+        runner.wrap_model(None, nn.Sequential(BatchNormAct2d(2)))
