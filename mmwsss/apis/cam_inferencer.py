@@ -126,7 +126,8 @@ class CAMInferencer:
         single = _is_single(images)
         folder = not single and isinstance(images, (str, Path))
         if folder:
-            names, images = map(list, zip(*list_images([images]).items()))
+            found = list_images([images])
+            names, images = list(found), list(found.values())
         else:
             images = [images] if single else list(images)
             names = [Path(x).stem if isinstance(x, (str, Path)) else f'{i:05d}'

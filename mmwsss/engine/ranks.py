@@ -5,14 +5,19 @@ from mmengine import dist
 from torch import Tensor, nn
 
 
+def running_statistics(model: nn.Module) -> dict[str, Tensor]:
+    """The batch norms' running statistics by name."""
+    return {name: value for name, value in model.named_buffers()
+            if name.endswith(('running_mean', 'running_var'))}
+
+
 @torch.no_grad()
 def share_statistics(model: nn.Module) -> None:
     """Give all ranks the mean of the batch norms' running statistics, in place.
 
     Each rank gathers its own, and only rank 0's would be saved. All ranks must call it.
     """
-    buffers = [value for name, value in model.named_buffers()
-               if name.endswith(('running_mean', 'running_var'))]
+    buffers = list(running_statistics(model).values())
     if dist.get_world_size() == 1 or not buffers:
         return
     # In double precision the mean of equal values is that value.
@@ -35,13 +40,11 @@ def mean_gradients(model: nn.Module) -> dict[str, Tensor]:
         return {}
     device = named[0][1].device
     present = torch.tensor([p.grad is not None for _, p in named], device=device).float()
-    if dist.get_world_size() > 1:
-        dist.all_reduce(present)
+    dist.all_reduce(present)
     gradients = {}
     for (name, p), count in zip(named, present.tolist()):
         if count:
             gradient = torch.zeros_like(p) if p.grad is None else p.grad.clone()
-            if dist.get_world_size() > 1:
-                dist.all_reduce(gradient, op='mean')
+            dist.all_reduce(gradient, op='mean')
             gradients[name] = gradient.cpu()
     return gradients

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from mmwsss.models import refiners
 from mmwsss.models.classifiers import Views
 from mmwsss.models.modules import SelfSupervisedRegularization
 from mmwsss.registry import MODELS
@@ -20,10 +19,7 @@ class FirstPhaseLabels(SelfSupervisedRegularization):
     @torch.no_grad()
     def pseudo_labels(self, views: Views) -> tuple[Tensor, None]:
         cam = views('image', 'teacher', grad=False).cam
-        image = self.whole_levels(views.image()) if self.truncate else views.image()
-        return refiners.confident_labels(
-            cam, views.known_labels(), self.high, self.low, self.refiner, image,
-            relu=self.relu_cam), None
+        return self.confident(cam, views.known_labels(), views.image()), None
 
 
 @MODELS.register_module()

@@ -1,10 +1,10 @@
 """What WSSSRunner changes of mmengine's Runner."""
 
 import os
-from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from torch import nn
 
 from mmwsss.engine import WSSSRunner
@@ -29,6 +29,6 @@ def test_sync_bn_must_not_drop_activations():
         """timm's has an activation inside."""
 
     runner = object.__new__(WSSSRunner)
-    runner.cfg = SimpleNamespace(sync_bn='torch', get=lambda key: 'torch')
+    runner.cfg = Config(dict(sync_bn='torch'))
     with pytest.raises(ValueError, match='activations of timm'):
         runner.wrap_model(None, nn.Sequential(BatchNormAct2d(2)))

@@ -239,6 +239,8 @@ _PHASES = ['start', 'classify', 'cam']
 @pytest.mark.parametrize('file', ['two_phase', 'masks', 'segmentation'])
 def test_second_phases_share_their_start(monkeypatch, tmp_path, file):
     """Every row of the tables goes on from the classifier of its head, of one seed for all."""
+    from mmengine.config import Config
+
     from mmwsss.pipeline.tables import Table, Workplace
     for name in ('configs', 'projects'):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -265,6 +267,11 @@ def test_second_phases_share_their_start(monkeypatch, tmp_path, file):
                 segmentation=[['supervised'], [*_PHASES, 'mask', 'segment']])[file]
             if stages == ['supervised']:
                 continue
+            refiner = row.name.rpartition(', ')[2].lower()
+            if refiner in ('psa', 'irn'):  # as the config that runs it alone
+                cfg = variant.pipeline.context.cfg.pipeline
+                alone = Config.fromfile(f'projects/voc_animals/configs/{refiner}_voc6.py').pipeline
+                assert (cfg.mask, cfg.affinity) == (alone.mask, alone.affinity)
             start = variant.pipeline.stages['start'].pipeline.context
             gpp = variant.pipeline.context.cfg.model.head.type == 'GPPHead'
             assert start.file == f'projects/voc_animals/configs/cam{"-gpp" * gpp}_voc6.py'

@@ -229,9 +229,8 @@ class WSSSCheckpointHook(Hook):
 
     # -- what --------------------------------------------------------------------------------------
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        if 'optimizer' in checkpoint:
-            if self._waiting:
-                checkpoint['gradients'] = self._waiting
+        if self._waiting:
+            checkpoint['gradients'] = self._waiting
         # Schedulers keep functions among their settings; a resumed one makes them anew.
         schedulers = checkpoint.get('param_schedulers', [])
         for group in (schedulers.values() if isinstance(schedulers, dict) else [schedulers]):

@@ -6,6 +6,8 @@ import torch
 
 from mmwsss.utils.model_wrapper import unwrap_model
 
+from ..ranks import running_statistics
+
 _MEND = ('lower the learning rate, add clip_grad=dict(max_norm=...) to optim_wrapper, or leave out '
          '--amp')
 
@@ -58,8 +60,7 @@ def check_weights(runner, iteration: int) -> None:
     model = unwrap_model(runner.model)
     # Other buffers may be infinite by design.
     named = dict(model.named_parameters())
-    named.update((name, value) for name, value in model.named_buffers()
-                 if name.endswith(('running_mean', 'running_var')))
+    named.update(running_statistics(model))
     if named:
         finite = torch.stack([value.detach().isfinite().all() for value in named.values()])
         for name, good in zip(named, finite.tolist()):  # one transfer from the device

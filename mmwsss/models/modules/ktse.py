@@ -277,9 +277,12 @@ class SelfSupervisedRegularization(WSSSModule):
     def add_views(self, views: Views) -> None:
         views.expect('image')
 
-    def whole_levels(self, image: Tensor) -> Tensor:
-        """Normalised images as levels 0..255, cut off as a conversion to uint8 does."""
-        return (image * self.std + self.mean).clamp(0, 255).floor()
+    def confident(self, cam: Tensor, labels: Tensor, image: Tensor) -> Tensor:
+        """Confident labels ``(N, H, W)`` of a raw CAM, its image labels and normalised images."""
+        if self.truncate:  # to levels 0..255, cut off as a conversion to uint8 does
+            image = (image * self.std + self.mean).clamp(0, 255).floor()
+        return refiners.confident_labels(
+            cam.detach(), labels, self.high, self.low, self.refiner, image, relu=self.relu_cam)
 
     def pixel_logits(self, views: Views, name: str) -> Tensor:
         """Scores of a view at the size of its image, ``(N, C + 1, H, W)``, background first."""
@@ -299,10 +302,7 @@ class SelfSupervisedRegularization(WSSSModule):
             cam = torch.cat([cam, views('paired', rows=n).cam])
             labels = torch.cat([labels, views.known_labels('paired')[:n]])
             image = torch.cat([image, views.image('paired')[:n]])
-        if self.truncate:
-            image = self.whole_levels(image)
-        pseudo = refiners.confident_labels(
-            cam.detach(), labels, self.high, self.low, self.refiner, image, relu=self.relu_cam)
+        pseudo = self.confident(cam, labels, image)
         if not n:
             return pseudo, None
         return pseudo[:size], torch.cat([pseudo[:n], pseudo[size:]], dim=1)

@@ -2,6 +2,7 @@
 and so does every subset of KTSE's modules, CSD and FSAE. No module is left out for another."""
 
 from itertools import combinations
+from pathlib import Path
 
 import cv2
 import pytest
@@ -9,9 +10,10 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from mmwsss.datasets import EpochIndex
+from mmwsss.inference import read_config
 from mmwsss.models import WSSSClassifier
 from mmwsss.models.classifiers import Progress
-from mmwsss.registry import DATASETS
+from mmwsss.registry import DATASETS, MODELS
 
 C = 6
 STAGES = dict(type='TinyStages')
@@ -42,6 +44,7 @@ BASES = dict(
                     depth=2, num_heads=2, mlp_ratio=2),
                dict(type='MCTHead', num_classes=C, in_channels=12, detach_patch=False), [], {},
                'constant'))
+DEMO = sorted((Path(__file__).parents[3] / 'configs/demo').glob('*.py'))
 CROP = [dict(type='RandomPadCrop', size=32), dict(type='RandomFlip')]
 
 
@@ -68,6 +71,20 @@ def build_data(shapes, base, plugins):
     config = dict(shapes, pipeline=[*load, *CROP, *strong, dict(type='PackWSSSInputs')],
                   views=[dict(type=view) for view in views])
     return DATASETS.build(config)
+
+
+def build_demo(path, shapes):
+    """Model and data set of a method of the demo, all of whose parts act from the first step."""
+    torch.manual_seed(0)
+    cfg = read_config(path)
+    data = cfg.train_dataloader.dataset
+    views = [dict(view) for view in data.get('views') or []]
+    modules = [dict(module) for module in cfg.model.get('modules') or []]
+    for part in (*views, *modules):
+        for key in ('begin', 'ramp'):
+            part.pop(key, None)
+    model = MODELS.build(dict(cfg.model, modules=modules))
+    return model, DATASETS.build(dict(shapes, views=views, pipeline=data.pipeline))
 
 
 def build_model(base, plugins):

@@ -2,18 +2,28 @@
 views of the data, Grad-CAM, the methods of the demo, refiners."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
-from test_any_base import BASES, FIVE, GENERAL, LAST_THREE, STAGES, TWO_VIEWS, C, build_model
+from test_any_base import (
+    BASES,
+    DEMO,
+    FIVE,
+    GENERAL,
+    LAST_THREE,
+    STAGES,
+    TWO_VIEWS,
+    C,
+    build_demo,
+    build_model,
+)
 from test_any_base import shapes as shapes  # the fixture
 
 from mmwsss.datasets import EpochIndex
 from mmwsss.datasets.transforms import AffinityLabels, LoadAffinityScores
-from mmwsss.inference import generate_cams, generate_masks, read_config
+from mmwsss.inference import generate_cams, generate_masks
 from mmwsss.models import WSSSClassifier
 from mmwsss.models.classifiers import Progress
 from mmwsss.models.refiners import AffinityTarget, MaskRefiner
@@ -161,23 +171,11 @@ def test_every_head(negatives, tmp_path):
                 assert not read_mask(masks / f'{info["name"]}.png').any()
 
 
-DEMO = sorted((Path(__file__).parents[3] / 'configs/demo').glob('*.py'))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('path', DEMO, ids=lambda path: path.stem)
 def test_every_method_of_the_demo(negatives, path):
     """Its model and its views of the data, all of whose parts act from the first step on."""
-    torch.manual_seed(0)
-    cfg = read_config(path)
-    data = cfg.train_dataloader.dataset
-    views = [dict(view) for view in data.get('views') or []]
-    modules = [dict(module) for module in cfg.model.get('modules') or []]
-    for part in (*views, *modules):
-        for key in ('begin', 'ramp'):
-            part.pop(key, None)
-    model = MODELS.build(dict(cfg.model, modules=modules))
-    dataset = DATASETS.build(dict(negatives, views=views, pipeline=data.pipeline))
+    model, dataset = build_demo(path, negatives)
     learns_without_class(model, negatives, dataset)
 
 

@@ -1,33 +1,22 @@
 """A training step asks the device for nothing, so that the CPU can run ahead of a GPU."""
 
-from pathlib import Path
 
 import pytest
-import torch
 from mmengine.dataset import pseudo_collate
+from test_any_base import DEMO, build_demo
 from test_any_base import shapes as shapes  # the fixture
 
 from mmwsss.datasets import EpochIndex
-from mmwsss.inference import read_config
 from mmwsss.models.classifiers import Progress
-from mmwsss.registry import DATASETS, MODELS
-
-METHODS = sorted((Path(__file__).parents[3] / 'configs/demo').glob('*.py'))
 
 
-@pytest.mark.parametrize('path', METHODS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', DEMO, ids=lambda path: path.stem)
 def test_step_on_a_device_without_values(shapes, path):
     """Every method of the demo, all parts at full weight, forward and backward on PyTorch's
     ``meta`` device: tensors without values, which refuses whatever would read one back."""
-    torch.manual_seed(0)
-    cfg = read_config(path)
-    data = cfg.train_dataloader.dataset
-    for part in (*(data.get('views') or []), *(cfg.model.get('modules') or [])):
-        for key in ('begin', 'ramp'):
-            part.pop(key, None)
-    dataset = DATASETS.build(dict(shapes, views=data.get('views') or [], pipeline=data.pipeline))
+    model, dataset = build_demo(path, shapes)
     batch = pseudo_collate([dataset[EpochIndex(0, i)] for i in range(4)])
-    model = MODELS.build(cfg.model).train().to('meta')
+    model.train().to('meta')
     for phase in ('localizer', 'adversary') if 'adversary' in model.networks else (None, ):
         if phase:
             for part in (model.backbone, model.head):
