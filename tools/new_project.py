@@ -21,7 +21,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('labels', help='label table, or folder of annotations')
     parser.add_argument('--masks', help='folder of <name>.png: ground truth of some images, to '
                         'choose the threshold by and to score')
-    parser.add_argument('--classes', nargs='+', help='all classes, where the table has indices')
+    parser.add_argument('--classes', nargs='+', help=(
+        'all classes in the order of the ids of the masks, or of the indices in the table; '
+        'default: that of the table if it has one, else sorted'))
     parser.add_argument('--backbone', help=(
         'efficientnet-lite0, resnet18, resnet50, small, or a model of timm; default: the best '
         'whose weights are there'))

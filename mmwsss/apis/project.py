@@ -314,7 +314,8 @@ def new_project(folder: str | Path,
         labels: Their label table, see :func:`~mmwsss.datasets.label_tables.read_label_table`.
         out: Folder of the project: ``classifier.py`` and ``segmentation.py``.
         masks: Folder of ground-truth masks ``<name>.png`` of some images, to score on.
-        classes: All classes, where the table has indices.
+        classes: All classes in the order of the ids of the masks, or of the indices in the table;
+            None: see :class:`~mmwsss.datasets.ImageLabelDataset`.
         backbone, weights: See :func:`choose_backbone`.
         num_threads: That read the images.
 

@@ -1,7 +1,7 @@
 """Annotations of objects, and folders of classes, reduced to image labels."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,6 +11,19 @@ from mmwsss.utils.io import read_text
 
 Path_ = str | Path
 _NAME_FILES = ('classes.txt', 'obj.names', 'classes.names')
+
+
+class LabelTable(dict):
+    """``{image: classes}``.
+
+    Args:
+        entries: See :class:`dict`.
+        order: Names of the classes in the order that the file gives them; empty if it gives none.
+    """
+
+    def __init__(self, entries=(), order: Sequence[str] = ()):
+        super().__init__(entries)
+        self.order = tuple(order)
 
 
 def read_voc_xml(path: Path_) -> list[str]:
@@ -36,8 +49,9 @@ def is_coco(table: Any) -> bool:
     return isinstance(table, dict) and {'images', 'annotations', 'categories'} <= set(table)
 
 
-def read_coco(data: dict, path: Path_) -> dict[str, list[str]]:
+def read_coco(data: dict, path: Path_) -> LabelTable:
     """``{file name: class names}`` of an instances JSON; images without objects have none.
+    Classes are in the order of the categories' ids.
 
     Raises:
         ValueError: It is none, or an annotation is of an unknown image or category.
@@ -48,7 +62,8 @@ def read_coco(data: dict, path: Path_) -> dict[str, list[str]]:
         table: dict[str, set] = {name: set() for name in names.values()}
         for item in data['annotations']:
             table[names[item['image_id']]].add(classes[item['category_id']])
-        return {str(name): sorted(found) for name, found in table.items()}
+        return LabelTable({str(name): sorted(found) for name, found in table.items()},
+                          [classes[key] for key in sorted(classes)])
     except (KeyError, TypeError) as error:
         raise ValueError(f'"{path}" is no instances JSON of COCO: {type(error).__name__} {error}'
                          ) from None
@@ -75,7 +90,7 @@ def _yolo_names(folder: Path) -> list[str] | None:
     return None
 
 
-def read_yolo(folder: Path_) -> dict[str, list]:
+def read_yolo(folder: Path_) -> LabelTable:
     """``{image: classes}`` of a folder of YOLO's labels, one line ``class x y w h`` (or a polygon)
     an object; an empty file is an image without any.
 
@@ -107,7 +122,7 @@ def read_yolo(folder: Path_) -> dict[str, list]:
                                  f'{len(names)}: {names[:20]}')
             found.add(index if names is None else names[index])
         table[path.relative_to(folder).with_suffix('').as_posix()] = sorted(found)
-    return table
+    return LabelTable(table, names or ())
 
 
 def read_class_folders(folder: Path_) -> dict[str, list[str]]:

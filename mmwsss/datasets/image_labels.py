@@ -1,7 +1,7 @@
 """Images with image-level labels."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -13,8 +13,9 @@ from mmwsss.utils.images import IMG_SUFFIXES
 from mmwsss.utils.io import read_text
 from mmwsss.utils.setup_env import freeze_imports
 
+from .annotations import LabelTable
 from .label_space import LabelSpace
-from .label_tables import Classes, Table, read_label_table
+from .label_tables import Classes, read_label_table
 from .mask_ids import MaskIds
 from .samplers import sample_rng
 from .views.base import build_views
@@ -59,7 +60,9 @@ class ImageLabelDataset(BaseDataset):
             leave the labels and become 255 in masks. Where the data set does not know its classes
             (this class; not VOC or COCO), ``classes`` are all of them, and to take a subset one
             gives all, in the order of indices and mask ids, as ``all_classes``. Without any, they
-            are the sorted names of the table. ``palette``: RGB of background and each class.
+            are the names in the table, in the order of the file (the header of a wide CSV, COCO's
+            categories, YOLO's ``classes.txt``) or else sorted. ``palette``: RGB of background and
+            each class.
         img_dir: Folder of the images.
         img_suffix: Their ending; None looks for the usual ones.
         seg_dir: Folder of the masks, with ids ``1..`` in the order of all classes; ``seg_suffix``
@@ -128,7 +131,7 @@ class ImageLabelDataset(BaseDataset):
         self.check_files = check_files
         self.test_mode = test_mode
         self.views = build_views(views)
-        self._table: Table | None = None
+        self._table: LabelTable | None = None
         self.label_space = LabelSpace.from_metainfo(
             metainfo or {}, self.METAINFO, self._classes_of_table, type(self).__name__)
         self.mask_ids = MaskIds(self.label_space.all_classes, self.label_space.classes)
@@ -154,7 +157,7 @@ class ImageLabelDataset(BaseDataset):
         """Image id in a line of the list."""
         return line.strip()
 
-    def read_labels(self, names: list[str] | None) -> dict[str, Classes] | None:
+    def read_labels(self, names: list[str] | None) -> Mapping[str, Classes] | None:
         """The label table by image id.
 
         Args:
@@ -166,8 +169,9 @@ class ImageLabelDataset(BaseDataset):
         if self.label_file is None:
             return None
         if self._table is None:
-            table = {}
-            for key, classes in read_label_table(self.label_file).items():
+            entries = read_label_table(self.label_file)
+            table = LabelTable(order=entries.order)
+            for key, classes in entries.items():
                 name = self._split(self.key_to_name(key) if isinstance(key, int) else key)[0]
                 if name in table:
                     raise ValueError(
@@ -187,8 +191,8 @@ class ImageLabelDataset(BaseDataset):
         return os.path.join(self.data_root, path)
 
     def _classes_of_table(self) -> list[str]:
-        names = set()
-        for classes in (self.read_labels(None) or {}).values():
+        table, names = self.read_labels(None) or {}, set()
+        for classes in table.values():
             if isinstance(classes, np.ndarray) or any(isinstance(c, int) for c in classes):
                 names = set()
                 break
@@ -197,7 +201,8 @@ class ImageLabelDataset(BaseDataset):
             raise ValueError(
                 f'{type(self).__name__} does not know its classes: "{self.label_source}" does not '
                 'name them; give metainfo=dict(classes=(...)) in the order of the indices')
-        return sorted(names)
+        order = {name: i for i, name in enumerate(getattr(table, 'order', ()))}
+        return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
     # -- list --------------------------------------------------------------------------------------
     @staticmethod

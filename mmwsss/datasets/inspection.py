@@ -106,6 +106,8 @@ class Inspection:
                   for name, count in zip(self.classes, self.counts)]
         shares = self.pixel_shares
         if shares is not None:
+            lines.append('ids of the masks: 0 = background, ' + ', '.join(
+                f'{i} = {name}' for i, name in enumerate(self.classes, 1)))
             lines.append(f'pixels of the masks: background {100 * shares[0]:.1f} %, classes '
                          f'{100 * shares[1:-1].sum():.1f} %, ignored {100 * shares[-1]:.1f} %')
         lines += [str(problem) for problem in self.problems] or ['nothing is wrong']
@@ -117,8 +119,11 @@ def open_folder(folder: str | Path, label_file: str | Path, masks: str | Path | 
     """A folder of images and a label table as a data set whose files need not be there.
 
     Raises:
-        FileNotFoundError, ValueError: The table cannot be understood.
+        FileNotFoundError, ValueError: The table cannot be understood, or there is no folder
+            ``masks``.
     """
+    if masks and not os.path.isdir(masks):
+        raise FileNotFoundError(f'no folder of masks "{masks}"')
     return ImageLabelDataset(
         img_dir=os.path.abspath(folder), label_file=os.path.abspath(label_file),
         seg_dir=masks and os.path.abspath(masks), metainfo=classes and dict(classes=classes),
@@ -276,7 +281,10 @@ def _mask_problems(result: Inspection) -> list[Problem]:
     missing = [n for n, f in zip(result.names, result.facts) if f.mask_error == 'missing']
     wrong = [(n, f.mask_error) for n, f in zip(result.names, result.facts)
              if f.mask_error and f.mask_error != 'missing']
-    if missing:
+    if missing and len(missing) == len(result.names):
+        found.append(Problem(True, 'no image has a mask', 'masks are <name of the image>.png, in '
+                             'the same subfolders as the images', missing))
+    elif missing:
         found.append(Problem(False, f'{len(missing)} images have no mask', 'they can be trained '
                              'on, not scored', missing))
     if wrong:
@@ -292,7 +300,9 @@ def _mask_problems(result: Inspection) -> list[Problem]:
                 fewer.append(name)
     if more:
         found.append(Problem(True, f'{len(more)} masks show a class that the label lacks',
-                             'add it to the label', more))
+                             'add it to the label; or the ids of the masks mean other classes '
+                             'than above: name the classes in the order of the ids (--classes, '
+                             'metainfo.classes)', more))
     if fewer:
         found.append(Problem(False, f'{len(fewer)} labels name a class that the mask lacks',
                              'right where the object is ignored (255) in the mask', fewer))

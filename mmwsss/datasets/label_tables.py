@@ -15,28 +15,29 @@ import numpy as np
 
 from mmwsss.utils.io import read_text
 
-from .annotations import is_coco, read_coco, read_label_folder
+from .annotations import LabelTable, is_coco, read_coco, read_label_folder
 from .label_npy import read_label_npy
 
 Classes = list[str] | list[int] | np.ndarray
-Table = dict[str | int, Classes]
+Table = dict[str | int, Classes]  # of a reader
 
 # Words of a header, by which a CSV tells its form.
 _IMAGE_WORDS = {'', 'image', 'images', 'img', 'imageid', 'imagename', 'imagepath', 'imgid',
                 'imgpath', 'id', 'name', 'file', 'filename', 'filepath', 'path'}
 _CLASS_WORDS = {'class', 'classes', 'classname', 'label', 'labels', 'category', 'categories', 'tag',
-                'tags'}
-_BITS = {'0': 0, '1': 1, '0.0': 0, '1.0': 1, '': 0}
+                'tags', 'object', 'objects'}
+_BITS = {'0': 0, '1': 1, '0.0': 0, '1.0': 1, 'false': 0, 'true': 1, '': 0}
 
 
-def read_label_table(path: str | Path) -> Table:
+def read_label_table(path: str | Path) -> LabelTable:
     """Read a label table.
 
     ========== ============================================================================
     ``.json``  ``{name: [class, ...]}``, or an instances file of COCO
-    ``.csv``   wide: a header ``image,cat,dog`` and a column of 0 and 1 for each class;
-               long: a line ``image,class`` for each class of an image, with or without a
-               header; or a line ``image,class,class,...``. ``;`` and tabs separate as well
+    ``.csv``   wide: a header ``image,cat,dog`` and a column of 0 and 1 (or false and true) for
+               each class; long: a line ``image,class`` for each class of an image, with or
+               without a header; or a line ``image,class,class,...``. ``;`` and tabs separate
+               as well; an unnamed first column, as pandas writes it, is left out
     ``.txt``   a line ``name class class ...``
     ``.npy``   the field's ``cls_labels.npy``
     a folder   VOC's XML annotations, YOLO's labels, or a folder of images for each class
@@ -46,20 +47,22 @@ def read_label_table(path: str | Path) -> Table:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not what its ending says, names an image twice, or holds zeros and
-            ones without a header that names their classes.
+        ValueError: The file is not what its ending says, names no image or one twice, or holds
+            zeros and ones without a header that names their classes, or other columns than those
+            above.
     """
     path = Path(path)
     readers = {'.json': _read_json, '.csv': _read_csv, '.txt': _read_txt, '.npy': read_label_npy}
-    if path.is_dir():
-        return read_label_folder(path)
-    if path.suffix not in readers:
+    if path.suffix not in readers and not path.is_dir():
         raise ValueError(f'label table "{path}": the ending must be one of {list(readers)}, or it '
                          'must be a folder')
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(
             f'no label table "{path}"; label_file is relative to data_root unless absolute')
-    return readers[path.suffix](path)
+    table = read_label_folder(path) if path.is_dir() else readers[path.suffix](path)
+    if not table:
+        raise ValueError(f'label table "{path}" names no image')
+    return table if isinstance(table, LabelTable) else LabelTable(table)
 
 
 def _no_duplicates(pairs, path: Path) -> dict:
@@ -144,15 +147,22 @@ def _word(cell: str) -> str:
     return re.sub(r'[\s_-]', '', cell.lower())
 
 
+def _names_classes(header: list[str]) -> bool:
+    """Whether the columns are called "class", "label 2" and the like, not by the classes."""
+    return all(_word(cell).rstrip('0123456789') in {'', *_CLASS_WORDS} for cell in header[1:])
+
+
 def _read_csv(path: Path) -> Table:
     rows = _rows(path)
+    if rows and len(rows[0]) > 2 and not rows[0][0] and _word(rows[0][1]) in _IMAGE_WORDS:
+        rows = [row[1:] for row in rows]  # the index of pandas
     if not rows:
         return {}
     header, body = rows[0], rows[1:]
     has_header = _word(header[0]) in _IMAGE_WORDS and len(header) > 1
     if has_header and len(header) == 2 and _word(header[1]) in _CLASS_WORDS:
         return _long((row[0], re.split(r'\s*[;|]\s*', ''.join(row[1:2]))) for row in body)
-    if _is_wide(header, body, has_header):
+    if has_header and not _names_classes(header) or _is_wide(header, body):
         return _wide(header, body, path)
     table = []
     for row in body if has_header else rows:
@@ -174,20 +184,16 @@ def _long(pairs) -> Table:
     return table
 
 
-def _is_number(cell: str) -> bool:
-    return re.fullmatch(r'[+-]?\d*\.?\d*', cell) is not None
-
-
-def _is_wide(header: list[str], body: list[list[str]], has_header: bool) -> bool:
-    """Whether the first row names classes and the others hold numbers by class."""
-    if len(header) < 2 or not body or all(_is_number(cell) for cell in header[1:]):
+def _is_wide(header: list[str], body: list[list[str]]) -> bool:
+    """Whether a first row that is not known as a header names classes all the same: below it most
+    cells are bits, in it none."""
+    if len(header) < 2 or any(cell.lower() in _BITS for cell in header[1:]):
         return False
-    if has_header:  # errors in it are told below
-        return all(_is_number(cell) for row in body for cell in row[1:])
-    return all(len(row) == len(header) and cell in _BITS for row in body for cell in row[1:])
+    cells = [cell for row in body for cell in row[1:] if cell]
+    return 2 * sum(cell.lower() in _BITS for cell in cells) > len(cells)
 
 
-def _wide(header: list[str], body: list[list[str]], path: Path) -> Table:
+def _wide(header: list[str], body: list[list[str]], path: Path) -> LabelTable:
     names = header[1:]
     if len(set(names)) < len(names) or '' in names:
         raise ValueError(f'label table "{path}": the header {header[:20]} must name each class '
@@ -197,9 +203,11 @@ def _wide(header: list[str], body: list[list[str]], path: Path) -> Table:
             raise ValueError(f'label table "{path}": the row of "{row[0]}" has {len(row)} cells, '
                              f'its header {len(header)}')
         for name, cell in zip(names, row[1:]):
-            if cell not in _BITS:
-                raise ValueError(f'label table "{path}": "{cell}" of "{row[0]}" in the column '
-                                 f'"{name}" must be 0 or 1')
-    return _no_duplicates(
-        ((row[0], [name for name, cell in zip(names, row[1:]) if _BITS[cell]]) for row in body),
-        path)
+            if cell.lower() not in _BITS:
+                raise ValueError(
+                    f'label table "{path}": "{cell}" of "{row[0]}" in the column "{name}" must be '
+                    '0 or 1, since the header names the classes. Take columns out that are no '
+                    'class; columns that hold names of classes must be called "class"')
+    table = ((row[0], [name for name, cell in zip(names, row[1:]) if _BITS[cell.lower()]])
+             for row in body)
+    return LabelTable(_no_duplicates(table, path), names)

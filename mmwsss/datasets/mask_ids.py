@@ -21,8 +21,8 @@ class MaskIds:
         classes: Those wanted, in the wanted order; None is all.
 
     Raises:
-        ValueError: A wanted class is not one of all, or there are more than 254 classes, which do
-            not fit a mask of 8 bits.
+        ValueError: A wanted class is not one of all, one is called "background", or there are more
+            than 254 classes, which do not fit a mask of 8 bits.
     """
 
     def __init__(self, all_classes: Sequence[str], classes: Sequence[str] | None = None):
@@ -32,6 +32,9 @@ class MaskIds:
         if unknown:
             raise ValueError(f'classes {unknown} are not among the classes of the masks '
                              f'{list(self.all_classes)}')
+        if 'background' in self.all_classes:
+            raise ValueError('leave "background" out of the classes and the labels; it is id 0 of '
+                             'the masks, and an image of no class has no label')
         if len(self.all_classes) > MAX_CLASSES:
             raise ValueError(
                 f'{len(self.all_classes)} classes do not fit a mask of 8 bits, which holds '

@@ -146,8 +146,6 @@ class PseudoMaskDataset(BaseSegDataset):
         classes = list(metainfo.get('classes') or mask_classes or ())
         if not classes:
             raise ValueError('PseudoMaskDataset needs metainfo=dict(classes=...) or mask_classes')
-        if 'background' in classes:
-            raise ValueError("leave 'background' out of classes; it is id 0 and added by itself")
         mask_classes = list(mask_classes or classes)
         if not 0 <= confidence_threshold <= 1:
             raise ValueError(f'confidence_threshold={confidence_threshold} must be in [0, 1]')

@@ -57,6 +57,7 @@ def test_a_right_data_set(folder):
     assert 'only 1 images have the class "cow"' in notes(result)
     text = result.summary()
     assert '4 images, 3 classes' in text and 'ERROR' not in text and 'ignored 14.3 %' in text
+    assert 'ids of the masks: 0 = background, 1 = cat, 2 = cow, 3 = dog' in text
 
 
 def test_files(folder):
@@ -113,6 +114,35 @@ def test_masks(folder):
     problem, = [p for p in result.problems if p.text == '2 masks are wrong']
     assert problem.names == ['c', 'd'] and 'class id 7' in problem.mend
     assert notes(result)['1 images have no mask'] == ['b']
+
+
+def test_masks_that_are_not_there(folder):
+    with pytest.raises(FileNotFoundError, match='no folder of masks ".*/mask_"'):
+        open_folder(folder / 'img', folder / 'labels.json', folder / 'mask_')
+    for path in (folder / 'mask').iterdir():
+        path.rename(path.with_name(f'{path.stem}_mask.png'))
+    assert serious(inspect(folder)) == {'no image has a mask': list(LABELS)}
+
+
+def test_ids_in_another_order(folder):
+    """A wide CSV names the ids by its header; masks of another order are told of as such."""
+    names = ('dog', 'cat', 'cow')
+
+    def write(header):
+        rows = [f'{name},' + ','.join(str(int(c in classes)) for c in header)
+                for name, classes in LABELS.items()]
+        (folder / 'labels.csv').write_text('\n'.join(['image,' + ','.join(header), *rows]))
+        dataset = open_folder(folder / 'img', folder / 'labels.csv', folder / 'mask')
+        return inspect_dataset(dataset, folder / 'img')
+
+    assert write(('cat', 'cow', 'dog')).ok
+    result = write(names)
+    assert result.classes == names and '1 = dog, 2 = cat, 3 = cow' in result.summary()
+    problem, = [problem for problem in result.problems if problem.serious]
+    assert 'order of the ids (--classes' in problem.mend
+    dataset = open_folder(folder / 'img', folder / 'labels.csv', folder / 'mask',
+                          ('cat', 'cow', 'dog'))
+    assert inspect_dataset(dataset, folder / 'img').ok
 
 
 def test_page(folder):

@@ -54,6 +54,9 @@ def test_missing_or_unknown_table(tmp_path):
 
 @pytest.mark.parametrize('text', [
     'image,cat,dog,cow\np0,1,0,0\np1,1,1,0\np2,0,0,0\n',
+    'image,cat,dog,cow\np0,True,False,False\np1,True,True,False\np2,False,False,False\n',
+    ',image,cat,dog\n0,p0,1,0\n1,p1,TRUE,true\n2,p2,0,FALSE\n',
+    ',cat,dog\np0,1.0,0.0\np1,1,1\np2,,\n',
     'cat_or_dog;cat;dog;cow\np0;1;0;0\np1;1;1;0\np2;0;0;0\n',
     ',cat,dog,cow\np0,1.0,0.0,0.0\np1,1.0,1.0,\np2,,,\n',
     'image,class\np0,cat\np1,cat\np1,dog\np2,\n',
@@ -92,6 +95,14 @@ def test_lists_of_indices_are_no_zeros_and_ones(tmp_path, text):
 
 @pytest.mark.parametrize('text, match', [
     ('image,cat,dog\np0,1,2\n', '"2" of "p0" in the column "dog" must be 0 or 1'),
+    ('image,cat,dog\np0,x,\np1,,x\n', '"x" of "p0" in the column "cat" must be 0 or 1'),
+    ('image,cat,dog\np0,1,0\np1,?,1\n', r'"\?" of "p1" in the column "cat" must be 0 or 1'),
+    ('photo,cat,dog\np0,1,0\np1,?,1\n', r'"\?" of "p1" in the column "cat" must be 0 or 1'),
+    ('image,cat,dog,split\np0,1,0,train\n', '"train" of "p0" in the column "split".*no class'),
+    ('image,class,split\np0,cat,train\n', '"cat" of "p0" in the column "class".*no class'),
+    ('image,animal\np0,cat\n', 'column "animal".*must be called "class"'),
+    ('image,cat,dog\n', 'a.csv" names no image'),
+    ('', 'a.csv" names no image'),
     ('image,cat,dog\np0,1\n', 'row of "p0" has 2 cells, its header 3'),
     ('image,cat,cat\np0,1,0\n', 'must name each class once'),
     ('image,cat,dog\np0,1,0\np0,0,1\n', '"p0" twice'),
@@ -122,6 +133,25 @@ def test_coco_instances(tmp_path):
     (tmp_path / 'a.json').write_text(json.dumps(data))
     with pytest.raises(ValueError, match='a.json.*no instances JSON of COCO.*8'):
         read_label_table(tmp_path / 'a.json')
+
+
+def test_order_of_the_classes(tmp_path):
+    """The file's, where it has one, of the classes that occur; else by name."""
+    instances = dict(
+        images=[dict(id=1, file_name='p0.jpg')],
+        categories=[dict(id=7, name='cow'), dict(id=5, name='ant'), dict(id=3, name='dog')],
+        annotations=[dict(image_id=1, category_id=7), dict(image_id=1, category_id=3)])
+    (tmp_path / 'yolo').mkdir()
+    (tmp_path / 'yolo/classes.txt').write_text('dog\nant\ncow\n')
+    (tmp_path / 'yolo/p0.txt').write_text('0 .5 .5 .1 .1\n2 .5 .5 .1 .1\n')
+    (tmp_path / 'coco.json').write_text(json.dumps(instances))
+    (tmp_path / 'wide.csv').write_text('image,dog,ant,cow\np0.jpg,1,0,1\n')
+    (tmp_path / 'rows.csv').write_text('p0.jpg,dog,cow\n')
+    for file, classes in (('yolo', ('dog', 'cow')), ('coco.json', ('dog', 'cow')),
+                          ('wide.csv', ('dog', 'cow')), ('rows.csv', ('cow', 'dog'))):
+        dataset = ImageLabelDataset(str(tmp_path), label_file=file, check_files=False)
+        assert dataset.metainfo['classes'] == classes, file
+        assert dataset.label_matrix().tolist() == [[1, 1]]
 
 
 def test_voc_xml(tmp_path):

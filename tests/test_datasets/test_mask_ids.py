@@ -32,6 +32,8 @@ def test_an_id_of_no_class_names_file_and_id(wrong):
 def test_other_errors():
     with pytest.raises(ValueError, match='q'):
         MaskIds(('x', 'y'), ('q',))
+    with pytest.raises(ValueError, match='leave "background" out'):
+        MaskIds(('x', 'background'))
     with pytest.raises(ValueError, match='integers'):
         MaskIds(('x', )).decode(np.zeros((2, 2)), 'm.png')
     names = [f'class {i}' for i in range(255)]

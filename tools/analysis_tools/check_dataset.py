@@ -22,7 +22,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('source', help='config, or folder of images')
     parser.add_argument('labels', nargs='?', help='label table of the folder')
     parser.add_argument('--masks', help='folder of <name>.png, for a folder of images')
-    parser.add_argument('--classes', nargs='+', help='all classes, where the table has indices')
+    parser.add_argument('--classes', nargs='+', help=(
+        'all classes in the order of the ids of the masks, or of the indices in the table; '
+        'default: that of the table if it has one, else sorted'))
     parser.add_argument('--loader', default='train', choices=('train', 'val', 'test'),
                         help='whose images of a config: train_dataloader, ...')
     parser.add_argument('--out', default='dataset.html', help='the page')

@@ -53,6 +53,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.out.suffix != '.json':
+        raise ValueError(f'"{args.out}" must end in .json, the form that is written')
     names = None
     if args.list:
         names = [line.split()[0] for line in args.list.read_text().splitlines() if line.strip()]
