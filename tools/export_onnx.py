@@ -14,7 +14,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, 'config')
     parser.add_argument('checkpoint')
     parser.add_argument('out', help='file to write')
-    parser.add_argument('--size', type=int, nargs=2, default=(256, 256), metavar=('H', 'W'),
+    parser.add_argument('--size', type=at_least(1), nargs=2, default=(256, 256), metavar=('H', 'W'),
                         help='that the network is traced with')
     parser.add_argument('--static', action='store_true', help='one image of that size only')
     parser.add_argument('--no-check', action='store_true', help='do not compare with PyTorch')

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from mmwsss.utils.cli import (
     KeyValues,
     add_arguments,
+    at_least,
     default_work_dir,
     make_parser,
     run_tool,
@@ -46,7 +47,7 @@ def parse_args() -> argparse.Namespace:
                         help='only the images of train_dataloader, ...; default: all')
     parser.add_argument('--network', help='psa, irn: config that the network was trained with')
     parser.add_argument('--checkpoint', help='psa, irn: its weights')
-    parser.add_argument('--num-workers', type=int, help='processes per rank')
+    parser.add_argument('--num-workers', type=at_least(0), help='processes per rank')
     add_arguments(parser, 'work_dir', 'device', 'launcher', 'cfg_options')
     return parser.parse_args()
 

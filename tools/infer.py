@@ -12,7 +12,7 @@ that are there are kept. The exit code is 1 if an image could not be read.
 import argparse
 import sys
 
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 EXPORTS = ('coco', 'yolo', 'cvat', 'labelme')
 
@@ -24,10 +24,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', required=True, help='folder of the results')
     parser.add_argument('--export', nargs='+', default=[], choices=EXPORTS, metavar='FORMAT',
                         help=f'of {", ".join(EXPORTS)}')
-    parser.add_argument('--max-side', type=int, help='reduce larger images to this long side')
-    parser.add_argument('--tile', type=int, default=640, help='side of the tiles in pixels')
-    parser.add_argument('--overlap', type=int, default=160, help='of the tiles, in pixels')
-    parser.add_argument('--min-area', type=int, default=0,
+    parser.add_argument('--max-side', type=at_least(1),
+                        help='reduce larger images to this long side')
+    parser.add_argument('--tile', type=at_least(1), default=640, help='side of the tiles in pixels')
+    parser.add_argument('--overlap', type=at_least(0), default=160, help='of the tiles, in pixels')
+    parser.add_argument('--min-area', type=at_least(0), default=0,
                         help='pixels that a part needs to become a polygon')
     parser.add_argument('--no-overlays', action='store_true')
     parser.add_argument('--overwrite', action='store_true', help='make masks again that are there')

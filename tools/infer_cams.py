@@ -10,7 +10,7 @@ asked which classes an image holds.
 import argparse
 import sys
 
-from mmwsss.utils.cli import KeyValues, add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import KeyValues, add_arguments, at_least, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--refine', choices=('none', 'par', 'crf'), help='refine the masks')
     parser.add_argument('--options', nargs='+', action=KeyValues, default={}, metavar='KEY=VALUE',
                         help='of the refiner, e.g. bg=0.3')
-    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--batch-size', type=at_least(1), default=1)
     add_arguments(parser, 'device', 'cfg_options')
     return parser.parse_args()
 
@@ -31,12 +31,13 @@ def parse_args() -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     from mmwsss.apis import CAMInferencer
     from mmwsss.inference import read_config, refiner_config
+    from mmwsss.utils.images import list_images
+    images = list_images(args.images)
     refiner = refiner_config(args.refine, args.options) if args.refine else None
     infer = CAMInferencer(read_config(args.config, args.cfg_options), args.checkpoint, args.device,
                           threshold=args.threshold, refiner=refiner)
-    for source in args.images:
-        for result in infer.stream(source, args.labels, args.batch_size, args.out):
-            print(f'{result["name"]}: {", ".join(result["labels"])}')
+    for result in infer.stream(images, args.labels, args.batch_size, args.out):
+        print(f'{result["name"]}: {", ".join(result["labels"])}')
 
 
 if __name__ == '__main__':

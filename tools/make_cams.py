@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, default_work_dir, make_parser, run_tool
 
 if TYPE_CHECKING:
     from mmwsss.datasets.splits import Split
@@ -32,9 +32,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--scales', type=float, nargs='+', help='default: those of the config')
     parser.add_argument('--flip', dest='flip', action='store_true', default=None)
     parser.add_argument('--no-flip', dest='flip', action='store_false')
-    parser.add_argument('--stride', type=int, help='keep the CAM at 1/stride')
-    parser.add_argument('--batch-size', type=int, help='images of equal size together')
-    parser.add_argument('--num-workers', type=int)
+    parser.add_argument('--stride', type=at_least(1), help='keep the CAM at 1/stride')
+    parser.add_argument('--batch-size', type=at_least(1), help='images of equal size together')
+    parser.add_argument('--num-workers', type=at_least(0))
     parser.add_argument('--overwrite', action='store_true')
     parser.add_argument('--score', action='store_true', help='score the seeds')
     add_arguments(parser, 'work_dir', 'device', 'launcher', 'cfg_options')

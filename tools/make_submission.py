@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmwsss.utils import atomic_write
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -42,7 +42,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--img-dir', help='folder of the images, likewise')
     parser.add_argument('--competition', default='comp6', choices=('comp5', 'comp6'),
                         help='of VOC; comp5 is for models that saw no other data')
-    parser.add_argument('--num-workers', type=int, default=2)
+    parser.add_argument('--num-workers', type=at_least(0), default=2)
     add_arguments(parser, 'device', 'cfg_options')
     return parser.parse_args(argv)
 

@@ -12,7 +12,7 @@ and epochs that fit the images and this machine, and are yours to edit.
 import argparse
 import sys
 
-from mmwsss.utils.cli import make_parser, run_tool
+from mmwsss.utils.cli import at_least, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,9 +27,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--backbone', help=(
         'efficientnet-lite0, resnet18, resnet50, small, or a model of timm; default: the best '
         'whose weights are there'))
-    parser.add_argument('--weights', help='file of its weights')
+    parser.add_argument('--weights', help=(
+        'file of its weights; how to get them: docs/own_data.md#get-initial-weights'))
     parser.add_argument('--out', default='my_project', help='folder of the project')
-    parser.add_argument('--num-threads', type=int, default=4, help='that read the images')
+    parser.add_argument('--num-threads', type=at_least(1), default=4, help='that read the images')
     return parser.parse_args()
 
 

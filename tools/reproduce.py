@@ -15,7 +15,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,18 +23,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('table', help='file of configs/tables')
     parser.add_argument('--data', choices=('voc', 'coco', 'shapes', 'voc6'), default='voc',
                         help='data set; default: voc')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0])
+    parser.add_argument('--seeds', type=at_least(0), nargs='+', default=[0])
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='only these, by name or number')
     parser.add_argument('--stages', nargs='+', metavar='STAGE',
                         help='only the columns of these stages: cam, mask, segment ...')
     parser.add_argument('--work-dir', default='work_dirs/tables', help='of all tables')
-    parser.add_argument('--jobs', type=int, default=1, help='so many rows at a time')
+    parser.add_argument('--jobs', type=at_least(1), default=1, help='so many rows at a time')
     parser.add_argument('--launcher', choices=('none', 'slurm'), default='none',
                         help='slurm: one job a row and seed by sbatch')
     parser.add_argument('--slurm-args', default='', help='arguments of sbatch, in one string')
     parser.add_argument('--collect', action='store_true',
                         help='run nothing; the table of what is there')
-    parser.add_argument('--images', type=int, default=4, help='images on the page')
+    parser.add_argument('--images', type=at_least(0), default=4, help='images on the page')
     parser.add_argument('--amp', action='store_true', help='mixed precision in all trainings')
     parser.add_argument('--job', action='store_true', help=argparse.SUPPRESS)  # run, no table
     add_arguments(parser, 'device', 'cfg_options')

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, default_work_dir, make_parser, run_tool
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -27,8 +27,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--stages', nargs='+', metavar='STAGE',
                         help='only these: prior start classify cam labels affinity mask metrics '
                              "segment, or the config's own")
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--seeds', type=int, nargs='+',
+    parser.add_argument('--seed', type=at_least(0), default=0)
+    parser.add_argument('--seeds', type=at_least(0), nargs='+',
                         help='repeat with these seeds; mean and standard deviation at the end')
     parser.add_argument('--no-baseline', action='store_true', help='leave the baseline out')
     parser.add_argument(

@@ -1,9 +1,13 @@
-"""Score a checkpoint on the test set of its config."""
+"""Score a checkpoint on the test set of its config, or on the validation set if it has none."""
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def parse_args() -> argparse.Namespace:
@@ -14,6 +18,21 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def use_validation(cfg: 'Config') -> None:
+    """Take the validation set where there is no test set.
+
+    Raises:
+        ValueError: There is neither.
+    """
+    if cfg.get('test_dataloader'):
+        return
+    if not cfg.get('val_dataloader'):
+        raise ValueError('the config has neither test_dataloader nor val_dataloader, so there is '
+                         'nothing to score on: give one of them, with its evaluator')
+    cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.get('val_evaluator')
+    cfg.test_cfg = dict(type='TestLoop')
+
+
 def run(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
 
@@ -22,6 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from mmwsss.structures.artifacts import write_record
     from mmwsss.utils import register_safe_loader, setup_launcher
     cfg = read_config(args.config, args.cfg_options)
+    use_validation(cfg)
     cfg.work_dir = args.work_dir or default_work_dir(args.config, cfg)
     cfg.load_from = args.checkpoint
     cfg.resume = False

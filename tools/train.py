@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from mmwsss.utils.cli import add_arguments, default_work_dir, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, default_work_dir, make_parser, run_tool
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--supervised', action='store_true',
         help='train a segmentation model on ground truth instead of pseudo masks (upper bound)')
-    parser.add_argument('--seed', type=int, help='seed of everything that is drawn')
+    parser.add_argument('--seed', type=at_least(0), help='seed of everything that is drawn')
     parser.add_argument(
         '--deterministic', action='store_true', help='deterministic algorithms on a GPU (slower)')
     parser.add_argument(

@@ -1,6 +1,6 @@
 """From images to their CAMs, masks and overlays in one call."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mmwsss.datasets.splits import inner_dataset
-from mmwsss.datasets.transforms import LoadImage
 from mmwsss.inference.cam_options import inference_options
 from mmwsss.inference.cams import seed_mask
 from mmwsss.inference.masks import refine
@@ -21,10 +20,13 @@ from mmwsss.models.utils.multi_scale import limited_size, multi_scale_cam, resca
 from mmwsss.registry import DATASETS, INFERENCERS, MODELS
 from mmwsss.structures.artifacts import save_cam, write_class_names, write_mask
 from mmwsss.utils.images import list_images
+from mmwsss.utils.option_types import fits
 from mmwsss.utils.palette import voc_palette
 from mmwsss.visualization import overlay_cam, overlay_mask
 
-ImageLike = str | Path | np.ndarray | Image.Image
+from .images import ImageLike, read_image
+
+Images = ImageLike | Sequence[ImageLike] | Mapping[str, ImageLike]
 
 
 @INFERENCERS.register_module()
@@ -52,7 +54,8 @@ class CAMInferencer:
         refiner: Config of a mask refiner (``dict(type='CRFMask', bg=0.3)``); None takes the seed.
 
     Raises:
-        FileNotFoundError, ValueError: No such file, or weights of another model.
+        FileNotFoundError, ValueError: No such file, weights of another model, or an option out of
+            its range.
     """
 
     def __init__(self,
@@ -66,6 +69,9 @@ class CAMInferencer:
                  threshold: float = 0.3,
                  label_threshold: float = 0.5,
                  refiner: dict | None = None):
+        for name, value in (('threshold', threshold), ('label_threshold', label_threshold)):
+            if not fits(value, float) or not 0 <= value <= 1:
+                raise ValueError(f'CAMInferencer: {name}={value!r} must be a number in [0, 1]')
         if isinstance(model, nn.Module):
             if checkpoint is not None:
                 raise ValueError('CAMInferencer: checkpoint= goes with a config; a built model has '
@@ -87,20 +93,19 @@ class CAMInferencer:
         self.threshold = threshold
         self.label_threshold = label_threshold
         self.refiner = None if refiner is None else MODELS.build(refiner)
-        self._load = LoadImage()
 
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def __call__(self, images: ImageLike | Sequence[ImageLike], labels: Sequence | None = None,
-                 batch_size: int = 1, out_dir: None | str | Path = None) -> dict | list[dict]:
+    def __call__(self, images: Images, labels: Sequence | None = None, batch_size: int = 1,
+                 out_dir: None | str | Path = None) -> dict | list[dict]:
         """
         Args:
-            images: A file, a folder (all images below it), an uint8 array, BGR ``(H, W, 3)`` as of
-                OpenCV or grey ``(H, W)``, or a PIL image; or a list of them.
-            labels: Classes in the image by name or index; of each image for a list or a folder, or
-                names and indices that hold for all of a folder; None asks the classifier.
+            images: An image, see :func:`~mmwsss.apis.images.read_image`; a folder (all images below
+                it); a list of images, or a dict of them by name.
+            labels: Classes in the image by name or index; of each image for more than one, or
+                names and indices that hold for all of a folder or dict; None asks the classifier.
             batch_size: Images of equal size that go through the network together.
             out_dir: Also write ``cams/<name>.npz`` (as the CAM stage does), ``masks/<name>.png``
                 and ``overlays/<name>.png`` there; the name is the file's (relative to the folder),
@@ -108,36 +113,39 @@ class CAMInferencer:
                 the classes.
 
         Returns:
-            A dict (a list of them for a list or a folder): ``name``; ``cam`` name to ``(H, W)``
+            A dict (a list of them for more than one image): ``name``; ``cam`` name to ``(H, W)``
             float32 in [0, 1]; ``background`` ``(H, W)`` likewise where the network scores it
             itself (SIPE), else None; ``mask`` uint8 ``(H, W)``, 0 background, ``1..C``; ``overlay``
             RGB uint8 of the mask; ``cam_overlay`` name to that of each CAM; ``labels`` the names;
             ``scores`` name to image probability, of all classes.
 
         Raises:
-            FileNotFoundError, ValueError: An image cannot be read, or a label is not known.
+            FileNotFoundError, ValueError: An image cannot be read, a label is not known, or two
+                images would be written to one file.
         """
         results = list(self.stream(images, labels, batch_size, out_dir))
         return results[0] if _is_single(images) else results
 
-    def stream(self, images: ImageLike | Sequence[ImageLike], labels: Sequence | None = None,
-               batch_size: int = 1, out_dir: None | str | Path = None) -> Iterator[dict]:
+    def stream(self, images: Images, labels: Sequence | None = None, batch_size: int = 1,
+               out_dir: None | str | Path = None) -> Iterator[dict]:
         """As a call, but the results come one by one, so that memory holds one batch of them."""
         single = _is_single(images)
-        folder = not single and isinstance(images, (str, Path))
-        if folder:
-            found = list_images([images])
-            names, images = list(found), list(found.values())
+        if not single and isinstance(images, (str, Path)):
+            images = list_images([images])
+        named = isinstance(images, Mapping)
+        if named:
+            names, images = list(images), list(images.values())
         else:
             images = [images] if single else list(images)
             names = [Path(x).stem if isinstance(x, (str, Path)) else f'{i:05d}'
                      for i, x in enumerate(images)]
-        if labels is None or single or folder and all(isinstance(x, (str, int)) for x in labels):
+        if labels is None or single or named and all(isinstance(x, (str, int)) for x in labels):
             labels = [labels] * len(images)
         if len(labels) != len(images):
             raise ValueError(f'CAMInferencer: labels of {len(labels)} images for {len(images)} '
                              'images; give one list of classes (or None) per image')
         if out_dir is not None:
+            _check_distinct(names, images)
             write_class_names(Path(out_dir) / 'masks', ('background', *self.classes), self.palette)
         for batch in self._batches(zip(names, images, labels), batch_size):
             for result in self._infer(*zip(*batch)):
@@ -149,7 +157,7 @@ class CAMInferencer:
         """Consecutive items of one image size, at most ``batch_size`` together."""
         batch: list[tuple] = []
         for name, image, labels in items:
-            item = (name, self._image(image), labels)
+            item = (name, read_image(image), labels)
             if batch and item[1].shape != batch[0][1].shape:
                 yield batch
                 batch = []
@@ -160,20 +168,6 @@ class CAMInferencer:
         if batch:
             yield batch
 
-    def _image(self, image: ImageLike) -> np.ndarray:
-        """uint8 BGR ``(H, W, 3)``."""
-        if isinstance(image, (str, Path)):
-            return self._load(dict(img_path=str(image)))['img']
-        if isinstance(image, Image.Image):
-            return np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
-        image = np.asarray(image)
-        if image.ndim == 2:
-            image = np.repeat(image[..., None], 3, axis=2)
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError('CAMInferencer: an image must be a file, a PIL image or an uint8 BGR '
-                             f'or grey array (H, W, 3) or (H, W), not {image.dtype} {image.shape}')
-        return image
-
     def _indices(self, labels: str | int | Sequence[str | int]) -> list[int]:
         if isinstance(labels, (str, int, np.integer)):
             labels = [labels]
@@ -181,7 +175,8 @@ class CAMInferencer:
         for label in labels:
             if isinstance(label, str) and label in self.classes:
                 indices.add(self.classes.index(label))
-            elif isinstance(label, (int, np.integer)) and 0 <= label < len(self.classes):
+            elif (isinstance(label, (int, np.integer)) and not isinstance(label, bool)
+                  and 0 <= label < len(self.classes)):
                 indices.add(int(label))
             else:
                 raise ValueError(f'CAMInferencer: no class {label!r}; there are '
@@ -240,8 +235,9 @@ class CAMInferencer:
 
     def _save(self, result: dict, folder: Path) -> None:
         name, keys = result['name'], self._indices(result['labels'])
-        save_cam(folder / 'cams' / f'{name}.npz', np.stack(list(result['cam'].values())), keys,
-                 result['mask'].shape, result['background'])
+        size = result['mask'].shape
+        cam = np.array(list(result['cam'].values()), np.float32).reshape(-1, *size)
+        save_cam(folder / 'cams' / f'{name}.npz', cam, keys, size, result['background'])
         write_mask(folder / 'masks' / f'{name}.png', result['mask'], self.palette,
                    ('background', *self.classes))
         overlay = folder / 'overlays' / f'{name}.png'
@@ -250,10 +246,22 @@ class CAMInferencer:
 
 
 def _is_single(images: Any) -> bool:
-    """One file, PIL image or array; no folder and no list."""
+    """One file, PIL image or array; no folder, list or dict."""
     if isinstance(images, (str, Path)):
         return not Path(images).is_dir()
-    return isinstance(images, Image.Image) or getattr(images, 'ndim', 0) in (2, 3)
+    return (isinstance(images, Image.Image) or getattr(images, 'ndim', 4) < 4
+            or not isinstance(images, Iterable))
+
+
+def _check_distinct(names: Sequence[str], images: Sequence[ImageLike]) -> None:
+    """Refuse two images of one name, of which one would be lost."""
+    known: dict[str, ImageLike] = {}
+    for name, image in zip(names, images):
+        if name in known:
+            raise ValueError(
+                f'"{known[name]}" and "{image}" would both be written as "{name}"; rename one of '
+                'them, or give a dict of images by name')
+        known[name] = image
 
 
 def _classes_of(cfg: Config) -> tuple[Sequence[str] | None, Sequence | None]:

@@ -12,11 +12,12 @@ from string import Template
 import numpy as np
 import torch
 from mmengine.logging import print_log
+from torch import nn
 
 from mmwsss._compat import usable_cores
 from mmwsss.datasets.inspection import Inspection, inspect_dataset, open_folder
 from mmwsss.registry import MODELS
-from mmwsss.utils import atomic_write
+from mmwsss.utils import atomic_write, load_pretrained
 
 LITE0 = 'tf_efficientnet_lite0'
 BACKBONES = ('efficientnet-lite0', 'resnet18', 'resnet50', 'small')
@@ -49,10 +50,22 @@ class Backbone:
     def pretrained(self) -> bool:
         return 'init_cfg' in self.config
 
+    def build(self) -> nn.Module:
+        """The network without its weights."""
+        return MODELS.build({k: value for k, value in self.config.items() if k != 'init_cfg'})
+
+    def check_weights(self) -> None:
+        """Raise ValueError if the file of its weights is none of this network."""
+        path = self.config['init_cfg']['checkpoint'] if self.pretrained else ''
+        if os.path.isfile(path):
+            try:
+                load_pretrained(self.build(), path, strict=False)
+            except ValueError as error:
+                raise ValueError(f'{error}; or name their network by --backbone') from error
+
     def channels(self) -> int:
         """Of its map, by one pass of a blank image."""
-        config = {key: value for key, value in self.config.items() if key != 'init_cfg'}
-        model = MODELS.build(config)
+        model = self.build()
         model.eval()  # mmseg's returns nothing
         with torch.no_grad():
             return model(torch.zeros(1, 3, 64, 64))[-1].shape[1]
@@ -148,7 +161,7 @@ def _scratch(backbone: Backbone) -> Backbone:
     backbone.warning = (
         'no ImageNet weights were found, so the network is trained from scratch: with less than '
         'some hundred images of each class its masks will be poor. Give --weights FILE (how to get '
-        'them: docs/own_data.md)')
+        'them: docs/own_data.md#get-initial-weights)')
     return backbone
 
 
@@ -324,7 +337,8 @@ def new_project(folder: str | Path,
         fixed before (``Inspection.ok``).
 
     Raises:
-        FileNotFoundError, ValueError: Something cannot be read; or ``out`` has a project.
+        FileNotFoundError, ValueError: Something cannot be read, the weights are of another network,
+            or ``out`` has a project.
     """
     out = Path(out)
     if (out / 'classifier.py').exists():
@@ -332,6 +346,7 @@ def new_project(folder: str | Path,
     if not Path(folder).is_dir():
         raise FileNotFoundError(f'no folder of images "{folder}"')
     network = choose_backbone(backbone, weights)
+    network.check_weights()
     result = inspect_dataset(open_folder(folder, labels, masks, classes), folder, num_threads)
     if not result.ok:
         return result, None

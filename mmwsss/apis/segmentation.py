@@ -15,7 +15,6 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from mmwsss.datasets.splits import inner_dataset
-from mmwsss.datasets.transforms import LoadImage
 from mmwsss.inference import load_model, read_config
 from mmwsss.registry import DATASETS, INFERENCERS
 from mmwsss.structures.artifacts import read_mask, write_class_names, write_mask
@@ -25,6 +24,7 @@ from mmwsss.utils.progress import track
 from mmwsss.visualization import overlay_mask
 
 from . import exports
+from .images import ImageLike, read_image
 
 EXPORTS = ('coco', 'yolo', 'cvat', 'labelme')
 
@@ -96,28 +96,21 @@ class SegmentationInferencer:
             palette = voc_palette(count)
         self.palette = [[int(value) for value in color] for color in palette]
         self.max_side, self.tile, self.overlap = max_side, tile, overlap
-        self._load = LoadImage()
 
-    def read(self, path: str | Path) -> np.ndarray:
-        """An image file as the training reads it: BGR uint8 ``(H, W, 3)``, EXIF applied."""
-        return self._load(dict(img_path=str(path)))['img']
-
-    def __call__(self, image: str | Path | np.ndarray) -> np.ndarray:
+    def __call__(self, image: ImageLike | Sequence[ImageLike]) -> np.ndarray | list[np.ndarray]:
         """
         Args:
-            image: A file, or BGR uint8 ``(H, W, 3)``.
+            image: See :func:`~mmwsss.apis.images.read_image`; or a list of them.
 
         Returns:
-            uint8 ``(H, W)``: 0 background, ``1..C``.
+            uint8 ``(H, W)``: 0 background, ``1..C``; a list of them for a list.
 
         Raises:
             FileNotFoundError, ValueError: The image cannot be read, or is none.
         """
-        if isinstance(image, (str, Path)):
-            image = self.read(image)
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError('an image must be a file or a uint8 BGR array (H, W, 3), not '
-                             f'{image.dtype} {image.shape}')
+        if isinstance(image, (list, tuple)):
+            return [self(one) for one in image]
+        image = read_image(image)
         height, width = image.shape[:2]
         ratio = (self.max_side or math.inf) / max(height, width)
         if ratio >= 1:
@@ -227,7 +220,7 @@ def segment_folder(infer: SegmentationInferencer,
         if target.is_file() and not overwrite:
             continue
         try:
-            image = infer.read(path)
+            image = read_image(path)
         except ValueError as error:
             failed[name] = str(error)
             continue

@@ -60,6 +60,9 @@ class WSSSTrainLoop(BaseLoop):
                  val_interval: int | None = 1):
         if (max_epochs is None) == (max_iters is None):
             raise ValueError('train_cfg: give either max_epochs or max_iters')
+        for key, length in (('max_epochs', max_epochs), ('max_iters', max_iters)):
+            if length is not None and length < 1:
+                raise ValueError(f'train_cfg.{key}={length} must be at least 1')
         self.batches = Batches(runner, dataloader, batch_size)
         super().__init__(runner, self.batches.loader(0))
         self.by_epoch = max_epochs is not None

@@ -1,18 +1,46 @@
 """mmengine's Runner with a terminal that one can read; the log file has everything."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
 
+from mmwsss.inference.model import model_config
+from mmwsss.registry import OPTIMIZERS
 from mmwsss.utils.console import compact
 
 
 class WSSSRunner(Runner):
     """mmengine's Runner; config, hooks and parameters are written to the log file only."""
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'WSSSRunner':
+        """As mmengine's.
+
+        Raises:
+            ValueError: The config has no model.
+        """
+        model_config(cfg)
+        return super().from_cfg(cfg)
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """As mmengine's.
+
+        Raises:
+            KeyError: There is no such optimizer.
+        """
+        if isinstance(optim_wrapper, Mapping):
+            for part in (optim_wrapper, *optim_wrapper.values()):
+                kind = part.get('optimizer') if isinstance(part, Mapping) else None
+                kind = kind.get('type') if isinstance(kind, Mapping) else None
+                if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+                    raise KeyError(f'{kind} is not in the optimizer registry')
+        return super().build_optim_wrapper(optim_wrapper)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)

@@ -50,7 +50,8 @@ def cam_options(cfg: Config, **overrides: Any) -> dict:
             also = ''.join(f', or {other!r}' for other in others)
             raise ValueError(
                 f'{key}={value!r} of the CAMs must be an integer of at least {least}{also}')
-    for key, known in (('relu', ('each', 'flip')), ('norm', ('max', 'minmax'))):
+    for key, known in (('flip', (True, False)), ('relu', ('each', 'flip')),
+                       ('norm', ('max', 'minmax'))):
         if options[key] not in known:
             raise ValueError(f'{key}={options[key]!r} of the CAMs must be one of {known}')
     return options

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.utils import import_modules_from_strings
 from torch import nn
 
 from mmwsss.registry import MODELS
@@ -13,6 +14,7 @@ from mmwsss.utils import load_checkpoint_safely, register_all_modules
 from mmwsss.utils.checkpoint import state_dict_of
 from mmwsss.utils.cli import merge_options
 from mmwsss.utils.option_types import check_option_types
+from mmwsss.utils.setup_env import choose_device
 from mmwsss.utils.shipped import find_config
 
 from .cam_options import resolve_test_cfg
@@ -32,6 +34,7 @@ def read_config(config: str | Path | Config, options: Mapping[str, Any] | None =
 
     Raises:
         FileNotFoundError: There is no such file.
+        ImportError: ``custom_imports`` names what cannot be imported.
         KeyError: An option has an unknown top-level key.
         SyntaxError: The file is no Python.
         TypeError: An option of a component has a wrong type; names it.
@@ -40,6 +43,8 @@ def read_config(config: str | Path | Config, options: Mapping[str, Any] | None =
     if not isinstance(config, Config):
         config = _from_file(str(find_config(config)))
     merge_options(config, options)
+    if any(key.split('.')[0] == 'custom_imports' for key in options or ()):
+        import_modules_from_strings(**config.custom_imports)
     check_option_types(config)
     return resolve_test_cfg(config)
 
@@ -51,6 +56,17 @@ def _from_file(path: str) -> Config:
         if error.filename in (None, '<unknown>'):
             error.filename = path
         raise
+
+
+def model_config(config: Config) -> dict:
+    """Config of the model.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not config.get('model'):
+        raise ValueError(f'config "{config.filename or "without a file"}" has no model=dict(...)')
+    return config.model
 
 
 def load_weights(model: nn.Module, checkpoint: str | Path, partial: bool = False) -> list[str]:
@@ -92,11 +108,11 @@ def load_model(config: str | Path | Config,
 
     Raises:
         FileNotFoundError: No such config or checkpoint.
-        ValueError: The weights are of another model; names the keys.
+        ValueError: The weights are of another model (names the keys), the config has none, or there
+            is no such device.
     """
-    model = MODELS.build(read_config(config).model)
+    device = choose_device(device)
+    model = MODELS.build(model_config(read_config(config)))
     if checkpoint is not None:
         load_weights(model, checkpoint)
-    if device is None:
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
     return model.to(device).eval()

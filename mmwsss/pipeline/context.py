@@ -22,6 +22,7 @@ from mmwsss.inference import (
 from mmwsss.inference.cam_options import resolve_test_cfg
 from mmwsss.registry import MODELS
 from mmwsss.utils.errors import constructor_options
+from mmwsss.utils.setup_env import choose_device
 from mmwsss.utils.shipped import HOME
 from mmwsss.utils.spread import spread
 
@@ -100,6 +101,7 @@ class Context:
         self.name = Path(self.file).stem if self.file else 'method'
         self.work_dir = Path(work_dir)
         self.seed = seed
+        choose_device(device)  # before anything is trained
         self.device = device
         self.launch = dict(launch or {})
         self.side = side

@@ -31,6 +31,9 @@ class KeyValues(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
                  values: list[str], option_string: str | None = None) -> None:
         from mmengine.config import DictAction
+        for value in values:
+            if not value.partition('=')[0].strip() or '=' not in value:
+                parser.error(f'{option_string}: "{value}" is no KEY=VALUE')
         DictAction(self.option_strings, self.dest, self.nargs)(
             parser, namespace, values, option_string)
 
@@ -51,6 +54,16 @@ PARTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
         parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
                             help=argparse.SUPPRESS)),
 }
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """A type of an argument: integers of at least ``lowest``."""
+    def integer(text: str) -> int:
+        if not text.strip().lstrip('+-').isdigit() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f'must be an integer of at least {lowest}, not {text}')
+        return int(text)
+
+    return integer
 
 
 def make_parser(doc: str | None, *parts: str) -> argparse.ArgumentParser:

@@ -127,6 +127,18 @@ def _of_constructor(error: BaseException, text: str) -> str | None:
             f'{text.splitlines()[0] if text else "wrong type"} ({type(error).__name__})')
 
 
+def _of_channels(error: BaseException, wanted: str, got: str) -> str | None:
+    """A layer whose input has other channels, by the network part that it is in."""
+    frame, owner = error.__traceback__, None
+    while frame is not None:
+        part = frame.tb_frame.f_locals.get('self')
+        if hasattr(part, 'forward') and not type(part).__module__.startswith('torch.'):
+            owner = type(part).__name__
+        frame = frame.tb_next
+    return owner and (f'{owner} has a layer for {wanted} channels, but its input has {got}: set '
+                      'its in_channels to what the part before it gives')
+
+
 def explain(error: BaseException) -> str | None:
     """One line that says what is wrong, or None where the error is no mistake of the user.
 
@@ -158,7 +170,8 @@ def explain(error: BaseException) -> str | None:
         match = re.search(r'(\S+) is not in the (?:\w*::)?(.+?) registry', text)
         if match:
             names = [name for registry in _registries() if registry.name == match[2]
-                     for name in registry.module_dict]
+                     for one in (registry, registry.parent) if one is not None
+                     for name in one.module_dict]
             return (f'there is no {match[2]} "{match[1]}"{_did_you_mean(match[1], names)} (one of '
                     'your own must be imported through custom_imports)')
         if text == 'gt_sem_seg':  # of mmseg's metrics
@@ -174,8 +187,12 @@ def explain(error: BaseException) -> str | None:
         return f'"{error.filename}" does not exist'
     if isinstance(error, OSError) and error.errno and error.strerror:
         return _of_system(error)
-    if isinstance(error, RuntimeError) and _is_raised_here(error):
-        return text
+    if isinstance(error, RuntimeError):
+        channels = re.search(r'to have (\d+) channels, but got (\d+) channels', text)
+        if channels:
+            return _of_channels(error, *channels.groups())
+        if _is_raised_here(error):
+            return text
     if isinstance(error, (ValueError, OSError, ImportError, FloatingPointError)):
         return text or type(error).__name__
     return _of_constructor(error, text) if isinstance(error, Exception) else None

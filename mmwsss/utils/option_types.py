@@ -62,7 +62,13 @@ def _check_pipeline(blocks: Mapping) -> None:
 
 
 def _check(value: Any, hint: Any, path: str, owner: str) -> None:
-    if not fits(value, hint):
+    if fits(value, hint):
+        return
+    kind, inner = typing.get_origin(hint), typing.get_args(hint)
+    if kind in (list, Sequence) and inner and isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):  # the one that is wrong
+            _check(item, inner[0], f'{path}[{number}]', owner)
+    else:
         text = hint.__name__ if inspect.isclass(hint) else str(hint)
         text = text.replace('collections.abc.', '').replace('typing.', '')
         raise TypeError(f'{path}={value!r}: {owner} needs {text}, not {type(value).__name__}')

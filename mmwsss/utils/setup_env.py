@@ -51,6 +51,20 @@ def freeze_imports() -> None:
         gc.freeze()
 
 
+def choose_device(device: str | torch.device | None = None) -> torch.device:
+    """The device by its name; None takes a GPU if there is one.
+
+    Raises:
+        ValueError: A GPU is asked for, and PyTorch sees none.
+    """
+    gpu = torch.cuda.is_available()
+    chosen = torch.device(device or ('cuda' if gpu else 'cpu'))
+    if chosen.type == 'cuda' and not gpu:
+        raise ValueError(f'device "{device}": PyTorch {torch.__version__} sees no GPU; leave it '
+                         'out, or take cpu')
+    return chosen
+
+
 def setup_launcher(cfg: Config, launcher: str) -> None:
     """Join the processes of a run, with or without GPUs.
 

@@ -114,10 +114,39 @@ def test_checkpoint_round_trip_and_refusal(config, infer, image, tmp_path):
     (lambda f, x: f(x.astype(float)), 'uint8 BGR'),
     (lambda f, x: f([x, x], [['cat']]), 'labels of 1 images for 2'),
     (lambda f, x: f('no.jpg'), r'no image "no\.jpg"'),
+    (lambda f, x: f(x, [True]), 'no class True'),
+    (lambda f, x: f(x[:0]), r'not uint8 \(0, 56, 3\)'),
+    (lambda f, x: f(None), 'must be a file, a PIL image or .*not None'),
+    (lambda f, x: f(3), r'not int64 \(\)'),
+    (lambda f, x: CAMInferencer(f.model, threshold=5), r'threshold=5 must be a number in \[0, 1\]'),
+    (lambda f, x: CAMInferencer(f.model, threshold='a'), "threshold='a'"),
+    (lambda f, x: CAMInferencer(f.model, label_threshold=-.1), 'label_threshold=-0.1'),
+    (lambda f, x: CAMInferencer(f.model, label_threshold=True), 'label_threshold=True'),
 ])
 def test_errors(infer, image, call, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         call(infer, image)
+
+
+def test_an_image_of_no_class(infer, image, tmp_path):
+    result = infer(image, labels=[], out_dir=tmp_path)
+    assert result['cam'] == {} and not result['mask'].any() and result['labels'] == []
+    cam, keys, _ = load_cam(tmp_path / 'cams' / '00000.npz')
+    assert cam.shape == (0, *image.shape[:2]) and not len(keys)
+
+
+def test_two_images_of_one_name(infer, image, tmp_path):
+    """One of them would be lost; a dict names them, and the tool takes all folders together."""
+    paths = [tmp_path / folder / 'a.png' for folder in ('one', 'two')]
+    for path in paths:
+        path.parent.mkdir()
+        cv2.imwrite(str(path), image)
+    with pytest.raises(ValueError, match='one/a.png" and ".*two/a.png" would both be .* as "a"'):
+        infer(paths, out_dir=tmp_path / 'out')
+    assert not (tmp_path / 'out').exists() and len(infer(paths)) == 2
+    named = infer(dict(zip('pq', paths)), labels=['cat'], out_dir=tmp_path / 'out')
+    assert [x['name'] for x in named] == ['p', 'q'] and named[1]['labels'] == ['cat']
+    assert sorted(x.name for x in (tmp_path / 'out/masks').glob('*.png')) == ['p.png', 'q.png']
 
 
 def test_built_model_and_registry(infer, image):

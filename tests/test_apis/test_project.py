@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from mmwsss.apis.project import choose_backbone, new_project, plan
 from mmwsss.datasets import ShapesDataset
@@ -138,6 +139,24 @@ def test_backbones(tmp_path, monkeypatch, caplog):
         choose_backbone('nonsense')
     with pytest.raises(FileNotFoundError, match='no weights "nope"'):
         choose_backbone(weights='nope')
+
+
+def test_weights_of_another_network(source, tmp_path):
+    root, labels = source
+    (root / 'weights').mkdir(exist_ok=True)
+    table, images = write('labels.json', root / 'weights', labels)
+    good, bad = tmp_path / 'good.pth', tmp_path / 'bad.pth'
+    network = choose_backbone('resnet18', None)
+    torch.save(network.build().state_dict(), good)
+    torch.save({'some.weight': torch.zeros(3)}, bad)
+    _, config = new_project(images, table, tmp_path / 'p', backbone='resnet18', weights=good)
+    assert read_config(config).model.backbone.init_cfg.checkpoint == str(good)
+    with pytest.raises(ValueError, match='bad.pth" has no weight for ResNet.*--backbone'):
+        new_project(images, table, tmp_path / 'q', backbone='resnet18', weights=bad)
+    bad.write_text('not a checkpoint')
+    with pytest.raises(ValueError, match='bad.pth'):
+        new_project(images, table, tmp_path / 'q', backbone='resnet18', weights=bad)
+    assert not (tmp_path / 'q').exists()
 
 
 @pytest.mark.parametrize('count', [3, 20, 60, 500, 5000])

@@ -355,5 +355,8 @@ def test_labels_of_masks_are_those_of_eaders_code(tmp_path):
     command = [sys.executable, str(TOOLS / 'masks_to_labels.py'), str(tmp_path),
                str(tmp_path / 'labels.json'), '--list', str(tmp_path / 'list.txt')]
     subprocess.run(command, check=True)
+    command[3] = str(tmp_path / 'labels.csv')
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and 'labels.csv" must end in .json' in done.stderr
     table = read_label_table(tmp_path / 'labels.json')
     assert table == {name: expected[name] for name in ('2007_000000', '2007_000001')}

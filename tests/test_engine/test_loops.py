@@ -137,6 +137,8 @@ def test_ema_warmup_and_averaged_buffers():
 @pytest.mark.parametrize('cfg, match', [
     (dict(), 'either max_epochs or max_iters'),
     (dict(max_epochs=1, max_iters=1), 'either max_epochs or max_iters'),
+    (dict(max_epochs=0), 'train_cfg.max_epochs=0 must be at least 1'),
+    (dict(max_iters=-3), 'train_cfg.max_iters=-3 must be at least 1'),
     (dict(max_epochs=1, batch_size=[(1, 2)]), 'begin at 0'),
     (dict(max_epochs=1, batch_size=[(0, 20)]), 'fewer than one batch of 20'),
     (dict(max_epochs=1, ema=dict(momentum=1.5)), r'momentum=1.5 must be in \[0, 1\)'),

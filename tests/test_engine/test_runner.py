@@ -8,6 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmwsss.engine import WSSSRunner
+from mmwsss.utils.errors import explain
 
 
 def test_deterministic_warns_where_there_is_no_such_form(monkeypatch):
@@ -22,6 +23,20 @@ def test_deterministic_warns_where_there_is_no_such_form(monkeypatch):
         torch.use_deterministic_algorithms(False)
         torch.backends.cudnn.deterministic = False
         torch.backends.cudnn.benchmark = False
+
+
+def test_a_config_without_a_model():
+    for cfg in (Config(dict()), Config(dict(model=None))):
+        with pytest.raises(ValueError, match=r'has no model=dict\(...\)'):
+            WSSSRunner.from_cfg(cfg)
+
+
+@pytest.mark.parametrize('wrapper', [
+    dict(optimizer=dict(type='SDG', lr=1.)), dict(one=dict(optimizer=dict(type='SDG', lr=1.)))])
+def test_an_optimizer_that_there_is_not(wrapper):
+    with pytest.raises(KeyError) as caught:
+        object.__new__(WSSSRunner).build_optim_wrapper(wrapper)
+    assert 'there is no optimizer "SDG"; did you mean SGD' in explain(caught.value)
 
 
 def test_sync_bn_must_not_drop_activations():

@@ -5,7 +5,8 @@ import sys
 import pytest
 from mmengine.config import Config, DictAction
 
-from mmwsss.utils.cli import make_parser, merge_options, run_tool
+from mmwsss.inference import read_config
+from mmwsss.utils.cli import at_least, make_parser, merge_options, run_tool
 
 
 def test_shared_arguments():
@@ -34,6 +35,34 @@ def test_options_are_read_as_mmengine_reads_them():
     assert found == theirs.parse_args(['--cfg-options', *words]).cfg_options
     assert found['a'] == 2 and found['e'] == 1e-3
     assert ours.parse_args([]).cfg_options == {}  # the default has not been filled
+
+
+@pytest.mark.parametrize('words', [['bar'], ['a=1', 'bar'], ['=1']])
+def test_what_is_no_option(words, capsys):
+    with pytest.raises(SystemExit):
+        make_parser('', 'cfg_options').parse_args(['--cfg-options', *words])
+    assert f'--cfg-options: "{words[-1]}" is no KEY=VALUE' in capsys.readouterr().err
+
+
+def test_integers_from_a_lowest_on(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--n', type=at_least(1))
+    assert parser.parse_args(['--n', '3']).n == 3
+    for text in ('0', '-2', '1.5', 'x', ''):
+        with pytest.raises(SystemExit):
+            parser.parse_args([f'--n={text}'])
+        assert f'must be an integer of at least 1, not {text}' in capsys.readouterr().err
+
+
+def test_modules_of_the_command_line_are_imported(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'path', [str(tmp_path), *sys.path])
+    (tmp_path / 'my_part_of_the_line.py').write_text('')
+    options = {'custom_imports.imports': ['my_part_of_the_line']}
+    cfg = read_config(Config(dict()), options)
+    assert 'my_part_of_the_line' in sys.modules and cfg.custom_imports.imports == [
+        'my_part_of_the_line']
+    with pytest.raises(ImportError, match='not_there_at_all'):
+        read_config(Config(dict()), {'custom_imports': dict(imports='not_there_at_all')})
 
 
 @pytest.mark.parametrize('key, message', [

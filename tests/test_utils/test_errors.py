@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import mmwsss.models  # noqa: F401
 from mmwsss.registry import MODELS
@@ -183,6 +184,23 @@ def test_a_type_error_is_explained_where_mmwsss_raises_it():
     from mmwsss.engine.hooks.checkpoint_hook import to_plain
     assert 'cannot be loaded safely' in error_of(to_plain, object())
     assert explain(TypeError('cannot be loaded safely')) is None
+
+
+def test_channels_that_do_not_fit():
+    class Head(torch.nn.Module):
+
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Sequential(torch.nn.Conv2d(7, 2, 1))
+
+        def forward(self, x):
+            return self.layer(x)
+
+    with pytest.raises(RuntimeError) as caught:
+        Head()(torch.zeros(1, 4, 3, 3))
+    assert explain(caught.value) == (
+        'Head has a layer for 7 channels, but its input has 4: set its in_channels to what the '
+        'part before it gives')
 
 
 def test_a_loss_that_is_no_number():

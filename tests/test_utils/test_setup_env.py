@@ -24,6 +24,16 @@ def test_launchers_that_need_a_gpu(launcher, monkeypatch):
         setup_launcher(Config(dict()), launcher)
 
 
+def test_a_gpu_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    assert setup_env.choose_device().type == setup_env.choose_device('cpu').type == 'cpu'
+    with pytest.raises(ValueError, match='device "cuda:1": PyTorch .* sees no GPU'):
+        setup_env.choose_device('cuda:1')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    assert setup_env.choose_device().type == 'cuda'
+    assert setup_env.choose_device('cuda:1') == torch.device('cuda:1')
+
+
 def test_tools_without_a_runner_join_on_gpus_too(monkeypatch):
     joined = []
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from mmwsss.utils import atomic_write
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 MASKS = dict(gt_sem_seg='mask', prior_mask='prior mask', saliency='saliency')
 
@@ -24,9 +24,11 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, 'config')
     parser.add_argument('--out', required=True, help='folder of the images')
     parser.add_argument('--loader', default='train', choices=('train', 'val', 'test'))
-    parser.add_argument('--num', type=int, default=16, help='samples, spread over the data set')
-    parser.add_argument('--epoch', type=int, default=0, help='some views begin later than 0')
-    parser.add_argument('--height', type=int, default=240, help='of each cell in pixels')
+    parser.add_argument('--num', type=at_least(1), default=16,
+                        help='samples, spread over the data set')
+    parser.add_argument('--epoch', type=at_least(0), default=0,
+                        help='some views begin later than 0')
+    parser.add_argument('--height', type=at_least(1), default=240, help='of each cell in pixels')
     add_arguments(parser, 'cfg_options')
     return parser.parse_args()
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from mmwsss.utils import atomic_write
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--loader', default='train', choices=('train', 'val', 'test'),
                         help='whose images of a config: train_dataloader, ...')
     parser.add_argument('--out', default='dataset.html', help='the page')
-    parser.add_argument('--num-threads', type=int, default=4)
+    parser.add_argument('--num-threads', type=at_least(1), default=4)
     add_arguments(parser, 'cfg_options')
     return parser.parse_args()
 

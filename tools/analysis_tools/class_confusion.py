@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mmwsss.utils.cli import make_parser, run_tool
+from mmwsss.utils.cli import at_least, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, 'config')
     parser.add_argument('masks', nargs='+', help='folders of <name>.png, or patterns')
-    parser.add_argument('--pairs', type=int, default=10, help='so many pairs of classes')
+    parser.add_argument('--pairs', type=at_least(1), default=10, help='so many pairs of classes')
     return parser.parse_args()
 
 

@@ -11,12 +11,12 @@ import argparse
 import logging
 import sys
 
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, 'config')
-    parser.add_argument('--size', type=int, nargs=2, default=(512, 512), metavar=('H', 'W'))
+    parser.add_argument('--size', type=at_least(1), nargs=2, default=(512, 512), metavar=('H', 'W'))
     parser.add_argument('--table', action='store_true', help='also of each module')
     add_arguments(parser, 'cfg_options')
     return parser.parse_args()

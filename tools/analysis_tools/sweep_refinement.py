@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 if TYPE_CHECKING:
     from mmwsss.datasets.splits import Split
@@ -126,10 +126,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--cams', required=True, help='folder of CAM files')
     parser.add_argument('--refine', required=True, choices=('none', 'crf', 'psa', 'irn'))
     parser.add_argument('--loader', default='val', choices=('train', 'val', 'test'))
-    parser.add_argument('--images', type=int, help='only the first n')
+    parser.add_argument('--images', type=at_least(1), help='only the first n')
     parser.add_argument('--alpha', type=float, nargs='*', default=[2, 4, 8, 16, 32])
     parser.add_argument('--beta', type=float, nargs='+', default=[8])
-    parser.add_argument('--log-steps', type=int, nargs='+', default=[6, 8])
+    parser.add_argument('--log-steps', type=at_least(0), nargs='+', default=[6, 8])
     parser.add_argument('--thresholds', type=float, nargs=3, metavar=('START', 'STOP', 'STEP'),
                         help='constant backgrounds (default: those of SeedMetric)')
     parser.add_argument('--bg', type=float, nargs='*', default=[],
@@ -139,7 +139,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--crf', nargs='+', default=['psa'], help='presets')
     parser.add_argument('--network', help='psa, irn: config that the network was trained with')
     parser.add_argument('--checkpoint', help='psa, irn: its weights')
-    parser.add_argument('--num-workers', type=int, default=2)
+    parser.add_argument('--num-workers', type=at_least(0), default=2)
     parser.add_argument('--out', help='write all rows to this JSON file')
     add_arguments(parser, 'device', 'cfg_options')
     return parser.parse_args()

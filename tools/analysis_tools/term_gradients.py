@@ -14,7 +14,7 @@ import argparse
 import sys
 from typing import Any
 
-from mmwsss.utils.cli import add_arguments, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 LATE = 10**9  # an epoch and step at which all views are there and all modules at full weight
 
@@ -22,8 +22,9 @@ LATE = 10**9  # an epoch and step at which all views are there and all modules a
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, 'config')
     parser.add_argument('checkpoint', help='weights of this classifier, or of what it starts from')
-    parser.add_argument('--images', type=int, default=16, help='size of the batch')
-    parser.add_argument('--seed', type=int, default=0, help='of images, crops and new layers')
+    parser.add_argument('--images', type=at_least(1), default=16, help='size of the batch')
+    parser.add_argument('--seed', type=at_least(0), default=0,
+                        help='of images, crops and new layers')
     add_arguments(parser, 'cfg_options')
     return parser.parse_args()
 

@@ -23,7 +23,7 @@ import numpy as np
 from archives import copy_files
 
 from mmwsss.utils import atomic_write
-from mmwsss.utils.cli import make_parser, run_tool
+from mmwsss.utils.cli import at_least, make_parser, run_tool
 
 # Images in the annotations; of these, as the field counts them, with an object.
 COUNTS = dict(train=(82783, 82081), val=(40504, 40137))
@@ -214,7 +214,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--annotations', required=True, help='annotations_trainval2014.zip')
     parser.add_argument('--images', required=True, nargs='+', help='train2014.zip val2014.zip')
     parser.add_argument('--splits', nargs='+', choices=('train', 'val'), default=('train', 'val'))
-    parser.add_argument('--workers', type=int, default=0, help='processes that draw masks')
+    parser.add_argument('--workers', type=at_least(0), default=0, help='processes that draw masks')
     return parser.parse_args()
 
 

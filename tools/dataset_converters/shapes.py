@@ -3,16 +3,16 @@
 import argparse
 import sys
 
-from mmwsss.utils.cli import make_parser, run_tool
+from mmwsss.utils.cli import at_least, make_parser, run_tool
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('out', nargs='?', default='data/shapes')
-    parser.add_argument('--train', type=int, default=400, help='images to train on')
-    parser.add_argument('--val', type=int, default=100, help='images held out')
-    parser.add_argument('--image-size', type=int, default=112)
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--train', type=at_least(1), default=400, help='images to train on')
+    parser.add_argument('--val', type=at_least(1), default=100, help='images held out')
+    parser.add_argument('--image-size', type=at_least(1), default=112)
+    parser.add_argument('--seed', type=at_least(0), default=0)
     parser.add_argument('--difficulty', type=float, default=0.5, help='0 to 1')
     return parser.parse_args(argv)
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from mmwsss.utils import atomic_write
-from mmwsss.utils.cli import make_parser, run_tool
+from mmwsss.utils.cli import at_least, make_parser, run_tool
 
 
 def saliency_of(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -38,7 +38,7 @@ def saliency_of(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('data_root', type=Path, help='folder of a ShapesDataset')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=at_least(0), default=0)
     return parser.parse_args()
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from archives import copy_files, read_files
 
 from mmwsss.utils import atomic_write
-from mmwsss.utils.cli import make_parser, run_tool
+from mmwsss.utils.cli import at_least, make_parser, run_tool
 
 COUNTS = dict(train=1464, val=1449, train_aug=10582)
 _VOC = re.compile(r'(?:^|/)VOC2012/((?:JPEGImages/\w+\.jpg)|(?:Annotations/\w+\.xml)|'
@@ -136,7 +136,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out', nargs='?', default='data/VOCdevkit/VOC2012')
     parser.add_argument('--voc', required=True, help='VOCtrainval_11-May-2012.tar or a folder')
     parser.add_argument('--sbd', help='benchmark.tgz, or a folder')
-    parser.add_argument('--void-width', type=int, default=0,
+    parser.add_argument('--void-width', type=at_least(0), default=0,
                         help='ignored pixels on each side of borders in the masks of SBD')
     return parser.parse_args()
 

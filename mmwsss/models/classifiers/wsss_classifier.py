@@ -135,6 +135,10 @@ class WSSSClassifier(_Network, BaseModel):
         self.loaded_networks: set | None = None
 
     def _check_modules(self) -> None:
+        for module in self.wsss_modules:
+            if not hasattr(module, 'begin'):
+                raise TypeError(f'{type(module).__name__}.__init__ must call '
+                                'super().__init__(**kwargs) of WSSSModule')
         prefixes = [module.prefix for module in self.wsss_modules]
         for prefix in prefixes:
             if prefixes.count(prefix) > 1:
@@ -235,9 +239,7 @@ class WSSSClassifier(_Network, BaseModel):
                 for name, term in terms.items():
                     losses[prefix + name] = term * self.cls_weight
         for module, weight in active:
-            for name, term in module.loss(views).items():
-                is_loss = 'loss' in name
-                losses[f'{module.prefix}.{name}'] = term * weight if is_loss else term
+            losses.update(module.terms(views, weight))
         if not losses:
             raise ValueError(
                 f'nothing to learn in phase "{self.progress.phase}" of epoch '

@@ -1,7 +1,7 @@
 """The common part of every published idea: when it acts and how much it counts."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -68,4 +68,24 @@ class WSSSModule(BaseModule):
 
     @abstractmethod
     def loss(self, views: Views) -> dict[str, Tensor]:
-        """Loss terms by name (``loss_*``), unweighted by :attr:`weight`."""
+        """Loss terms by name (``loss_*``), unweighted by :attr:`weight`. A term without "loss" in
+        its name is logged, not learned."""
+
+    def terms(self, views: Views, weight: float) -> dict[str, Tensor]:
+        """What :meth:`loss` gives, by the names of the log, losses times ``weight``.
+
+        Raises:
+            TypeError: It gives no dict of tensors.
+            ValueError: None of its terms would be learned.
+        """
+        terms, me = self.loss(views), type(self).__name__
+        if not isinstance(terms, Mapping) or not all(
+                isinstance(term, Tensor) for term in terms.values()):
+            got = ({name: type(term).__name__ for name, term in terms.items()}
+                   if isinstance(terms, Mapping) else type(terms).__name__)
+            raise TypeError(f'{me}.loss must give a dict of tensors by name, not {got}')
+        if terms and not any('loss' in name for name in terms):
+            raise ValueError(f'{me}.loss gives {list(terms)}, of which nothing is learned: the '
+                             'name of a loss must have "loss" in it, as "loss_consistency"')
+        return {f'{self.prefix}.{name}': term * weight if 'loss' in name else term
+                for name, term in terms.items()}

@@ -15,6 +15,7 @@ from mmwsss.datasets.mask_ids import IGNORE, mask_ids_of
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import write_mask
 from mmwsss.utils.checkpoint import load_pretrained
+from mmwsss.utils.setup_env import choose_device
 
 from ..utils.cam import resize_cam
 from .crf import make_crf
@@ -270,7 +271,7 @@ class _WalkMask(MaskRefiner, ABC):
         self.checkpoint = checkpoint
         self.model = MODELS.build(model)
         load_pretrained(self.model, checkpoint, ignore=[r'displacement\.'])
-        self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        self.device = choose_device(device)
         self.model.to(self.device).eval()
         self.beta = beta
         self.log_steps = log_steps

@@ -5,7 +5,7 @@ import torch
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
-import mmwsss.models  # noqa: F401
+from mmwsss.models.modules import WSSSModule
 from mmwsss.registry import MODELS
 
 
@@ -52,6 +52,48 @@ def test_by_mmengine_and_with_other_shapes(networks):
     old['ideas.0.projection.weight'] = torch.zeros(7, 128, 1, 1)
     with pytest.raises(ValueError, match='wsss_modules.0.projection.weight'):
         other.load_state_dict(old)
+
+
+class Own(WSSSModule):
+    """A module of a user, with what its ``loss`` gives."""
+
+    gives = None
+
+    def loss(self, views):
+        return self.gives
+
+
+@pytest.mark.parametrize('gives, error, match', [
+    (torch.ones(()), TypeError, 'Own.loss must give a dict of tensors by name, not Tensor'),
+    (None, TypeError, 'not NoneType'),
+    (dict(loss_a=1.), TypeError, r"not \{'loss_a': 'float'\}"),
+    (dict(consistency=torch.ones(())), ValueError, r"\['consistency'\], of which nothing.*loss_")])
+def test_what_a_module_must_give(gives, error, match):
+    module = Own()
+    module.gives = gives
+    with pytest.raises(error, match=match):
+        module.terms(None, 1.)
+
+
+def test_only_losses_are_weighted():
+    module = Own(name='own')
+    module.gives = dict(loss_a=torch.tensor(2.), share=torch.tensor(3.))
+    assert module.terms(None, .5) == {'own.loss_a': 1., 'own.share': 3.}
+    module.gives = {}
+    assert module.terms(None, .5) == {}
+
+
+def test_a_module_that_forgets_its_parent():
+    class Forgetful(Own):
+
+        def __init__(self):
+            pass
+
+    with pytest.raises(TypeError, match=r'Forgetful.__init__ must call super\(\).__init__'):
+        MODELS.build(dict(
+            type='WSSSClassifier', backbone=dict(type='ResNet38d', width=1 / 32),
+            head=dict(type='GAPHead', num_classes=3, in_channels=128),
+            modules=[dict(type=Forgetful)]))
 
 
 def test_the_attribute(networks):
