@@ -168,8 +168,7 @@ def _read_csv(path: Path) -> Table:
     for row in body if has_header else rows:
         if len(row) == 1 and not has_header:  # written with blanks
             row = row[0].split()
-        row = [cell for cell in row if cell]
-        table.append((row[0], row[1:]))
+        table.append((row[0], [cell for cell in row[1:] if cell]))
     if all(len(classes) <= 1 for _, classes in table):
         return _long(table)
     return _no_multi_hot(_no_duplicates(table, path), path)

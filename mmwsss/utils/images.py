@@ -35,7 +35,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 def list_images(sources: Sequence[str | Path]) -> dict[str, Path]:
     """Images of files and folders (with their subfolders) by name: the path below the folder,
-    without its ending.
+    without its ending. A file that is named twice comes once.
 
     Raises:
         FileNotFoundError: There is no such file, or no image in a folder.
@@ -55,7 +55,7 @@ def list_images(sources: Sequence[str | Path]) -> dict[str, Path]:
                                     f'{", ".join(s for s in IMG_SUFFIXES if s.islower())}')
         for path in paths:
             name = path.relative_to(root).with_suffix('').as_posix()
-            if name in found:
+            if name in found and found[name] != path:
                 raise ValueError(f'"{found[name]}" and "{path}" would both be written as "{name}"; '
                                  'rename one of them')
             found[name] = path

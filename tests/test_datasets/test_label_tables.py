@@ -69,6 +69,12 @@ def test_forms_of_csv(tmp_path, text):
     assert read_label_table(tmp_path / 'a.csv') == {'p0': ['cat'], 'p1': ['cat', 'dog'], 'p2': []}
 
 
+def test_a_line_without_an_image(tmp_path):
+    (tmp_path / 'a.csv').write_text('p0,cat\n,dog\n')
+    with pytest.raises(ValueError, match='"" is no image id'):
+        ImageLabelDataset(str(tmp_path), label_file='a.csv')
+
+
 def test_indices_in_csv_stay_indices(tmp_path):
     (tmp_path / 'a.csv').write_text('p0,1\np1,0\np2,0,1\np3,2\n')
     assert read_label_table(tmp_path / 'a.csv') == {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -107,6 +108,53 @@ def test_two_processes_equal_one_with_the_doubled_batch(tmp_path):
     assert both.returncode == 0, both.stderr[-3000:]
     scores = [json.loads((tmp_path / name).read_text()) for name in ('alone.json', 'both.json')]
     assert scores[0] == pytest.approx(scores[1]) and 'seed/mIoU@oracle' in scores[0]
+
+
+STEADY = '''
+from mmwsss.models.modules import WSSSModule
+from mmwsss.registry import MODELS
+
+
+@MODELS.register_module()
+class Steady(WSSSModule):
+    """A network in training answers as it does by its running statistics."""
+
+    def loss(self, views):
+        judged = views('image', 'frozen', grad=False).logits
+        return dict(loss_steady=(views['image'].logits - judged).square().mean())
+'''
+
+
+@pytest.mark.slow
+def test_two_processes_resumed_equal_two_never_stopped(tmp_path):
+    """With batch statistics of each process, which a loss depends on, and in the middle of an
+    accumulation of gradients."""
+    config = tmp_path / 'config.py'
+    (tmp_path / 'steady.py').write_text(STEADY)
+    config.write_text(CONFIG.format(root=ROOT, folder=tmp_path) + (
+        "custom_imports = dict(imports=['steady'])\nmodel['modules'] = [dict(type='Steady')]\n"))
+    options = ['--cfg-options', 'train_dataloader.batch_size=2', 'model.backbone.norm_eval=False',
+               'optim_wrapper.accumulative_counts=3',
+               'default_hooks.checkpoint.max_keep_ckpts=3']
+    whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
+    done = run(ROOT / 'tools/dist_train.sh', config, 2, '--work-dir', whole, *options,
+               folder=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    resumed.mkdir()
+    shutil.copy(whole / 'epoch_1.pth', resumed)  # two steps of the first three are done
+    (resumed / 'last_checkpoint').write_text(str(resumed / 'epoch_1.pth'))
+    done = run(ROOT / 'tools/dist_train.sh', config, 2, '--resume', '--work-dir', resumed, *options,
+               folder=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(losses(whole)) == 6 and len(losses(resumed)) == 4
+    for mine, yours in zip(losses(whole)[2:], losses(resumed)):
+        assert mine == pytest.approx(yours, abs=1e-6)
+    a, b = (load_checkpoint_safely(folder / 'epoch_3.pth')['state_dict']
+            for folder in (whole, resumed))
+    moved = [name for name in a if name.endswith('running_mean') and a[name].abs().sum() > 0]
+    assert len(moved) > 10
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-5, atol=1e-7, msg=name)
 
 
 @pytest.mark.slow
