@@ -24,7 +24,7 @@ from mmwsss.utils.option_types import fits
 from mmwsss.utils.palette import voc_palette
 from mmwsss.visualization import overlay_cam, overlay_mask
 
-from .images import ImageLike, read_image
+from .read_image import ImageLike, read_image
 
 Images = ImageLike | Sequence[ImageLike] | Mapping[str, ImageLike]
 
@@ -102,8 +102,8 @@ class CAMInferencer:
                  out_dir: None | str | Path = None) -> dict | list[dict]:
         """
         Args:
-            images: An image, see :func:`~mmwsss.apis.images.read_image`; a folder (all images below
-                it); a list of images, or a dict of them by name.
+            images: An image, see :func:`~mmwsss.apis.read_image.read_image`; a folder (all images
+                below it); a list of images, or a dict of them by name.
             labels: Classes in the image by name or index; of each image for more than one, or
                 names and indices that hold for all of a folder or dict; None asks the classifier.
             batch_size: Images of equal size that go through the network together.

@@ -24,7 +24,7 @@ from mmwsss.utils.progress import track
 from mmwsss.visualization import overlay_mask
 
 from . import exports
-from .images import ImageLike, read_image
+from .read_image import ImageLike, read_image
 
 EXPORTS = ('coco', 'yolo', 'cvat', 'labelme')
 
@@ -100,7 +100,7 @@ class SegmentationInferencer:
     def __call__(self, image: ImageLike | Sequence[ImageLike]) -> np.ndarray | list[np.ndarray]:
         """
         Args:
-            image: See :func:`~mmwsss.apis.images.read_image`; or a list of them.
+            image: See :func:`~mmwsss.apis.read_image.read_image`; or a list of them.
 
         Returns:
             uint8 ``(H, W)``: 0 background, ``1..C``; a list of them for a list.

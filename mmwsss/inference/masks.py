@@ -176,7 +176,7 @@ def generate_masks(dataset: Any,
         dataset: :class:`ImageLabelDataset`, or a list of ``dict(name=..., img_path=...)``.
         cam_dir: Folder of CAM files ``<name>.npz``.
         out_dir: Folder of the masks.
-        refiner: Config of a :class:`MaskRefiner` or :class:`AffinityTarget`, or one.
+        refiner: Config of a :class:`CAMRefiner`, or one.
         num_workers: Processes; 0 works in this one, and so does a refiner on a GPU.
         palette: RGB of background and classes; by default that of the data set.
 

@@ -13,9 +13,10 @@ from mmwsss.evaluation.confusion import confusion_matrix
 from mmwsss.inference import seed_mask
 from mmwsss.structures.artifacts import load_background, load_cam, read_mask, read_record
 from mmwsss.utils import register_all_modules
-from mmwsss.visualization import html, overlay_mask
+from mmwsss.visualization import html
 
 from .pipeline import Pipeline
+from .report import ground_truth_cells, stage_cells
 from .run_record import RUN
 
 
@@ -85,22 +86,9 @@ def compare_rows(runs: Mapping[str, Pipeline], images: Mapping[str, str]) -> lis
     for name, path in images.items():
         image = mmcv.imread(path, channel_order='rgb')
         for number, (title, pipeline) in enumerate(runs.items()):
-            cells = [(f'{name}: {title}', image)]
-            for stage in pipeline.stages.values():
-                if stage.is_done:
-                    cells += stage.cells(pipeline.context, name, image)
-            if number == 0:
-                cells += _ground_truth(pipeline, name, image)
-            rows.append(cells)
+            ends = [] if number else ground_truth_cells(pipeline, name, image)
+            rows.append([(f'{name}: {title}', image), *stage_cells(pipeline, name, image), *ends])
     return rows
-
-
-def _ground_truth(pipeline: Pipeline, name: str, image: np.ndarray) -> list[tuple]:
-    for split in pipeline.context.scored:
-        if name in split.names:
-            return [('ground truth', overlay_mask(image, split.ground_truth(name),
-                                                  pipeline.context.palette))]
-    return []
 
 
 def compare_section(runs: Mapping[str, Pipeline], images: Mapping[str, str]) -> str:

@@ -117,6 +117,11 @@ class Pipeline:
         """Baseline, if any, and this method."""
         return [x for x in (self.baseline, self) if x is not None]
 
+    @property
+    def finished(self) -> list[Stage]:
+        """The stages that are done."""
+        return [stage for stage in self.stages.values() if stage.is_done]
+
     def check(self) -> None:
         """All that can be known before the training: files, labels, weights and options, by
         building the parts of every stage.
@@ -179,7 +184,7 @@ class Pipeline:
 
     def results(self) -> dict:
         """Records of the finished stages by name, and those of the baseline under ``baseline``."""
-        records = {name: stage.result for name, stage in self.stages.items() if stage.is_done}
+        records = {stage.key: stage.result for stage in self.finished}
         if self.baseline is not None:
             records['baseline'] = self.baseline.results()
         return records

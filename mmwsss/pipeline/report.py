@@ -21,7 +21,7 @@ from mmwsss.visualization import draw_grid, html, overlay_mask
 from mmwsss.visualization.report_page import report_page, unique_names
 
 from .pipeline import Pipeline
-from .stage import Chart, Column, Stage
+from .stage import Chart, Column
 
 UNSCORED = 'no ground truth'
 RUNS = Path('report') / 'runs.json'  # below a work dir: what its page shows, as data
@@ -39,10 +39,9 @@ def columns_of(pipeline: Pipeline) -> list[Column]:
 def figures_of(pipeline: Pipeline) -> dict[str, dict]:
     """The figures of the finished stages by split; absent ones are None."""
     found: dict[str, dict] = {split.name: {} for split in pipeline.context.scored}
-    for stage in pipeline.stages.values():
-        if stage.is_done:
-            for split, figures in stage.figures(pipeline.context).items():
-                found.setdefault(split, {}).update(figures)
+    for stage in pipeline.finished:
+        for split, figures in stage.figures(pipeline.context).items():
+            found.setdefault(split, {}).update(figures)
     keys = [column.key for column in columns_of(pipeline)]
     return {split: {key: figures.get(key) for key in keys}
             for split, figures in (found or {UNSCORED: {}}).items()}
@@ -105,25 +104,21 @@ def print_repetition(pipelines: Sequence[Pipeline], console: Console | None = No
 
 def _notes(pipeline: Pipeline) -> str:
     """The sentences of the method's finished stages."""
-    notes = [stage.note(pipeline.context) for stage in pipeline.stages.values() if stage.is_done]
+    notes = [stage.note(pipeline.context) for stage in pipeline.finished]
     return ' '.join(note for note in notes if note)
 
 
 # -- the page --------------------------------------------------------------------------------------
-def _finished(pipeline: Pipeline) -> list[Stage]:
-    return [stage for stage in pipeline.stages.values() if stage.is_done]
-
-
-def _stage_cells(pipeline: Pipeline, name: str, image: np.ndarray) -> list:
+def stage_cells(pipeline: Pipeline, name: str, image: np.ndarray) -> list:
     """Cells ``(caption, image)`` of what each finished stage made of one image."""
-    return [cell for stage in _finished(pipeline)
+    return [cell for stage in pipeline.finished
             for cell in stage.cells(pipeline.context, name, image)]
 
 
 def _stage_layers(pipeline: Pipeline, name: str) -> list[dict]:
     """Maps for the slider: those of an image one below the other in a grey PNG."""
     context, found = pipeline.context, []
-    for stage in _finished(pipeline):
+    for stage in pipeline.finished:
         layers = stage.layers(context, name)
         if layers is not None:
             maps = [html.shrink((255 * np.asarray(one, np.float32).clip(0, 1)).astype(np.uint8),
@@ -135,12 +130,14 @@ def _stage_layers(pipeline: Pipeline, name: str) -> list[dict]:
     return found
 
 
-def _ground_truth(pipeline: Pipeline, name: str, image: np.ndarray) -> np.ndarray | None:
+def ground_truth_cells(pipeline: Pipeline, name: str, image: np.ndarray) -> list:
+    """One cell ``(caption, image)`` of the ground truth of an image, if it has one."""
     context = pipeline.context
     for split in context.scored:
         if name in split.names:
-            return overlay_mask(image, split.ground_truth(name), context.palette)
-    return None
+            return [('ground truth',
+                     overlay_mask(image, split.ground_truth(name), context.palette))]
+    return []
 
 
 def _embed(images: Sequence[np.ndarray], limit: int) -> list[str]:
@@ -155,7 +152,7 @@ def _embed(images: Sequence[np.ndarray], limit: int) -> list[str]:
 def image_scores_of(pipeline: Pipeline) -> dict[str, dict[str, float]]:
     """Scores of single images by the finished stages: id to title to value."""
     scores: dict[str, dict] = {}
-    for stage in _finished(pipeline):
+    for stage in pipeline.finished:
         for name, values in stage.scores(pipeline.context).items():
             scores.setdefault(name, {}).update(values)
     return scores
@@ -193,10 +190,9 @@ def _run(pipeline: Pipeline, infos: Sequence[dict], scores: dict[str, dict[str, 
     for info in infos:
         name = info['name']
         image = mmcv.imread(info['img_path'], channel_order='rgb')
-        truth = _ground_truth(pipeline, name, image)
-        cells = _stage_cells(pipeline, name, image)
+        cells = stage_cells(pipeline, name, image)
+        ends = ground_truth_cells(pipeline, name, image)
         layers = _stage_layers(pipeline, name)
-        ends = [('ground truth', truth)] if truth is not None else []
         grid.append([(name, image), *cells, *ends])
         addresses = _embed([shown for _, shown in grid[-1]],
                            LIMIT - sum(len(item['maps']) for item in layers))
@@ -205,7 +201,7 @@ def _run(pipeline: Pipeline, infos: Sequence[dict], scores: dict[str, dict[str, 
             scores=scores.get(name, {}), image=addresses[0],
             truth=addresses[-1] if ends else None, layers=layers,
             cells=[(caption, address) for (caption, _), address in zip(cells, addresses[1:])]))
-    stages = _finished(pipeline)
+    stages = pipeline.finished
     charts = [chart for stage in stages for chart in stage.charts(context)]
     return dict(
         name=pipeline.name, command=command, config=context.cfg.pretty_text,

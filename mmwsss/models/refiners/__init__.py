@@ -1,5 +1,6 @@
 from .affinity_labels import AFFINITY_LABELS, AffinityScores, AffinityTarget, IRLabel
 from .affinity_net import AffinityNet, IRNet, affinity_loss, displacement_loss
+from .base import CAMRefiner
 from .confident_labels import combine_confident, confident_labels
 from .crf import CRF_PRESETS, DenseCRF, TorchCRF, crf_map, has_pydensecrf, make_crf
 from .mask_refiners import (
@@ -18,8 +19,9 @@ from .random_walk import irn_affinity, propagate_irn, propagate_psa, psa_affinit
 
 __all__ = [
     'AFFINITY_LABELS', 'CRF_PRESETS', 'REFINERS', 'AffinityNet', 'AffinityScores',
-    'AffinityTarget', 'CRFMask', 'DenseCRF', 'IRLabel', 'IRNMask', 'IRNet', 'MaskRefiner', 'PAMR',
-    'PAR', 'PARMask', 'PSAMask', 'ThresholdMask', 'TorchCRF', 'affinity_loss', 'combine_confident',
+    'AffinityTarget', 'CAMRefiner', 'CRFMask', 'DenseCRF', 'IRLabel', 'IRNMask', 'IRNet',
+    'MaskRefiner', 'PAMR', 'PAR', 'PARMask', 'PSAMask', 'ThresholdMask', 'TorchCRF',
+    'affinity_loss', 'combine_confident',
     'confident_labels', 'crf_map', 'displacement_loss', 'feature_affinity', 'has_pydensecrf',
     'irn_affinity', 'make_crf', 'pair_labels', 'pair_offsets', 'path_affinity', 'propagate_irn',
     'propagate_psa', 'psa_affinity', 'random_walk', 'with_background'

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from mmwsss.datasets.mask_ids import mask_ids_of
 from mmwsss.registry import MODELS
-from mmwsss.structures.artifacts import write_mask
 from mmwsss.utils import atomic_write
 
 from ..utils.cam import resize_cam
+from .base import CAMRefiner
 from .confident_labels import combine_confident
 from .crf import make_crf
 from .mask_refiners import check_unary, crf_scores, with_background
@@ -23,35 +22,15 @@ AFFINITY_LABELS = dict(
     affinity=dict(type='AffinityScores', low=4, high=32))
 
 
-class AffinityTarget:
+class AffinityTarget(CAMRefiner):
     """From one image's CAM to the training target of an affinity network.
 
     Args:
         preset: CRF of both backgrounds, see :func:`make_crf`.
     """
 
-    suffix = '.png'
-    device = torch.device('cpu')
-
     def __init__(self, preset: str | dict):
         self.first_crf = make_crf(preset)
-
-    def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int]) -> Any:
-        """
-        Args:
-            image: Image uint8 BGR ``(H, W, 3)``.
-            cam: CAM in [0, 1] of the classes present, ``(K, h, w)``; resized to the image.
-            keys: Their indices ``0..C-1``.
-
-        A target whose ``bg`` is ``'own'`` is given the network's background map as a fourth
-        argument.
-        """
-        raise TypeError(f'{type(self).__name__} lacks __call__()')
-
-    def save(self, path: str | Path, result: Any, palette: Sequence = (),
-             classes: Sequence[str] = ()) -> None:
-        """Write what :meth:`__call__` returned, whole or not at all; see :func:`write_mask`."""
-        write_mask(path, result, palette, classes)
 
 
 @MODELS.register_module()
@@ -139,7 +118,8 @@ class AffinityScores(AffinityTarget):
                              f'high={high}')
         self.alphas = (low, high)
 
-    def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int]) -> dict:
+    def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
+                 background: np.ndarray | None = None) -> dict:
         keys = np.asarray(keys, np.int64)
         cam = resize_cam(cam, image.shape[:2]).numpy()
         if len(keys) == 0:

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from mmwsss.datasets.mask_ids import IGNORE
 
+from ..utils.cam import resize_maps
+
 
 def combine_confident(high: Tensor, low: Tensor) -> Tensor:
     """Class where the high threshold finds one, background where even the low one finds none.
@@ -74,18 +76,18 @@ def confident_labels(cam: Tensor,
     cam = F.relu(cam) if relu else cam
     cam = cam / (cam.amax((-2, -1), keepdim=True) + 1e-5)
     size = tuple(cam.shape[-2:] if img is None else img.shape[-2:])
-    cam = _resize(cam, size)
+    cam = resize_maps(cam, size)
     absent = ~present[:, :, None, None]
 
     stacks = [F.pad(cam, (0, 0, 0, 0, 1, 0), value=score) for score in (high, low)]
     if refiner is not None:
         small = tuple(max(side // down_scale, 1) for side in size)
         stacks = [
-            _resize(stack, small).masked_fill(absent, float('-inf')).softmax(1)
+            resize_maps(stack, small).masked_fill(absent, float('-inf')).softmax(1)
             for stack in stacks]
         # One call for both: the affinities of the image are found once.
-        refined = refiner(_resize(img.float(), small), torch.cat(stacks, dim=1))
-        stacks = [_resize(stack, size) for stack in refined.chunk(2, dim=1)]
+        refined = refiner(resize_maps(img.float(), small), torch.cat(stacks, dim=1))
+        stacks = [resize_maps(stack, size) for stack in refined.chunk(2, dim=1)]
     names = F.pad(order + 1, (1, 0), value=0)
     maps = []
     for stack in stacks:
@@ -93,9 +95,3 @@ def confident_labels(cam: Tensor,
         best = stack.masked_fill(absent, float('-inf')).max(1).indices
         maps.append(names.gather(1, best.flatten(1)).view_as(best))
     return combine_confident(*maps)
-
-
-def _resize(x: Tensor, size: tuple) -> Tensor:
-    if tuple(x.shape[-2:]) == size:
-        return x
-    return F.interpolate(x, size, mode='bilinear', align_corners=False)

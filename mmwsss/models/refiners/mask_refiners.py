@@ -3,7 +3,6 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,11 @@ from torch import Tensor
 
 from mmwsss.datasets.mask_ids import IGNORE, mask_ids_of
 from mmwsss.registry import MODELS
-from mmwsss.structures.artifacts import write_mask
 from mmwsss.utils.checkpoint import load_pretrained
 from mmwsss.utils.setup_env import choose_device
 
-from ..utils.cam import resize_cam
+from ..utils.cam import resize_cam, resize_maps
+from .base import CAMRefiner
 from .crf import make_crf
 from .random_walk import fitting_radius, irn_affinity, pool_scores, psa_affinity, random_walk
 
@@ -72,18 +71,12 @@ def reliable_pixels(scores: np.ndarray, keep: float = 0.5) -> np.ndarray:
     return sure
 
 
-def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    if tuple(x.shape[-2:]) == tuple(size):
-        return x
-    return F.interpolate(x[None], tuple(size), mode='bilinear', align_corners=False)[0]
-
-
 def _chw(image: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
 # -- refiners --------------------------------------------------------------------------------------
-class MaskRefiner:
+class MaskRefiner(CAMRefiner):
     """From one image's CAM to its mask. A child overrides :meth:`scores`.
 
     Args:
@@ -97,9 +90,6 @@ class MaskRefiner:
     Raises:
         ValueError: Not exactly one of ``bg`` and ``alpha``, or one is out of its range.
     """
-
-    suffix = '.png'
-    device = torch.device('cpu')
 
     def __init__(self,
                  bg: float | str | None = None,
@@ -154,16 +144,6 @@ class MaskRefiner:
 
     def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
                  background: np.ndarray | None = None) -> np.ndarray:
-        """
-        Args:
-            image: Image uint8 BGR ``(H, W, 3)``.
-            cam: CAM in [0, 1] of the classes present, ``(K, h, w)``; resized to the image.
-            keys: Their indices ``0..C-1``.
-            background: Background map ``(h, w)`` in [0, 1] of the network, or None.
-
-        Returns:
-            Mask uint8 ``(H, W)``: 0 background, ``1..C``, 255 not reliable.
-        """
         size = image.shape[:2]
         if len(keys) == 0:
             return np.zeros(size, np.uint8)
@@ -177,11 +157,6 @@ class MaskRefiner:
         if self.keep is not None:
             mask[~reliable_pixels(scores, self.keep)] = IGNORE
         return mask
-
-    def save(self, path: str | Path, result: np.ndarray, palette: Sequence = (),
-             classes: Sequence[str] = ()) -> None:
-        """Write what :meth:`__call__` returned, whole or not at all; see :func:`write_mask`."""
-        write_mask(path, result, palette, classes)
 
 
 @MODELS.register_module()
@@ -210,9 +185,9 @@ class PARMask(MaskRefiner):
         size = image.shape[:2]
         small = tuple(max(side // self.down_scale, 1) for side in size)
         stack = torch.from_numpy(self.with_background(cam, background))
-        stack = _resize(stack, small).softmax(0)
-        guide = _resize(_chw(image).float(), small)
-        return _resize(self.refiner(guide[None], stack[None])[0], size).numpy()
+        stack = resize_maps(stack, small).softmax(0)
+        guide = resize_maps(_chw(image).float(), small)
+        return resize_maps(self.refiner(guide[None], stack[None])[0], size).numpy()
 
 
 def check_unary(name: str, unary: str) -> None:
@@ -309,7 +284,7 @@ class _WalkMask(MaskRefiner, ABC):
             walk = random_walk(small[None], affinity**beta, [2**log for log in logs], radius)
             for log, walked in zip(logs, walk):
                 full = [side * stride for side in walked.shape[-2:]]
-                yield beta, log, _resize(walked[0], full)[:, :height, :width].cpu().numpy()
+                yield beta, log, resize_maps(walked[0], full)[:, :height, :width].cpu().numpy()
 
     def walk(self, image: np.ndarray, stack: np.ndarray) -> np.ndarray:
         """Scores ``(K, H, W)`` after the walk of this refiner's settings."""
@@ -384,7 +359,7 @@ class IRNMask(_WalkMask):
     def prepare(self, image: np.ndarray, stack: Tensor) -> tuple[Tensor, Tensor, int, int]:
         edge = self.edge(image)
         stride = -(-image.shape[1] // edge.shape[1])
-        source = _resize(stack, edge.shape)**self.power * (1 - edge)
+        source = resize_maps(stack, edge.shape)**self.power * (1 - edge)
         return source, irn_affinity(edge[None], self.radius), stride, self.radius
 
     def scores(self, image: np.ndarray, cam: np.ndarray,

@@ -16,6 +16,7 @@ from torch import Tensor
 from mmwsss.registry import MODELS
 
 from ..refiners import make_crf
+from ..utils.cam import resize_maps
 from ..utils.multi_scale import fast_layout
 
 TEST_OPTIONS = {'mode', 'crop_size', 'stride', 'scales', 'flip', 'merge', 'crf'}
@@ -80,9 +81,9 @@ class MSCEncoderDecoder(EncoderDecoder):
             return super().loss(inputs, data_samples)
         logits = {'x1': self._forward(inputs)}
         for scale in self.train_scales:
-            logits[f'x{scale:g}'] = self._forward(_resize(inputs, _scaled(inputs, scale)))
+            logits[f'x{scale:g}'] = self._forward(resize_maps(inputs, _scaled(inputs, scale)))
         size = logits['x1'].shape[2:]
-        logits['max'] = torch.stack([_resize(x, size) for x in logits.values()]).amax(0)
+        logits['max'] = torch.stack([resize_maps(x, size) for x in logits.values()]).amax(0)
 
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).float()
         losses = {}
@@ -100,7 +101,7 @@ class MSCEncoderDecoder(EncoderDecoder):
         as_prob, as_max = merge.startswith('prob'), merge.endswith('max')
         size, count, merged = inputs.shape[2:], 0, None
         for scale in cfg.get('scales', (1.,)):
-            x = _resize(inputs, _scaled(inputs, scale))
+            x = resize_maps(inputs, _scaled(inputs, scale))
             logits = self._forward(fast_layout(torch.cat([x, x.flip(3)]) if flip else x))
             logits = F.interpolate(
                 logits, size, mode='bilinear', align_corners=self.align_corners)
@@ -148,9 +149,3 @@ def scoped(part: Any) -> Any:
 
 def _scaled(x: Tensor, scale: float) -> tuple:
     return tuple(max(1, round(length * scale)) for length in x.shape[2:])
-
-
-def _resize(x: Tensor, size: tuple) -> Tensor:
-    if tuple(x.shape[2:]) == tuple(size):
-        return x
-    return F.interpolate(x, size, mode='bilinear', align_corners=False)

@@ -1,5 +1,7 @@
 """The small operations that every method does on class activation maps."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -65,12 +67,20 @@ def cam_to_seed(cam: Tensor, labels: Tensor, bg_score: float | Tensor) -> Tensor
     return torch.cat([background, cam], dim=1).max(dim=1).indices
 
 
+def resize_maps(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Maps ``(C, h, w)`` or ``(N, C, h, w)`` at ``size``, bilinear without aligned corners; those
+    that have it as they are."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    batch = maps if maps.ndim == 4 else maps[None]
+    batch = F.interpolate(batch, tuple(size), mode='bilinear', align_corners=False)
+    return batch if maps.ndim == 4 else batch[0]
+
+
 def resize_cam(cam: np.ndarray | Tensor, size: tuple[int, int]) -> Tensor:
     """Bring a CAM ``(K, h, w)`` to ``size`` as float32, bilinear without aligned corners.
 
     A CAM of no class (``K = 0``) stays one.
     """
     cam = torch.as_tensor(cam).float()
-    if not len(cam) or tuple(cam.shape[1:]) == tuple(size):
-        return cam if len(cam) else cam.new_zeros((0, *size))
-    return F.interpolate(cam[None], tuple(size), mode='bilinear', align_corners=False)[0]
+    return resize_maps(cam, size) if len(cam) else cam.new_zeros((0, *size))
