@@ -11,6 +11,7 @@ that are there are kept. The exit code is 1 if an image could not be read.
 
 import argparse
 import sys
+from pathlib import Path
 
 from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
@@ -45,12 +46,15 @@ def run(args: argparse.Namespace) -> int:
     infer = SegmentationInferencer(
         cfg, args.checkpoint, args.device, max_side=args.max_side, tile=args.tile,
         overlap=args.overlap)
+    masks = [Path(args.out, 'masks', f'{name}.png') for name in images]
+    kept = 0 if args.overwrite else sum(path.is_file() for path in masks)
     failed = segment_folder(
         infer, images, args.out, args.export, None if args.no_overlays else 1600, args.min_area,
         args.overwrite)
     for message in failed.values():
         print(f'warning: {message}', file=sys.stderr)
-    print(f'{len(images) - len(failed)} of {len(images)} masks in {args.out}')
+    print(f'{len(images) - len(failed)} of {len(images)} masks in {args.out}'
+          + f', {kept} of them kept (--overwrite makes them again)' * bool(kept))
     return int(bool(failed))
 
 

@@ -75,6 +75,9 @@ def coco_results(folder: Path, names: list[str]) -> list[dict]:
 def build_dataset(cfg: 'Config', args: argparse.Namespace) -> 'Dataset':
     """The images of the config's ``test_dataloader``, or others, without masks."""
     from mmwsss.registry import DATASETS
+    if not cfg.get('test_dataloader'):
+        raise ValueError(f'{args.config} has no test_dataloader, whose images are handed in; '
+                         'tools/infer.py makes masks of any images')
     options = cfg.test_dataloader.dataset.to_dict()
     options.update(mask_dir=None, test_mode=True)
     options.update({key: value for key, value in (

@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, 'config')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', help='also write the metrics to this JSON file')
-    add_arguments(parser, 'work_dir', 'cfg_options', 'launcher')
+    add_arguments(parser, 'work_dir', 'device', 'cfg_options', 'launcher')
     return parser.parse_args()
 
 

@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--auto-scale-lr', action='store_true',
         help="scale the rate by the config's auto_scale_lr=dict(base_batch_size=...)")
-    add_arguments(parser, 'cfg_options', 'launcher')
+    add_arguments(parser, 'device', 'cfg_options', 'launcher')
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
 """From images to their CAMs, masks and overlays in one call."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,10 @@ class CAMInferencer:
             names, colors = _classes_of(cfg)
             classes, palette = classes or names, palette or colors
             self.model = load_model(cfg, checkpoint, device)
+        if not hasattr(self.model, 'predict_cam'):
+            raise ValueError('CAMInferencer: the model is no classifier (it has no predict_cam); '
+                             'for a segmentation model take SegmentationInferencer or '
+                             'tools/infer.py')
         count = self.model.num_classes
         self.classes = tuple(classes or (f'class {i}' for i in range(count)))
         if len(self.classes) != count:
@@ -105,7 +109,8 @@ class CAMInferencer:
             images: An image, see :func:`~mmwsss.apis.read_image.read_image`; a folder (all images
                 below it); a list of images, or a dict of them by name.
             labels: Classes in the image by name or index; of each image for more than one, or
-                names and indices that hold for all of a folder or dict; None asks the classifier.
+                names and indices that hold for all of a folder or dict, or a dict of them by the
+                images' names; None asks the classifier.
             batch_size: Images of equal size that go through the network together.
             out_dir: Also write ``cams/<name>.npz`` (as the CAM stage does), ``masks/<name>.png``
                 and ``overlays/<name>.png`` there; the name is the file's (relative to the folder),
@@ -129,6 +134,8 @@ class CAMInferencer:
     def stream(self, images: Images, labels: Sequence | None = None, batch_size: int = 1,
                out_dir: None | str | Path = None) -> Iterator[dict]:
         """As a call, but the results come one by one, so that memory holds one batch of them."""
+        if not fits(batch_size, int) or batch_size < 1:
+            raise ValueError(f'CAMInferencer: batch_size={batch_size!r} must be a positive integer')
         single = _is_single(images)
         if not single and isinstance(images, (str, Path)):
             images = list_images([images])
@@ -139,6 +146,8 @@ class CAMInferencer:
             images = [images] if single else list(images)
             names = [Path(x).stem if isinstance(x, (str, Path)) else f'{i:05d}'
                      for i, x in enumerate(images)]
+        if named and isinstance(labels, Mapping):
+            labels = [labels.get(name) for name in names]
         if labels is None or single or named and all(isinstance(x, (str, int)) for x in labels):
             labels = [labels] * len(images)
         if len(labels) != len(images):
@@ -257,6 +266,8 @@ def _check_distinct(names: Sequence[str], images: Sequence[ImageLike]) -> None:
     """Refuse two images of one name, of which one would be lost."""
     known: dict[str, ImageLike] = {}
     for name, image in zip(names, images):
+        if PurePosixPath(name).is_absolute() or '..' in PurePosixPath(name).parts:
+            raise ValueError(f'CAMInferencer: the image "{name}" would be written outside out_dir')
         if name in known:
             raise ValueError(
                 f'"{known[name]}" and "{image}" would both be written as "{name}"; rename one of '

@@ -165,13 +165,14 @@ def labelme_record(mask: np.ndarray, classes: Sequence[str], image_path: str, **
 
 # -- CVAT ------------------------------------------------------------------------------------------
 def cvat_label_map(classes: Sequence[str], palette: Sequence) -> str:
-    """``labelmap.txt`` of CVAT's "Segmentation mask 1.1": ``name:r,g,b::``, background first.
+    """``labelmap.txt`` of CVAT's "Segmentation mask 1.1": ``name:r,g,b::``, background first; a
+    colon in a name becomes ``_``.
 
     Args:
         classes: Foreground names.
         palette: RGB of background and classes.
     """
     lines = ['# label:color_rgb:parts:actions']
-    lines += [f'{name}:{",".join(str(int(value)) for value in color)}::'
+    lines += [f'{name.replace(":", "_")}:{",".join(str(int(value)) for value in color)}::'
               for name, color in zip(('background', *classes), palette)]
     return '\n'.join(lines) + '\n'

@@ -218,9 +218,9 @@ CLASSIFIER = Template("""\
 # $summary Classifier, CAMs and pseudo
 # masks; then segmentation.py on them:   python tools/run_pipeline.py $classifier
 default_scope, work_dir = 'mmwsss', $work_dir
-classes = $classes
+classes = $classes$order
 images = dict(  # images of no class teach as well
-    type='ImageLabelDataset', metainfo=dict(classes=classes), allow_negatives=True,
+    type='ImageLabelDataset', metainfo=dict(classes=classes$all_classes), allow_negatives=True,
     img_dir=$img_dir, label_file=$label_file)
 model = dict(
     type='WSSSClassifier',  # modules=[...] adds methods, see docs/method_zoo.md
@@ -307,11 +307,6 @@ def _call(config: dict, indent: int) -> str:
     return f'dict({joined})'
 
 
-def _scored(result: Inspection) -> list[str]:
-    """Names of the images that have a mask."""
-    return [name for name, fact in zip(result.names, result.facts) if fact.pixels is not None]
-
-
 def new_project(folder: str | Path,
                 labels: str | Path,
                 out: str | Path,
@@ -353,8 +348,8 @@ def new_project(folder: str | Path,
     if network.warning:
         print_log(network.warning, 'current', level=30)
     out.mkdir(parents=True, exist_ok=True)
-    scored = _scored(result)
-    if 0 < len(scored):
+    scored = [name for name, fact in zip(result.names, result.facts) if fact.pixels is not None]
+    if scored:
         with atomic_write(out / 'scored.txt') as file:
             file.writelines(f'{name}\n' for name in scored)
     for name, text in _texts(result, network, Path(folder), Path(labels), out, masks, scored):
@@ -370,9 +365,13 @@ def _texts(result: Inspection, network: Backbone, folder: Path, labels: Path, ou
     sizes = plan(len(result.names), long_side, network.pretrained, gpu, usable_cores())
     where = 'a GPU' if gpu else f'{usable_cores()} CPU cores'
     negatives = int((~result.labels.any(1)).sum())
+    partial = result.all_classes != result.classes
     values = dict(
         vars(sizes), channels=network.channels(), mean=list(network.mean), std=list(network.std),
-        classes=_code(tuple(result.classes), 11), count=len(result.classes),
+        classes=_code(tuple(result.classes), 11),
+        order=f'\nall_classes = {_code(result.all_classes, 15)}' * partial,
+        all_classes=', all_classes=all_classes' * partial,
+        count=len(result.classes),
         head=_call(dict(type='DeepLabV2Head', in_channels=network.channels(),
                         dilations=(1, 2, 4, 6), num_classes=len(result.classes) + 1), 14),
         img_dir=repr(str(folder.resolve())), label_file=repr(str(labels.resolve())),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mmwsss.datasets.transforms import LoadImage
 
@@ -14,8 +14,8 @@ def read_image(image: ImageLike) -> np.ndarray:
     """The pixels that the networks see.
 
     Args:
-        image: A file (upright, as its EXIF says), a PIL image, or a uint8 array, BGR ``(H, W, 3)``
-            as of OpenCV or grey ``(H, W)``.
+        image: A file, a PIL image (both upright, as their EXIF says), or a uint8 array, BGR
+            ``(H, W, 3)`` as of OpenCV or grey ``(H, W)``.
 
     Returns:
         uint8 BGR ``(H, W, 3)``.
@@ -25,8 +25,13 @@ def read_image(image: ImageLike) -> np.ndarray:
         ValueError: It cannot be read, or is no image.
     """
     if isinstance(image, (str, Path)):
+        if Path(image).is_dir():
+            raise ValueError(f'"{image}" is a folder, not an image')
         return LoadImage()(dict(img_path=str(image)))['img']
     if isinstance(image, Image.Image):
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith('I'):  # 16 bits, which Pillow would cut off at 255
+            image = Image.fromarray((np.asarray(image) // 256).clip(0, 255).astype(np.uint8))
         return np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
     pixels = np.asarray(image)
     if pixels.ndim == 2:

@@ -83,7 +83,7 @@ class SegmentationInferencer:
         self.model = load_model(cfg, checkpoint, device)
         if not hasattr(self.model, 'decode_head'):
             raise ValueError('the config is not that of a segmentation model (it has no '
-                             'decode_head); for a classifier use tools/make_cams.py')
+                             'decode_head); for a classifier use tools/infer_cams.py')
         count = self.model.decode_head.num_classes
         names, colors = class_names(cfg, checkpoint)
         self.classes = tuple(classes or names or (f'class {i}' for i in range(1, count)))

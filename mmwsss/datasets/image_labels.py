@@ -60,9 +60,9 @@ class ImageLabelDataset(BaseDataset):
             leave the labels and become 255 in masks. Where the data set does not know its classes
             (this class; not VOC or COCO), ``classes`` are all of them, and to take a subset one
             gives all, in the order of indices and mask ids, as ``all_classes``. Without any, they
-            are the names in the table, in the order of the file (the header of a wide CSV, COCO's
-            categories, YOLO's ``classes.txt``) or else sorted. ``palette``: RGB of background and
-            each class.
+            are those that the table names, in its order if it has one (the header of a wide CSV,
+            COCO's categories, YOLO's ``classes.txt``), else sorted. ``palette``: RGB of background
+            and each class.
         img_dir: Folder of the images.
         img_suffix: Their ending; None looks for the usual ones.
         seg_dir: Folder of the masks, with ids ``1..`` in the order of all classes; ``seg_suffix``
@@ -197,12 +197,13 @@ class ImageLabelDataset(BaseDataset):
                 names = set()
                 break
             names.update(classes)
-        if not names:
+        order = getattr(table, 'order', ())
+        if not names and not order:
             raise ValueError(
                 f'{type(self).__name__} does not know its classes: "{self.label_source}" does not '
                 'name them; give metainfo=dict(classes=(...)) in the order of the indices')
-        order = {name: i for i, name in enumerate(getattr(table, 'order', ()))}
-        return sorted(names, key=lambda name: (order.get(name, len(order)), name))
+        rest = names - set(order)
+        return [*order, *sorted(rest, key=int if all(map(str.isdigit, rest)) else None)]
 
     # -- list --------------------------------------------------------------------------------------
     @staticmethod

@@ -64,6 +64,7 @@ class Inspection:
     """Result of :func:`inspect_dataset`."""
 
     classes: tuple[str, ...]
+    all_classes: tuple[str, ...]
     palette: list
     names: list[str]
     paths: list[str]
@@ -107,7 +108,7 @@ class Inspection:
         shares = self.pixel_shares
         if shares is not None:
             lines.append('ids of the masks: 0 = background, ' + ', '.join(
-                f'{i} = {name}' for i, name in enumerate(self.classes, 1)))
+                f'{i} = {name}' for i, name in enumerate(self.all_classes, 1)))
             lines.append(f'pixels of the masks: background {100 * shares[0]:.1f} %, classes '
                          f'{100 * shares[1:-1].sum():.1f} %, ignored {100 * shares[-1]:.1f} %')
         lines += [str(problem) for problem in self.problems] or ['nothing is wrong']
@@ -118,16 +119,30 @@ def open_folder(folder: str | Path, label_file: str | Path, masks: str | Path | 
                 classes: Sequence[str] | None = None) -> ImageLabelDataset:
     """A folder of images and a label table as a data set whose files need not be there.
 
+    Classes that no image has are left out of its classes, not of its ``all_classes``.
+
+    Args:
+        folder: Of the images.
+        label_file: Their label table.
+        masks: Folder of ground-truth masks.
+        classes: All classes, in the order of the ids of the masks or the indices of the table.
+
     Raises:
         FileNotFoundError, ValueError: The table cannot be understood, or there is no folder
             ``masks``.
     """
     if masks and not os.path.isdir(masks):
         raise FileNotFoundError(f'no folder of masks "{masks}"')
-    return ImageLabelDataset(
-        img_dir=os.path.abspath(folder), label_file=os.path.abspath(label_file),
-        seg_dir=masks and os.path.abspath(masks), metainfo=classes and dict(classes=classes),
-        check_files=False, test_mode=True)
+    def dataset(**metainfo: Sequence[str]) -> ImageLabelDataset:
+        return ImageLabelDataset(
+            img_dir=os.path.abspath(folder), label_file=os.path.abspath(label_file),
+            seg_dir=masks and os.path.abspath(masks), metainfo=metainfo,
+            check_files=False, test_mode=True)
+
+    whole = dataset(**dict(classes=classes) if classes else {})
+    names = whole.metainfo['classes']
+    used = [name for name, count in zip(names, whole.label_matrix().sum(0)) if count]
+    return whole if len(used) in (0, len(names)) else dataset(all_classes=names, classes=used)
 
 
 def inspect_dataset(dataset: ImageLabelDataset, folder: str | Path | None = None,
@@ -149,8 +164,9 @@ def inspect_dataset(dataset: ImageLabelDataset, folder: str | Path | None = None
         facts = list(track(pool.map(_facts, infos), 'images', len(infos)))
     classes = tuple(dataset.metainfo['classes'])
     result = Inspection(
-        classes, dataset.metainfo['palette'], [info['name'] for info in infos],
-        [info['img_path'] for info in infos], dataset.label_matrix(), facts, [])
+        classes, dataset.label_space.all_classes, dataset.metainfo['palette'],
+        [info['name'] for info in infos], [info['img_path'] for info in infos],
+        dataset.label_matrix(), facts, [])
     result.problems += [
         *_file_problems(result, folder), *_duplicates(result), *_label_problems(result),
         *_image_notes(result), *_mask_problems(result)]
@@ -226,6 +242,14 @@ def _duplicates(result: Inspection) -> list[Problem]:
 def _label_problems(result: Inspection) -> list[Problem]:
     found, total = [], len(result.names)
     counts, pairs = result.counts, result.cooccurrence
+    unused = [name for name in result.all_classes if name not in result.classes]
+    if unused:
+        found.append(Problem(False, f'{len(unused)} classes are not among those to learn',
+                             'right if they were left out, or no image has them; masks of them '
+                             'are ignored', unused))
+    if set(result.classes) == {'0', '1'}:
+        found.append(Problem(False, 'the classes are called 0 and 1', 'if 0 stands for none, call '
+                             'the column by the class ("image,defect"), and it is one class'))
     empty = [n for n, row in zip(result.names, result.labels) if not row.any()]
     if empty:
         found.append(Problem(False, f'{len(empty)} images have no class', 'right if they show none '

@@ -124,7 +124,12 @@ def _read_json(path: Path) -> Table:
 
 
 def _read_txt(path: Path) -> Table:
-    rows = (line.split() for line in read_text(path).splitlines() if line.strip())
+    rows = [line.split() for line in read_text(path).splitlines() if line.strip()]
+    commas = next((row for row in rows if ',' in row[0]), None)
+    if commas and not any(len(row) > 1 and ',' not in row[0] for row in rows):
+        raise ValueError(f'label table "{path}": blanks separate in a .txt, but '
+                         f'"{" ".join(commas)}" has commas; call it .csv, or write "image class '
+                         'class"')
     return _no_multi_hot(_no_duplicates(((row[0], row[1:]) for row in rows), path), path)
 
 
@@ -149,7 +154,7 @@ def _word(cell: str) -> str:
 
 def _names_classes(header: list[str]) -> bool:
     """Whether the columns are called "class", "label 2" and the like, not by the classes."""
-    return all(_word(cell).rstrip('0123456789') in {'', *_CLASS_WORDS} for cell in header[1:])
+    return all(not cell or _word(cell).rstrip('0123456789') in _CLASS_WORDS for cell in header[1:])
 
 
 def _read_csv(path: Path) -> Table:
@@ -161,7 +166,8 @@ def _read_csv(path: Path) -> Table:
     header, body = rows[0], rows[1:]
     has_header = _word(header[0]) in _IMAGE_WORDS and len(header) > 1
     if has_header and len(header) == 2 and _word(header[1]) in _CLASS_WORDS:
-        return _long((row[0], re.split(r'\s*[;|]\s*', ''.join(row[1:2]))) for row in body)
+        return _long((row[0], [name for cell in row[1:] for name in re.split(r'\s*[;|]\s*', cell)])
+                     for row in body)
     if has_header and not _names_classes(header) or _is_wide(header, body):
         return _wide(header, body, path)
     table = []

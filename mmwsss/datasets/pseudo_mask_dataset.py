@@ -19,6 +19,7 @@ from mmwsss._compat import usable_cores
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.structures.artifacts import read_classes, read_mask
 from mmwsss.utils.images import IMG_SUFFIXES, image_size
+from mmwsss.utils.palette import voc_palette
 from mmwsss.utils.setup_env import freeze_imports
 
 from .mask_ids import MaskIds
@@ -150,9 +151,9 @@ class PseudoMaskDataset(BaseSegDataset):
         if not 0 <= confidence_threshold <= 1:
             raise ValueError(f'confidence_threshold={confidence_threshold} must be in [0, 1]')
         self.mask_ids = MaskIds(mask_classes, classes)
-        if palette is not None and 'palette' not in metainfo:
-            metainfo['palette'] = [
-                palette[0], *(palette[mask_classes.index(name) + 1] for name in classes)]
+        palette = palette or voc_palette(len(mask_classes) + 1)
+        metainfo.setdefault('palette', [
+            palette[0], *(palette[mask_classes.index(name) + 1] for name in classes)])
         metainfo['classes'] = ('background', *classes)
 
         self.confidence_dir = confidence_dir

@@ -65,7 +65,8 @@ def warnings(shares: Mapping, bg: object = None, refiner: str = '') -> list[str]
             ', or the refinement removed small regions',
             ", or take pipeline.mask=dict(type='PARMask', ...)")
         found.append(f'{percent["empty"]} of the masks are empty: the background score is too high '
-                     f'for these CAMs{cause}. Lower pipeline.mask.bg{at}{mend}')
+                     f'for these CAMs{cause}. Lower pipeline.mask.bg{at} or, if the ground truth '
+                     f'chose it, train longer{mend}')
     elif shares['full'] > FULL:
         found.append(
             f'{percent["full"]} of the masks fill the image: the background score is too low, or '

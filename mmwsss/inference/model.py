@@ -44,6 +44,9 @@ def read_config(config: str | Path | Config, options: Mapping[str, Any] | None =
         config = _from_file(str(find_config(config)))
     merge_options(config, options)
     if any(key.split('.')[0] == 'custom_imports' for key in options or ()):
+        if not isinstance(config.custom_imports, Mapping):
+            raise TypeError(f'custom_imports={config.custom_imports!r} must be a dict: '
+                            '--cfg-options custom_imports.imports=my_module')
         import_modules_from_strings(**config.custom_imports)
     check_option_types(config)
     return resolve_test_cfg(config)

@@ -137,7 +137,8 @@ def read_mask(path: str | Path) -> np.ndarray:
                 raise ValueError(f'mode {image.mode}; a mask is a palette or grey PNG of ids')
             return np.array(image, dtype=np.uint8)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f'mask {path} cannot be decoded: {error}; restore it') from error
+        raise ValueError(f'mask {path} cannot be decoded: {error}; restore it (one that the '
+                         'pipeline made: run_pipeline.py --verify makes it again)') from error
 
 
 def write_mask(path: str | Path, mask: np.ndarray, palette: Sequence = (),

@@ -179,6 +179,9 @@ def run_tool(run: Callable[[argparse.Namespace], int | None], args: argparse.Nam
     if getattr(args, 'device', None) == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
     with friendly_errors():
+        if getattr(args, 'device', None) == 'cuda':
+            from .setup_env import choose_device
+            choose_device('cuda')
         if 'RANK' not in os.environ:  # else the ranks are not known yet, and all would speak
             from mmengine.logging import MMLogger
             compact(MMLogger.get_current_instance())

@@ -55,10 +55,13 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     """The device by its name; None takes a GPU if there is one.
 
     Raises:
-        ValueError: A GPU is asked for, and PyTorch sees none.
+        ValueError: There is no such device, or PyTorch sees no GPU.
     """
     gpu = torch.cuda.is_available()
-    chosen = torch.device(device or ('cuda' if gpu else 'cpu'))
+    try:
+        chosen = torch.device(device or ('cuda' if gpu else 'cpu'))
+    except RuntimeError:
+        raise ValueError(f'device "{device}" is none of PyTorch\'s; take cpu or cuda') from None
     if chosen.type == 'cuda' and not gpu:
         raise ValueError(f'device "{device}": PyTorch {torch.__version__} sees no GPU; leave it '
                          'out, or take cpu')

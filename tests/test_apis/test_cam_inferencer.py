@@ -4,9 +4,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
+from torch import nn
 
 import mmwsss.models  # noqa: F401
 from mmwsss.apis import CAMInferencer
+from mmwsss.apis.read_image import read_image
 from mmwsss.inference import load_model, multi_scale_cam, seed_mask
 from mmwsss.registry import INFERENCERS, MODELS
 from mmwsss.structures.artifacts import load_background, load_cam, read_classes, read_mask
@@ -118,6 +120,9 @@ def test_checkpoint_round_trip_and_refusal(config, infer, image, tmp_path):
     (lambda f, x: f(x[:0]), r'not uint8 \(0, 56, 3\)'),
     (lambda f, x: f(None), 'must be a file, a PIL image or .*not None'),
     (lambda f, x: f(3), r'not int64 \(\)'),
+    (lambda f, x: f(x, batch_size=0), 'batch_size=0 must be a positive integer'),
+    (lambda f, x: f(x, batch_size=2.5), 'batch_size=2.5'),
+    (lambda f, x: CAMInferencer(nn.Linear(1, 1)), 'is no classifier.*SegmentationInferencer'),
     (lambda f, x: CAMInferencer(f.model, threshold=5), r'threshold=5 must be a number in \[0, 1\]'),
     (lambda f, x: CAMInferencer(f.model, threshold='a'), "threshold='a'"),
     (lambda f, x: CAMInferencer(f.model, label_threshold=-.1), 'label_threshold=-0.1'),
@@ -147,6 +152,28 @@ def test_two_images_of_one_name(infer, image, tmp_path):
     named = infer(dict(zip('pq', paths)), labels=['cat'], out_dir=tmp_path / 'out')
     assert [x['name'] for x in named] == ['p', 'q'] and named[1]['labels'] == ['cat']
     assert sorted(x.name for x in (tmp_path / 'out/masks').glob('*.png')) == ['p.png', 'q.png']
+
+
+def test_pil_images_are_read_as_files(tmp_path):
+    deep = (np.arange(48 * 64, dtype=np.uint16) * 20).reshape(48, 64)
+    Image.fromarray(deep).save(tmp_path / 'deep.png')
+    exif = Image.Exif()
+    exif[274] = 6
+    turned = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(turned).save(tmp_path / 'turned.png', exif=exif)
+    for name in ('deep', 'turned'):
+        path = tmp_path / f'{name}.png'
+        with Image.open(path) as pil:
+            np.testing.assert_array_equal(read_image(pil), read_image(path))
+    assert read_image(tmp_path / 'turned.png').shape == (30, 20, 3)
+
+
+def test_labels_by_name_and_names_that_lead_outside(infer, image, tmp_path):
+    found = infer(dict(p=image, q=image), labels=dict(q=['cat']))
+    assert found[1]['labels'] == ['cat'] and found[0]['labels'] == infer(image)['labels']
+    for name in ('../evil', '/evil'):
+        with pytest.raises(ValueError, match='evil" would be written outside out_dir'):
+            infer({name: image}, out_dir=tmp_path)
 
 
 def test_built_model_and_registry(infer, image):

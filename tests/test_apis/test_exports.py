@@ -95,6 +95,7 @@ def test_labelme(mask):
 def test_cvat():
     text = exports.cvat_label_map(CLASSES, [(0, 0, 0), (128, 0, 0), np.array([0, 9, 1])])
     assert text.splitlines()[1:] == ['background:0,0,0::', 'cat:128,0,0::', 'dog:0,9,1::']
+    assert 'a_b:1,2,3::' in exports.cvat_label_map(['a:b'], [(0, 0, 0), (1, 2, 3)])
 
 
 def test_empty_mask():

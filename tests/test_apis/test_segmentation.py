@@ -67,6 +67,8 @@ def test_images_as_users_have_them(colours, image, tmp_path):
     for found in colours([image, tmp_path / 'a.png', rgb]):
         np.testing.assert_array_equal(found, expected)
     assert colours(image[..., 0]).shape == expected.shape
+    with pytest.raises(ValueError, match='is a folder, not an image'):
+        colours(tmp_path)
     for wrong in (None, image[:0], image / 255):
         with pytest.raises(ValueError, match='an image must be a file, a PIL image or'):
             colours(wrong)

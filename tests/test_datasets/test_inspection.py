@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmwsss.datasets import ImageLabelDataset
 from mmwsss.datasets.inspection import inspect_dataset, open_folder
 from mmwsss.visualization.dataset_page import dataset_page, matrix
 
@@ -81,8 +82,15 @@ def test_duplicates_by_content(folder):
 def test_labels(folder):
     result = inspect(folder, dict(a=['cat', 'dog'], b=['cat'], c=['cat'], d=['cat']), masks=False,
                      classes=('cat', 'dog', 'horse'))
-    assert set(serious(result)) == {
-        'no image has the class "horse"', 'every image has the class "cat"'}
+    assert set(serious(result)) == {'every image has the class "cat"'}
+    assert notes(result)['1 classes are not among those to learn'] == ['horse']
+    assert result.classes == ('cat', 'dog') and result.all_classes == ('cat', 'dog', 'horse')
+    dataset = ImageLabelDataset(  # as a config names them
+        img_dir=str(folder / 'img'), label_file=str(folder / 'labels.json'), check_files=False,
+        test_mode=True, metainfo=dict(classes=('cat', 'dog', 'horse')))
+    assert 'no image has the class "horse"' in serious(inspect_dataset(dataset))
+    result = inspect(folder, dict(a=['0'], b=['1'], c=['0'], d=['1']), masks=False)
+    assert 'the classes are called 0 and 1' in notes(result)
     result = inspect(folder, dict(a=['cat', 'dog'], b=['cow'], c=['dog'], d=[]), masks=False)
     assert notes(result)['1 images have no class'] == ['d']
     assert '"cat" never comes without "dog"' in notes(result)
@@ -143,6 +151,25 @@ def test_ids_in_another_order(folder):
     dataset = open_folder(folder / 'img', folder / 'labels.csv', folder / 'mask',
                           ('cat', 'cow', 'dog'))
     assert inspect_dataset(dataset, folder / 'img').ok
+
+
+@pytest.mark.parametrize('by_option', [False, True])
+def test_a_class_that_no_image_has_keeps_its_id(folder, by_option):
+    names = ('ant', 'cat', 'cow', 'dog')
+    for path in (folder / 'mask').iterdir():
+        mask = np.array(Image.open(path))
+        Image.fromarray(np.where((mask > 0) & (mask < 255), mask + 1, mask)).save(path)
+    if by_option:
+        result = inspect(folder, classes=names)
+    else:
+        rows = [f'{name},' + ','.join(str(int(c in classes)) for c in names)
+                for name, classes in LABELS.items()]
+        (folder / 'labels.csv').write_text('\n'.join(['image,' + ','.join(names), *rows]))
+        result = inspect_dataset(
+            open_folder(folder / 'img', folder / 'labels.csv', folder / 'mask'), folder / 'img')
+    assert result.ok and result.classes == ('cat', 'cow', 'dog') and result.all_classes == names
+    assert '1 = ant, 2 = cat, 3 = cow, 4 = dog' in result.summary()
+    assert 'not among those to learn (ant)' in result.summary()
 
 
 def test_page(folder):

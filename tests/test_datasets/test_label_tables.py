@@ -63,10 +63,29 @@ def test_missing_or_unknown_table(tmp_path):
     'File Name\tLabels\np0\tcat\np1\tcat; dog\np2\n',
     'p0,cat\np1,cat\np1,dog\np2\n',
     'image,class 1,class 2\np0,cat\np1,cat,dog\np2\n',
+    'image,labels\np0,cat\np1,cat,dog\np2,\n',
+    'image;class\np0;cat;\np1;cat;dog\np2;;\n',
     'p0,cat\np1,cat,dog\np2\n'])
 def test_forms_of_csv(tmp_path, text):
     (tmp_path / 'a.csv').write_text(text)
     assert read_label_table(tmp_path / 'a.csv') == {'p0': ['cat'], 'p1': ['cat', 'dog'], 'p2': []}
+
+
+def test_names_that_are_numbers(tmp_path):
+    (tmp_path / 'a.csv').write_text('image,10,9\np0,1,0\np1,1,1\n')
+    assert read_label_table(tmp_path / 'a.csv') == {'p0': ['10'], 'p1': ['10', '9']}
+    (tmp_path / 'b.csv').write_text('p0,10\np1,9\np2,2\n')
+    dataset = ImageLabelDataset(str(tmp_path), label_file='b.csv', check_files=False)
+    assert dataset.metainfo['classes'] == ('2', '9', '10')
+
+
+@pytest.mark.parametrize('text', ['a.png,cat\nb.png,dog\n', 'a.png, cat\nb.png, dog\n'])
+def test_commas_in_a_txt(tmp_path, text):
+    (tmp_path / 'a.txt').write_text(text)
+    with pytest.raises(ValueError, match='blanks separate in a .txt.*call it .csv'):
+        read_label_table(tmp_path / 'a.txt')
+    (tmp_path / 'a.txt').write_text('a,1.png cat\nb.png dog\n')  # a name may have one
+    assert read_label_table(tmp_path / 'a.txt') == {'a,1.png': ['cat'], 'b.png': ['dog']}
 
 
 def test_a_line_without_an_image(tmp_path):
@@ -142,7 +161,7 @@ def test_coco_instances(tmp_path):
 
 
 def test_order_of_the_classes(tmp_path):
-    """The file's, where it has one, of the classes that occur; else by name."""
+    """The file's, where it has one, those that no image has included; else by name."""
     instances = dict(
         images=[dict(id=1, file_name='p0.jpg')],
         categories=[dict(id=7, name='cow'), dict(id=5, name='ant'), dict(id=3, name='dog')],
@@ -153,11 +172,12 @@ def test_order_of_the_classes(tmp_path):
     (tmp_path / 'coco.json').write_text(json.dumps(instances))
     (tmp_path / 'wide.csv').write_text('image,dog,ant,cow\np0.jpg,1,0,1\n')
     (tmp_path / 'rows.csv').write_text('p0.jpg,dog,cow\n')
-    for file, classes in (('yolo', ('dog', 'cow')), ('coco.json', ('dog', 'cow')),
-                          ('wide.csv', ('dog', 'cow')), ('rows.csv', ('cow', 'dog'))):
+    own = ('dog', 'ant', 'cow')
+    for file, classes in (('yolo', own), ('coco.json', own), ('wide.csv', own),
+                          ('rows.csv', ('cow', 'dog'))):
         dataset = ImageLabelDataset(str(tmp_path), label_file=file, check_files=False)
         assert dataset.metainfo['classes'] == classes, file
-        assert dataset.label_matrix().tolist() == [[1, 1]]
+        assert dataset.label_matrix().tolist() == [[1, 0, 1] if classes == own else [1, 1]]
 
 
 def test_voc_xml(tmp_path):

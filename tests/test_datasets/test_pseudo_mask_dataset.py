@@ -5,6 +5,7 @@ from PIL import Image
 
 from mmwsss.datasets import LoadPseudoMask, PseudoMaskDataset
 from mmwsss.datasets.mask_ids import MaskIds
+from mmwsss.utils.palette import voc_palette
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadPseudoMask')]
 
@@ -42,6 +43,7 @@ def mask_of(root, name, folder='mask'):
 def test_images_and_masks_of_the_list(root):
     dataset = build(root)
     assert dataset.metainfo['classes'] == ('background', 'cat', 'cow', 'dog')
+    assert dataset.metainfo['palette'] == voc_palette(4)  # as the masks; mmseg's is random
     assert [record['name'] for record in dataset] == ['b', 'a']
     assert np.array_equal(dataset[0]['gt_seg_map'], mask_of(root, 'b'))
     assert [record['name'] for record in build(root, ann_file='')] == ['a', 'b', 'c']

@@ -33,6 +33,9 @@ def test_command_line(tmp_path):
     assert len(json.loads((tmp_path / 'out' / 'coco.json').read_text())['images']) == 1
     assert (tmp_path / 'out' / 'labelme' / 'a.json').is_file()
 
+    assert 'kept' not in done.stdout
+    assert '1 of 1 masks in out, 1 of them kept (--overwrite' in call(tmp_path, *command).stdout
+
     (tmp_path / 'in' / 'b.jpg').write_bytes(b'\xff\xd8')
     done = call(tmp_path, *command)
     assert done.returncode == 1 and 'b.jpg' in done.stderr and 'Traceback' not in done.stderr

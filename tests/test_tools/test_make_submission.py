@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import tarfile
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,9 @@ def test_coco_list(tmp_path, run):
 def test_missing_files_are_named(run, option, message):
     with pytest.raises(FileNotFoundError, match=message):
         run(*option)
+
+
+@pytest.mark.parametrize('cfg', [dict(), dict(test_dataloader=None)])
+def test_a_config_without_a_test_set(cfg):
+    with pytest.raises(ValueError, match='own.py has no test_dataloader.*tools/infer.py'):
+        tool.build_dataset(Config(cfg), Namespace(config='own.py', ann_file=None, img_dir=None))

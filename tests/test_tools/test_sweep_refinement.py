@@ -53,6 +53,12 @@ def test_equals_each_setting_on_its_own(name, unary, tmp_path):
                      network=options.pop('network', None), checkpoint=options.get('checkpoint'))
     split = Namespace(num_classes=3, ground_truth=lambda name: read_mask(tmp_path / 'gt.png'))
     sweep = tool.Sweep(args, split)
+    np.savez(tmp_path / 'none.npz', cam=cam[:0], keys=keys[:0], size=np.array(gt.shape))
+    of_none, = sweep(dict(name='none', img_path=str(tmp_path / 'a.png'))).items()
+    assert of_none[0] is None  # an image of no class is background by every setting
+    np.testing.assert_array_equal(of_none[1], confusion_matrix(np.zeros_like(gt), gt, 3))
+    with pytest.raises(ValueError, match=r'must be in \[0, 1\]'):
+        tool.Sweep(Namespace(**{**vars(args), 'bg': [3.]}), split)
     results = sweep(dict(name='a', img_path=str(tmp_path / 'a.png')))
     expected_number = dict(none=3, crf=5, psa=4 * 3, irn=4)[name]
     assert len(results) == expected_number
@@ -76,3 +82,13 @@ def test_table():
     rows = tool.table({(('alpha', 4), ): bad, (): np.stack([bad, good])}, np.array([0.1, 0.3]))
     assert [row.get('bg') for row in rows] == [0.3, None]
     assert rows[0]['mIoU'] == 100 and rows[1]['alpha'] == 4
+
+
+def test_images_of_no_class_count_in_every_setting():
+    rng = np.random.default_rng(0)
+    none = confusion_matrix(np.zeros((9, 9), np.uint8), rng.integers(0, 3, (9, 9)), 2)
+    one, sweep = rng.integers(1, 50, (3, 4)), rng.integers(1, 50, (2, 3, 3))
+    found = tool.table({None: none, (('a', 1), ): one, (): sweep}, np.array([.2, .4]))
+    expected = tool.table({(('a', 1), ): one + none, (): sweep + none[:, :3]}, np.array([.2, .4]))
+    assert found == expected and len(found) == 2
+    assert found != tool.table({(('a', 1), ): one, (): sweep}, np.array([.2, .4]))

@@ -61,6 +61,8 @@ def test_modules_of_the_command_line_are_imported(tmp_path, monkeypatch):
     cfg = read_config(Config(dict()), options)
     assert 'my_part_of_the_line' in sys.modules and cfg.custom_imports.imports == [
         'my_part_of_the_line']
+    with pytest.raises(TypeError, match='custom_imports.imports=my_module'):
+        read_config(Config(dict()), {'custom_imports': 'a'})
     with pytest.raises(ImportError, match='not_there_at_all'):
         read_config(Config(dict()), {'custom_imports': dict(imports='not_there_at_all')})
 

@@ -27,6 +27,8 @@ def test_launchers_that_need_a_gpu(launcher, monkeypatch):
 def test_a_gpu_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     assert setup_env.choose_device().type == setup_env.choose_device('cpu').type == 'cpu'
+    with pytest.raises(ValueError, match='device "gpu" is none of PyTorch'):
+        setup_env.choose_device('gpu')
     with pytest.raises(ValueError, match='device "cuda:1": PyTorch .* sees no GPU'):
         setup_env.choose_device('cuda:1')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)

@@ -29,7 +29,8 @@ class Sweep:
     """All settings on one image.
 
     Returns (when called with a record of the data set) a dict from a setting, a tuple of
-    ``(name, value)`` pairs, to a confusion matrix, or to those of all thresholds (``bg=None``).
+    ``(name, value)`` pairs, to a confusion matrix, or to those of all thresholds (``bg=None``);
+    of an image of no class, from None to the only one.
     """
 
     def __init__(self, args: argparse.Namespace, split: 'Split'):
@@ -38,6 +39,8 @@ class Sweep:
         from mmwsss.inference import refiner_config
         from mmwsss.models.refiners import make_crf, with_background
         from mmwsss.registry import MODELS
+        if not all(0 <= x <= 1 for x in args.bg):
+            raise ValueError(f'--bg {args.bg}: backgrounds must be in [0, 1]')
         self.with_background = with_background
         self.cam_dir = args.cams
         self.split = split
@@ -64,6 +67,8 @@ class Sweep:
         image = self.load(dict(img_path=info['img_path']))['img']
         cam, keys, _ = load_cam(f'{self.cam_dir}/{info["name"]}.npz')
         gt = self.split.ground_truth(info['name'])
+        if not len(keys):
+            return {None: confusion_matrix(np.zeros_like(gt), gt, self.num_classes)}
         cam = resize_cam(cam, image.shape[:2]).numpy()
         results = {}
         for setting, scores, constant in self.settings(image, cam):
@@ -106,10 +111,15 @@ class Sweep:
 
 
 def table(totals: dict, thresholds: np.ndarray) -> list[dict]:
-    """One row per setting, the best first; a sweep of thresholds gives the row of its best."""
+    """One row per setting, the best first; a sweep of thresholds gives the row of its best. Images
+    of no class (None) count in all of them."""
     from mmwsss.evaluation import mean_scores
-    rows = []
+    of_no_class, rows = totals.get(None), []
     for setting, counts in totals.items():
+        if setting is None:
+            continue
+        if of_no_class is not None:  # a sweep has no column of ignored predictions
+            counts = counts + of_no_class[:, :counts.shape[-1]]
         row = dict(setting)
         if counts.ndim == 3:
             curve = [mean_scores(confusion)['mIoU'] for confusion in counts]
@@ -152,8 +162,9 @@ def run(args: argparse.Namespace) -> None:
     from mmwsss.utils.parallel import ordered_map
     from mmwsss.utils.progress import track
     cfg = read_config(args.config, args.cfg_options)
-    split = Split(cfg[f'{args.loader}_dataloader']['dataset'])
-    if not split.has_ground_truth:
+    loader = cfg.get(f'{args.loader}_dataloader')
+    split = loader and Split(loader['dataset'])
+    if not split or not split.has_ground_truth:
         raise ValueError(f'the images of {args.loader}_dataloader have no ground truth to score on')
     infos = [split.dataset.get_data_info(i) for i in range(len(split))][:args.images]
     sweep = Sweep(args, split)
@@ -162,7 +173,7 @@ def run(args: argparse.Namespace) -> None:
     results = ordered_map(sweep, infos, 0 if on_gpu else args.num_workers)
     for info, counts, error in track(results, 'images', len(infos)):
         if error is not None:
-            raise RuntimeError(f'image "{info["name"]}": {error}')
+            raise ValueError(f'image "{info["name"]}": {error}')
         for setting, confusion in counts.items():
             totals[setting] = totals.get(setting, 0) + confusion
     rows = table(totals, sweep.thresholds)

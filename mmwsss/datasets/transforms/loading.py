@@ -16,8 +16,8 @@ def _read(path: str, what: str) -> bytes:
     try:
         data = fileio.get(path)
     except FileNotFoundError:
-        raise FileNotFoundError(f'no {what} "{path}"; check data_root and the folders of the data '
-                                'set') from None
+        raise FileNotFoundError(f'no {what} "{path}"; check the path (of a data set: data_root and '
+                                'its folders)') from None
     if not data:
         raise ValueError(f'{what} "{path}" is an empty file; restore it or take it off the list')
     return data
