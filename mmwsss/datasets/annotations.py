@@ -18,12 +18,13 @@ class LabelTable(dict):
 
     Args:
         entries: See :class:`dict`.
-        order: Names of the classes in the order that the file gives them; empty if it gives none.
+        order: Names of the classes in the order that the file gives them, a name that comes twice
+            at its first place; empty if it gives none.
     """
 
     def __init__(self, entries=(), order: Sequence[str] = ()):
         super().__init__(entries)
-        self.order = tuple(order)
+        self.order = tuple(dict.fromkeys(order))
 
 
 def read_voc_xml(path: Path_) -> list[str]:

@@ -180,6 +180,17 @@ def test_order_of_the_classes(tmp_path):
         assert dataset.label_matrix().tolist() == [[1, 0, 1] if classes == own else [1, 1]]
 
 
+def test_two_categories_of_one_name_are_one_class(tmp_path):
+    instances = dict(
+        images=[dict(id=i, file_name=f'{i}.jpg') for i in (1, 2)],
+        categories=[dict(id=1, name='dog'), dict(id=2, name='cat'), dict(id=3, name='dog')],
+        annotations=[dict(image_id=1, category_id=1), dict(image_id=2, category_id=3)])
+    (tmp_path / 'a.json').write_text(json.dumps(instances))
+    dataset = ImageLabelDataset(str(tmp_path), label_file='a.json', check_files=False)
+    assert dataset.metainfo['classes'] == ('dog', 'cat')
+    assert dataset.label_matrix().tolist() == [[1, 0], [1, 0]]
+
+
 def test_voc_xml(tmp_path):
     for name, objects in dict(a=('dog', 'cat', 'dog'), b=()).items():
         body = ''.join(f'<object><name>{x}</name><part><name>head</name></part></object>'
