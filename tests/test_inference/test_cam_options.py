@@ -38,9 +38,10 @@ def files():
 
 
 class Part(nn.Module):
-    """Stands for backbone or head of any config."""
+    """Stands for backbone, head or model of any config."""
 
     num_classes = 3
+    predict_cam = None
     needs_image = False
 
     def __init__(self, num_classes=3):
