@@ -102,8 +102,8 @@ class CAMInferencer:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def __call__(self, images: Images, labels: Sequence | None = None, batch_size: int = 1,
-                 out_dir: None | str | Path = None) -> dict | list[dict]:
+    def __call__(self, images: Images, labels: Sequence | Mapping | None = None,
+                 batch_size: int = 1, out_dir: None | str | Path = None) -> dict | list[dict]:
         """
         Args:
             images: An image, see :func:`~mmwsss.apis.read_image.read_image`; a folder (all images
@@ -126,13 +126,13 @@ class CAMInferencer:
 
         Raises:
             FileNotFoundError, ValueError: An image cannot be read, a label is not known, or two
-                images would be written to one file.
+                images would be written to one file, or one outside ``out_dir``.
         """
         results = list(self.stream(images, labels, batch_size, out_dir))
         return results[0] if _is_single(images) else results
 
-    def stream(self, images: Images, labels: Sequence | None = None, batch_size: int = 1,
-               out_dir: None | str | Path = None) -> Iterator[dict]:
+    def stream(self, images: Images, labels: Sequence | Mapping | None = None,
+               batch_size: int = 1, out_dir: None | str | Path = None) -> Iterator[dict]:
         """As a call, but the results come one by one, so that memory holds one batch of them."""
         if not fits(batch_size, int) or batch_size < 1:
             raise ValueError(f'CAMInferencer: batch_size={batch_size!r} must be a positive integer')
@@ -263,7 +263,7 @@ def _is_single(images: Any) -> bool:
 
 
 def _check_distinct(names: Sequence[str], images: Sequence[ImageLike]) -> None:
-    """Refuse two images of one name, of which one would be lost."""
+    """Refuse two images of one name, of which one would be lost, and names that lead elsewhere."""
     known: dict[str, ImageLike] = {}
     for name, image in zip(names, images):
         if PurePosixPath(name).is_absolute() or '..' in PurePosixPath(name).parts:

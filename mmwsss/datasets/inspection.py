@@ -133,13 +133,14 @@ def open_folder(folder: str | Path, label_file: str | Path, masks: str | Path | 
     """
     if masks and not os.path.isdir(masks):
         raise FileNotFoundError(f'no folder of masks "{masks}"')
+
     def dataset(**metainfo: Sequence[str]) -> ImageLabelDataset:
         return ImageLabelDataset(
             img_dir=os.path.abspath(folder), label_file=os.path.abspath(label_file),
             seg_dir=masks and os.path.abspath(masks), metainfo=metainfo,
             check_files=False, test_mode=True)
 
-    whole = dataset(**dict(classes=classes) if classes else {})
+    whole = dataset(classes=classes) if classes else dataset()
     names = whole.metainfo['classes']
     used = [name for name, count in zip(names, whole.label_matrix().sum(0)) if count]
     return whole if len(used) in (0, len(names)) else dataset(all_classes=names, classes=used)
