@@ -36,18 +36,19 @@ def use_validation(cfg: 'Config') -> None:
 def run(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
 
-    from mmwsss.engine import WSSSRunner
+    from mmwsss.engine import WSSSRunner, unwrap_model
     from mmwsss.inference import read_config
+    from mmwsss.inference.model import load_weights
     from mmwsss.structures.artifacts import write_record
-    from mmwsss.utils import register_safe_loader, setup_launcher
+    from mmwsss.utils import setup_launcher
     cfg = read_config(args.config, args.cfg_options)
     use_validation(cfg)
     cfg.work_dir = args.work_dir or default_work_dir(args.config, cfg)
-    cfg.load_from = args.checkpoint
-    cfg.resume = False
-    register_safe_loader()
+    cfg.load_from, cfg.resume = None, False
     setup_launcher(cfg, args.launcher)
-    metrics = WSSSRunner.from_cfg(cfg).test()
+    runner = WSSSRunner.from_cfg(cfg)
+    load_weights(unwrap_model(runner.model), args.checkpoint)
+    metrics = runner.test()
     if args.out and is_main_process():
         write_record(args.out, metrics)
 

@@ -40,8 +40,8 @@ def load_config(args: argparse.Namespace) -> 'Config':
     cfg = read_config(args.config, args.cfg_options)
     if args.supervised:
         use_ground_truth(cfg)
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or default_work_dir(
-        args.config, cfg) + '_supervised' * args.supervised
+    cfg.work_dir = args.work_dir or (
+        default_work_dir(args.config, cfg) + '_supervised' * args.supervised)
     if args.resume:
         cfg.resume = True
         cfg.load_from = latest_checkpoint(

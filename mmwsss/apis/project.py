@@ -6,6 +6,7 @@ import pprint
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from string import Template
 
@@ -63,6 +64,7 @@ class Backbone:
             except ValueError as error:
                 raise ValueError(f'{error}; or name their network by --backbone') from error
 
+    @cached_property
     def channels(self) -> int:
         """Of its map, by one pass of a blank image."""
         model = self.build()
@@ -367,12 +369,12 @@ def _texts(result: Inspection, network: Backbone, folder: Path, labels: Path, ou
     negatives = int((~result.labels.any(1)).sum())
     partial = result.all_classes != result.classes
     values = dict(
-        vars(sizes), channels=network.channels(), mean=list(network.mean), std=list(network.std),
+        vars(sizes), channels=network.channels, mean=list(network.mean), std=list(network.std),
         classes=_code(tuple(result.classes), 11),
         order=f'\nall_classes = {_code(result.all_classes, 15)}' * partial,
         all_classes=', all_classes=all_classes' * partial,
         count=len(result.classes),
-        head=_call(dict(type='DeepLabV2Head', in_channels=network.channels(),
+        head=_call(dict(type='DeepLabV2Head', in_channels=network.channels,
                         dilations=(1, 2, 4, 6), num_classes=len(result.classes) + 1), 14),
         img_dir=repr(str(folder.resolve())), label_file=repr(str(labels.resolve())),
         work_dir=repr(str(out.resolve() / 'work')),

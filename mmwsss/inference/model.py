@@ -85,14 +85,19 @@ def load_weights(model: nn.Module, checkpoint: str | Path, partial: bool = False
 
     Raises:
         FileNotFoundError: No such checkpoint.
-        ValueError: The weights are of another model; names the keys.
+        ValueError: The weights are of another model; names keys or shapes.
     """
     state = state_dict_of(load_checkpoint_safely(checkpoint), checkpoint)
-    missing, unexpected = model.load_state_dict(state, strict=False)
+    wrong = f'checkpoint "{checkpoint}" does not fit the model of the config'
+    try:
+        missing, unexpected = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # shapes
+        raise ValueError(f'{wrong}: {str(error).splitlines()[-1].strip()}; take the config it was '
+                         'trained with') from error
     if unexpected or (missing and not partial):
         raise ValueError(
-            f'checkpoint "{checkpoint}" does not fit the model of the config: missing '
-            f'{missing[:5]}, not known {unexpected[:5]}; take the config it was trained with')
+            f'{wrong}: missing {missing[:5]}, not known {unexpected[:5]}; take the config it was '
+            'trained with')
     return missing
 
 

@@ -124,16 +124,16 @@ def test_backbones(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr('mmwsss.apis.project._reachable', lambda depth: False)
     small = choose_backbone()
     assert small.config['type'] == 'mmseg.ResNet' and 'no ImageNet weights' in small.warning
-    assert small.channels() == 128 and not small.pretrained
+    assert small.channels == 128 and not small.pretrained
     monkeypatch.setattr('mmwsss.apis.project._reachable', lambda depth: True)
     found = choose_backbone()
     assert found.config['init_cfg']['checkpoint'] == 'torchvision://resnet18'
-    assert not found.warning and found.channels() == 512
+    assert not found.warning and found.channels == 512
     pytest.importorskip('timm')
     (tmp_path / 'pretrain').mkdir()
     (tmp_path / 'pretrain/efficientnet_lite0_timm.pth').write_bytes(b'')
     found = choose_backbone()
-    assert found.config['model'] == 'tf_efficientnet_lite0' and found.channels() == 1280
+    assert found.config['model'] == 'tf_efficientnet_lite0' and found.channels == 1280
     assert found.mean == [127.5] * 3
     with pytest.raises(ValueError, match='no backbone "nonsense"'):
         choose_backbone('nonsense')

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from mmengine import dist
 from mmengine.dataset import pseudo_collate
-from mmengine.model import BaseModel, BaseModule
+from mmengine.model import BaseModel, BaseModule, ModuleDict, ModuleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -116,13 +116,13 @@ class WSSSClassifier(_Network, BaseModel):
         self.num_classes = self.head.num_classes
         # Where the head makes no CAM in the forward pass, e.g. dict(type='GradCAM').
         self.cam = None if cam is None else MODELS.build(cam)
-        self.networks = nn.ModuleDict(
+        self.networks = ModuleDict(  # of mmengine, which initialises what is in it
             {name: MODELS.build(cfg) for name, cfg in (networks or {}).items()})
         self.teacher = None
         if teacher:
             self.teacher = CAMNetwork(backbone, head).requires_grad_(False)
         # `modules` itself is a method of nn.Module.
-        self.wsss_modules = nn.ModuleList([MODELS.build(cfg) for cfg in modules])
+        self.wsss_modules = ModuleList([MODELS.build(cfg) for cfg in modules])
         self._check_modules()
         self.cls_views = tuple(cls_views)
         self.cls_weight = cls_weight

@@ -5,6 +5,7 @@ import torch
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
+from mmwsss.models.classifiers import WSSSClassifier
 from mmwsss.models.modules import WSSSModule
 from mmwsss.registry import MODELS
 
@@ -116,3 +117,35 @@ def test_a_teacher_that_the_checkpoint_lacks_starts_at_the_student(networks):
     load_state_dict(model, dict(own), strict=True)
     assert all(torch.equal(model.state_dict()[f'teacher.{key}'], own[key]) for key in own)
     assert 'teacher' not in model.loaded_networks
+
+
+def test_every_network_starts_from_its_checkpoint(tmp_path):
+    backbone = dict(type='ResNet38d', width=1 / 32, out_indices=(6, ), norm_eval=False,
+                    frozen_stages=-1)
+    weights = MODELS.build(backbone).state_dict()
+    torch.save(weights, tmp_path / 'weights.pth')
+    network = dict(
+        backbone=dict(backbone, init_cfg=dict(type='Pretrained',
+                                              checkpoint=str(tmp_path / 'weights.pth'))),
+        head=dict(type='GAPHead', num_classes=3, in_channels=128))
+    model = MODELS.build(dict(
+        type='WSSSClassifier', **network, teacher=True,
+        networks=dict(adversary=dict(type='CAMNetwork', **network))))
+    model.init_weights()
+    for owner in (model, model.teacher, model.networks['adversary']):
+        state = owner.backbone.state_dict()
+        assert all(torch.equal(value, state[key]) for key, value in weights.items())
+
+
+def test_modules_are_initialized():
+    class Initialized(Own):
+        started = False
+
+        def init_weights(self):
+            self.started = True
+
+    model = WSSSClassifier(dict(type='ResNet38d', width=1 / 32, out_indices=(6, )),
+                           dict(type='GAPHead', num_classes=3, in_channels=128),
+                           modules=[dict(type=Initialized)])
+    model.init_weights()
+    assert model.wsss_modules[0].started
