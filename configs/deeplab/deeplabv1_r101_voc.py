@@ -1,5 +1,5 @@
 # DeepLabV1 on ResNet-101, VOC 2012, after the wseg code base: 20,000 steps of batch 10, crop 448,
-# colour jitter.
+# colour jitter (mmseg's, of about the strength of wseg's, which adds up to 10 to H, S and V).
 _base_ = [
     '../_base_/segmentors/deeplabv1_r101.py',
     '../_base_/datasets/voc12_masks.py',

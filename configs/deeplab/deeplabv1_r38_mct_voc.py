@@ -7,7 +7,7 @@ _base_ = './deeplabv1_r38_voc.py'
 crop_size = (321, 321)
 model = dict(
     data_preprocessor=dict(size=crop_size, seg_pad_val=0),
-    backbone=dict(init_cfg=dict(checkpoint='pretrain/resnet38d_cls.pth')),
+    backbone=dict(init_cfg=dict(checkpoint='pretrain/res38_cls.pth')),
     decode_head=dict(
         _delete_=True, type='LargeFOVHead', in_channels=4096, in_index=0, num_classes=21))
 

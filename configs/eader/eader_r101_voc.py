@@ -17,7 +17,13 @@ model = dict(
         out_indices=(3, ),
         style='pytorch',
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')),
-    head=dict(type='GAPHead', num_classes=num_classes, in_channels=2048, bias=True),
+    head=dict(
+        type='GAPHead',
+        num_classes=num_classes,
+        in_channels=2048,
+        bias=True,
+        # As a fresh linear layer of torch starts.
+        init_cfg=dict(type='Uniform', layer='Conv2d', a=-2048**-.5, b=2048**-.5)),
     networks=dict(
         adversary=dict(
             type='CAMNetwork',
@@ -27,7 +33,12 @@ model = dict(
                 out_indices=(3, ),
                 style='pytorch',
                 init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18')),
-            head=dict(type='GAPHead', num_classes=num_classes, in_channels=512, bias=True))),
+            head=dict(
+                type='GAPHead',
+                num_classes=num_classes,
+                in_channels=512,
+                bias=True,
+                init_cfg=dict(type='Uniform', layer='Conv2d', a=-512**-.5, b=512**-.5)))),
     modules=[dict(type='AdversarialErasing', alpha=0.05, beta=1e-5)],
     cam=dict(type='GradCAM'),
     # One scale, the original size, maps from minimum to maximum.

@@ -26,5 +26,5 @@ train_dataloader = dict(
 pipeline = dict(
     affinity=None,
     baseline='configs/mctformer/mctformer_deit-s_voc.py',
-    mask=dict(_delete_=True, type='CRFMask', bg='oracle'),
+    mask=dict(_delete_=True, type='CRFMask', bg='oracle', preset='eps'),
     segment=dict(config='configs/deeplab/deeplabv2-aspp_r38_voc_msc-crf.py'))

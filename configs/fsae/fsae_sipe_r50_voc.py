@@ -21,5 +21,5 @@ train_cfg = dict(max_epochs=10)
 pipeline = dict(
     affinity=None,
     baseline='configs/sipe/sipe_r50_voc.py',
-    mask=dict(_delete_=True, type='CRFMask', bg='own'),
+    mask=dict(_delete_=True, type='CRFMask', bg='own', preset='eps'),
     segment=dict(config='configs/deeplab/deeplabv2-aspp_r101_voc_msc-crf.py'))

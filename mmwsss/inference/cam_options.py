@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmwsss.models.utils.multi_scale import multi_scale_cam
+from mmwsss.models.utils.multi_scale import NORM, RELU, multi_scale_cam
 from mmwsss.registry import MODELS
 
 # Options of the inference, which validation has as well, and of the making of files.
@@ -50,10 +50,12 @@ def cam_options(cfg: Config, **overrides: Any) -> dict:
             also = ''.join(f', or {other!r}' for other in others)
             raise ValueError(
                 f'{key}={value!r} of the CAMs must be an integer of at least {least}{also}')
-    for key, known in (('flip', (True, False)), ('relu', ('each', 'flip')),
-                       ('norm', ('max', 'minmax'))):
+    for key, known in (('flip', (True, False)), ('relu', RELU), ('norm', NORM)):
         if options[key] not in known:
             raise ValueError(f'{key}={options[key]!r} of the CAMs must be one of {known}')
+    if options['relu'] == 'none' and options['norm'] != 'minmax':
+        raise ValueError("relu='none' of the CAMs needs norm='minmax', since the maps are negative "
+                         'in part')
     return options
 
 

@@ -21,8 +21,6 @@ SCRATCH = ('train from scratch with --cfg-options model.backbone.init_cfg=None (
            'frozen layers would stay random)')
 # Where the weights that our configs name come from: part of the file name -> how to get them.
 SOURCES = {
-    'resnet38d_cls': 'download res38_cls.pth, the VOC classifier of the PSA project, and run '
-                     '"python tools/model_converters/resnet38d_to_mmwsss.py DOWNLOADED {path}"',
     'resnet38d': 'download ilsvrc-cls_rna-a1_cls1000_ep-0001.params (itijyou/ademxapp on GitHub), '
                  'or its PyTorch copy from the PSA, SEAM or AEFT projects, and run '
                  '"python tools/model_converters/resnet38d_to_mmwsss.py DOWNLOADED {path}"',

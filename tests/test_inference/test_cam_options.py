@@ -171,6 +171,7 @@ def test_the_config_that_is_read_says_it_to_the_runner():
     (dict(batch_size=1.5), 'batch_size=1.5'),
     (dict(batch_size=True), 'batch_size=True'),
     (dict(norm='mean'), "norm='mean'"),
+    (dict(relu='none'), "needs norm='minmax'"),
     (dict(flip='no'), r"flip='no' of the CAMs must be one of \(True, False\)"),
 ])
 def test_wrong_options(block, message):

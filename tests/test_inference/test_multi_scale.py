@@ -66,6 +66,26 @@ def test_relu_after_the_flip_sum():
         multi_scale_cam(Signed(), images, relu='never', **options)
 
 
+def test_without_relu_a_bias_makes_no_difference():
+    class Biased(nn.Module):
+        bias = 0.
+
+        def predict_cam(self, images):
+            return images[:, :1] + self.bias
+
+    images = torch.tensor([[1.0, -3, 2, 0]]).expand(1, 3, 1, 4)
+    options = dict(scales=(1.0, ), labels=torch.ones(1, 1), flip=False, norm='minmax')
+    model = Biased()
+    maps = []
+    for model.bias in (0., 5., -5.):
+        maps.append(multi_scale_cam(model, images, relu='none', **options)[0, 0, 0].tolist())
+        assert maps[-1] == pytest.approx([0.8, 0, 1, 0.6], abs=1e-4)
+    absent = multi_scale_cam(model, images, relu='none', **{**options, 'labels': torch.zeros(1, 1)})
+    assert not absent.any()
+    with pytest.raises(ValueError, match="'none' goes with 'minmax'"):
+        multi_scale_cam(model, images, relu='none', **{**options, 'norm': 'max'})
+
+
 class Seen(nn.Module):
     """Keeps the images that it is given."""
 

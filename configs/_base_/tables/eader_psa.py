@@ -5,7 +5,8 @@ source = 'EADER, in PSA (VOC val)'
 note = 'On Shapes the base is the plain CAM.'
 _val = 'ImageSets/Segmentation/val.txt'
 _on_val = {'val_dataloader.dataset.ann_file': _val, 'test_dataloader.dataset.ann_file': _val}
-_cam = {'model.cam': None, 'model.modules.0.attention': 'cam'}
+_cam = {'model.cam': None, 'model.modules.0.attention': 'cam', 'model.modules.0.relu': True,
+        'model.modules.0.norm': 'max'}
 rows = [
     dict(name='PSA', voc=dict(config='configs/psa/psa_r38_voc.py', options=_on_val),
          shapes='configs/demo/cam_shapes.py',

@@ -316,9 +316,7 @@ class SelfSupervisedRegularization(WSSSModule):
             loss_intra=confident_ce_loss(logits, pseudo, self.fg_weight,
                                          None if self.complex_fg else simple))
         if self.inter_weight:
-            with torch.no_grad():
-                foreground = foreground_response(views['image'].cam, labels, logits.shape[-2:])
-                mask = (foreground > self.inter_threshold) & ~simple[:, None, None, None]
+            mask = (image_response(views) > self.inter_threshold) & ~simple[:, None, None, None]
             losses['loss_inter'] = self.inter_weight * inter_class_loss(
                 logits[:, 1:], mask, self.inter_detach)
         if pseudo_concat is not None:
@@ -384,17 +382,18 @@ class MultiGranularityAlignment(WSSSModule):
         return losses
 
 
+def image_response(views: Views) -> Tensor:
+    """Foreground response of ``image`` at its size ``(N, 1, H, W)``, without gradient."""
+    with torch.no_grad():
+        return views.shared('image_response', lambda: foreground_response(
+            views['image'].cam, views.labels('image'), views.image('image').shape[-2:]))
+
+
 def add_erased_view(views: Views, threshold: float, name: str = 'erased') -> None:
     """Add the image whose most discriminative part is set to 0, the mean colour (eq. 1).
 
     The mask is binary and gives no gradient.
     """
-    def erase() -> Tensor:
-        image = views.image('image')
-        with torch.no_grad():
-            foreground = foreground_response(
-                views['image'].cam, views.labels('image'), image.shape[-2:])
-        return image * (foreground < threshold)
-
-    views.add(name, erase, after=('image', ), threshold=threshold)
+    views.add(name, lambda: views.image('image') * (image_response(views) < threshold),
+              after=('image', ), threshold=threshold)
     views.expect('image', name)

@@ -102,17 +102,18 @@ class AffinityScores(AffinityTarget):
         low: Small alpha, much background (PSA 4, AEFT 2, MCTformer 1).
         high: Large alpha, little background (PSA 32, AEFT 21, MCTformer 12).
         preset: CRF of both.
-        unary, gt_prob: As for :class:`CRFMask`; PPC ``'labels'``.
+        unary, gt_prob, all_labels: As for :class:`CRFMask`; PPC ``'labels'``, .7 and 21.
     """
 
     suffix = '.npz'
 
     def __init__(self, low: float = 4, high: float = 32, preset: str | dict = 'psa',
-                 unary: str = 'scores', gt_prob: float = 0.7):
+                 unary: str = 'scores', gt_prob: float = 0.7, all_labels: int | None = None):
         super().__init__(preset)
         check_unary('AffinityScores', unary)
         self.unary = unary
         self.gt_prob = gt_prob
+        self.all_labels = all_labels
         if not 0 < low <= high:
             raise ValueError(f'AffinityScores: low={low} must be positive and must not exceed '
                              f'high={high}')

@@ -66,7 +66,8 @@ class _CRF(ABC):
                     img: np.ndarray,
                     labels: np.ndarray,
                     num_labels: int,
-                    gt_prob: float = 0.7) -> np.ndarray:
+                    gt_prob: float = 0.7,
+                    all_labels: int | None = None) -> np.ndarray:
         """Refine a label map that is right with probability ``gt_prob`` (IRN).
 
         Args:
@@ -74,11 +75,12 @@ class _CRF(ABC):
             labels: ``(H, W)`` integers in ``0..num_labels - 1``.
             num_labels: Labels that may come out.
             gt_prob: Confidence; the rest is shared by the other labels.
+            all_labels: Labels that there are, where that is more than may come out.
 
         Returns:
             float32 ``(num_labels, H, W)``.
         """
-        other = -np.log((1 - gt_prob) / max(num_labels - 1, 1))
+        other = -np.log((1 - gt_prob) / max((all_labels or num_labels) - 1, 1))
         energy = np.full((num_labels, *labels.shape), other, np.float32)
         np.put_along_axis(energy, labels[None].astype(np.int64), -np.log(gt_prob), axis=0)
         return self._refine(img, energy)

@@ -18,7 +18,14 @@ from mmwsss.utils.setup_env import choose_device
 from ..utils.cam import resize_cam, resize_maps
 from .base import CAMRefiner
 from .crf import make_crf
-from .random_walk import fitting_radius, irn_affinity, pool_scores, psa_affinity, random_walk
+from .random_walk import (
+    fitting_radius,
+    irn_affinity,
+    map_stride,
+    pool_scores,
+    psa_affinity,
+    random_walk,
+)
 
 # Refiners by the name that the tools know them by.
 REFINERS = dict(
@@ -198,7 +205,8 @@ def check_unary(name: str, unary: str) -> None:
 def crf_scores(owner: Any, image: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """The owner's ``first_crf`` on scores ``(K, H, W)`` or, by its ``unary``, on their argmax."""
     if owner.unary == 'labels':
-        return owner.first_crf.from_labels(image, scores.argmax(0), len(scores), owner.gt_prob)
+        return owner.first_crf.from_labels(
+            image, scores.argmax(0), len(scores), owner.gt_prob, owner.all_labels)
     return owner.first_crf(image, scores)
 
 
@@ -211,16 +219,19 @@ class CRFMask(MaskRefiner):
         unary: ``'scores'``: minus the logarithm of the scores (PSA, AEFT); ``'labels'``: the argmax
             is right with probability ``gt_prob`` (IRN, PPC).
         gt_prob: For ``'labels'``.
+        all_labels: Likewise; the labels, the background included, that share the rest of the
+            probability: those of the image (None, IRN), or of the data set (PPC).
         bg, alpha, keep: See :class:`MaskRefiner`.
     """
 
     def __init__(self, preset: str | dict = 'psa', unary: str = 'scores',
-                 gt_prob: float = 0.7, **kwargs):
+                 gt_prob: float = 0.7, all_labels: int | None = None, **kwargs):
         super().__init__(**kwargs)
         check_unary('CRFMask', unary)
         self.first_crf = make_crf(preset)
         self.unary = unary
         self.gt_prob = gt_prob
+        self.all_labels = all_labels
 
     def scores(self, image: np.ndarray, cam: np.ndarray,
                background: np.ndarray | None = None) -> np.ndarray:
@@ -358,7 +369,7 @@ class IRNMask(_WalkMask):
 
     def prepare(self, image: np.ndarray, stack: Tensor) -> tuple[Tensor, Tensor, int, int]:
         edge = self.edge(image)
-        stride = -(-image.shape[1] // edge.shape[1])
+        stride = map_stride(image.shape[:2], edge.shape)
         source = resize_maps(stack, edge.shape)**self.power * (1 - edge)
         return source, irn_affinity(edge[None], self.radius), stride, self.radius
 

@@ -7,6 +7,7 @@ positive, so each score agrees with the dense product to rounding; double precis
 sums from drifting over hundreds of steps.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -119,13 +120,18 @@ def random_walk(scores: Tensor,
         yield views[0][0].reshape(scores.shape).to(scores.dtype, copy=True)
 
 
+def map_stride(image: Sequence[int], size: Sequence[int]) -> int:
+    """Stride, a power of two, of a network that gives a map of ``size`` for an image."""
+    return 2**max(math.ceil(math.log2(side / cells)) for side, cells in zip(image, size))
+
+
 def pool_scores(scores: Tensor, size: Sequence[int]) -> tuple[Tensor, int]:
     """Average scores ``(K, H, W)``, padded with zeros, over the cells of a map of ``size``.
 
     Returns:
         ``(K, h, w)`` and the stride.
     """
-    stride = -(-scores.shape[-1] // size[1])
+    stride = map_stride(scores.shape[-2:], size)
     bottom, right = (side * stride - now for side, now in zip(size, scores.shape[-2:]))
     return F.avg_pool2d(F.pad(scores, (0, right, 0, bottom))[None], stride)[0], stride
 

@@ -1,6 +1,7 @@
 """BECO: two segmentation models that teach each other (Rong et al., CVPR 2023)."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -100,22 +101,22 @@ def beco_loss(first: Tensor, second: Tensor, labels: Tensor, boundary: Tensor,
     return dict(loss_ce=supervised, loss_cross=crossed)
 
 
-def strong_colour(image: np.ndarray) -> np.ndarray:
+def strong_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """BECO's strong augmentation of a uint8 RGB ``(H, W, 3)``: brightness and contrast (.2), hue,
     saturation and value (20, 30, 20) four times in five; grey one time in five; blur (3 or 5
     pixels) one time in two."""
-    if np.random.random() < 0.8:
-        contrast, brightness = np.random.uniform(-0.2, 0.2, 2)
+    if rng.random() < 0.8:
+        contrast, brightness = rng.uniform(-0.2, 0.2, 2)
         image = np.clip(image * (1 + contrast) + 255 * brightness, 0, 255).astype(np.uint8)
-        hue, saturation, value = np.random.uniform(-1, 1, 3) * (20, 30, 20)
+        hue, saturation, value = rng.uniform(-1, 1, 3) * (20, 30, 20)
         hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV).astype(np.float64)
         hsv[..., 0] = (hsv[..., 0] + hue) % 180
         hsv[..., 1:] = np.clip(hsv[..., 1:] + (saturation, value), 0, 255)
         image = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
-    if np.random.random() < 0.2:
+    if rng.random() < 0.2:
         image = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
-    if np.random.random() < 0.5:
-        side = int(np.random.choice((3, 5)))
+    if rng.random() < 0.5:
+        side = int(rng.choice((3, 5)))
         image = cv2.GaussianBlur(image, (side, side), 0)
     return image
 
@@ -198,8 +199,10 @@ class BECOSegmentor(MSCEncoderDecoder):
     def _augment(self, images: Tensor) -> Tensor:
         mean, std = (getattr(self.data_preprocessor, name, default)
                      for name, default in (('mean', 0.), ('std', 1.)))
-        raw = (images * std + mean).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-        changed = np.stack([strong_colour(np.ascontiguousarray(image)) for image in raw])
+        raw = (images * std + mean).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
+        rngs = [np.random.default_rng(seed) for seed in np.random.randint(2**31, size=len(raw))]
+        with ThreadPoolExecutor() as pool:  # 30 ms an image of 512 x 512 pixels
+            changed = np.stack(list(pool.map(strong_colour, raw.cpu().contiguous().numpy(), rngs)))
         # Contiguous: channels-last images make PyTorch 2.13 write past its buffers on a CPU.
         changed = torch.as_tensor(changed, device=images.device).permute(0, 3, 1, 2).contiguous()
         return (changed.to(images.dtype) - mean) / std

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 # Scaled pixels that go through the network together; beyond, one image or mirror image at a time.
 MAX_PIXELS = 2 ** 21
+# Values of the options of these names.
+RELU, NORM = ('each', 'flip', 'none'), ('max', 'minmax')
 # Default limit of the long side of an image.
 MAX_SIDE = 1280
 
@@ -64,7 +66,8 @@ def multi_scale_cam(model: nn.Module,
         flip: Also use the mirror image.
         size: Size of the result; the input's by default (the limited one, see ``max_side``).
         relu: ``'each'``: every CAM before summing (AEFT, KTSE inference); ``'flip'``: after the sum
-            of an image and its mirror image (the CAMs of IRN's refinement in KTSE).
+            of an image and its mirror image (the CAMs of IRN's refinement in KTSE); ``'none'``:
+            negative evidence counts, only with ``norm='minmax'`` (EADER with CAM as attention).
         norm: ``'max'`` or ``'minmax'`` (SEAM, EADER, MCTformer) over each class map.
         antialias: Low-pass before an image is made smaller, as Pillow does. Without it, an image
             at scale .5 differs from the originals' by an RMS of .07 to .18 (.006 with it).
@@ -78,11 +81,12 @@ def multi_scale_cam(model: nn.Module,
         or None where the model makes no background.
 
     Raises:
-        ValueError: Unknown ``relu`` or ``norm``.
+        ValueError: Unknown ``relu`` or ``norm``, or ``relu='none'`` without ``norm='minmax'``.
     """
     own = getattr(model, 'own_background', False)
-    if relu not in ('each', 'flip') or norm not in ('max', 'minmax'):
-        raise ValueError(f"relu={relu!r} must be 'each' or 'flip', norm={norm!r} 'max' or 'minmax'")
+    if relu not in RELU or norm not in NORM or (relu, norm) == ('none', 'max'):
+        raise ValueError(f"relu={relu!r} must be one of {RELU}, norm={norm!r} of {NORM}, and 'none' "
+                         "goes with 'minmax'")
     images = rescale(images, limited_size(images.shape[-2:], max_side))
     size = tuple(images.shape[-2:] if size is None else size)
     shown = F.pad(labels, (1, 0), value=1) if own else labels
@@ -100,7 +104,7 @@ def multi_scale_cam(model: nn.Module,
             if flip and not own:
                 straight, mirrored = maps.chunk(2)
                 maps = straight.add_(mirrored.flip(-1))
-            sums += maps.relu_()
+            sums += maps if relu == 'none' else maps.relu_()
     total *= shown[:, present, None, None].to(total)
     if norm == 'minmax':
         total = total.sub_(total.amin((-2, -1), keepdim=True)).sub_(eps).relu_()

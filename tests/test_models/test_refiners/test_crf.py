@@ -90,6 +90,9 @@ def test_from_labels(cls):
     energy = np.where(np.arange(3)[:, None, None] == labels, 0.7, 0.15).astype(np.float32)
     np.testing.assert_allclose(out, crf(img, energy), atol=1e-5)
     assert (crf.from_labels(img, labels * 0, 1) == 1).all()
+    energy = np.where(np.arange(3)[:, None, None] == labels, 0.7, 0.3 / 20).astype(np.float32)
+    np.testing.assert_allclose(
+        crf.from_labels(img, labels, 3, all_labels=21), crf(img, energy), atol=1e-5)
 
 
 def test_wrong_input():
