@@ -1,5 +1,5 @@
-# FSAE on SIPE, COCO 2014. Published on val: 39.5 with DeepLabV2-R101. The epochs are SIPE's on COCO,
-# which the paper does not name; the masks are those of FSAE on PPC with EPS.
+# FSAE on SIPE, COCO 2014. Published on val: 39.5 with DeepLabV2-R101. The epochs are SIPE's on
+# COCO, since the paper names none; the masks are made as those of FSAE on PPC with EPS.
 _base_ = '../sipe/sipe_r50_coco.py'
 
 sipe = dict(type='ImageSpecificPrototypes')

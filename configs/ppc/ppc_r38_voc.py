@@ -9,8 +9,8 @@ model = dict(
         dict(type='PixelToPrototypeContrast', bg_score=0.2, top_fraction=1 / 8, **second),
     ],
     cls_views=('image', 's128'))
-# As the released scripts: CRFs of labels, among all 21, for AffinityNet, and a constant background of .27 in the walk
-# (their exponent is not used).
+# As the released scripts: CRFs of labels, among all 21, for AffinityNet, and a constant background
+# of .27 in the walk (their exponent is not used).
 pipeline = dict(
     affinity=dict(labels=dict(unary='labels', all_labels=21)),
     mask=dict(_delete_=True, type='PSAMask', bg=0.27, beta=8, log_steps=6))

@@ -10,14 +10,14 @@ from mmengine.config import Config
 from PIL import Image
 from torch import Tensor, nn
 
-from mmwsss.datasets.splits import inner_dataset
+from mmwsss.datasets.splits import config_classes
 from mmwsss.inference.cam_options import inference_options
 from mmwsss.inference.cams import seed_mask
 from mmwsss.inference.masks import refine
 from mmwsss.inference.model import load_model, read_config
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.multi_scale import limited_size, multi_scale_cam, rescale
-from mmwsss.registry import DATASETS, INFERENCERS, MODELS
+from mmwsss.registry import INFERENCERS, MODELS
 from mmwsss.structures.artifacts import save_cam, write_class_names, write_mask
 from mmwsss.utils.images import list_images
 from mmwsss.utils.option_types import fits
@@ -80,7 +80,7 @@ class CAMInferencer:
             self.model = model.eval() if device is None else model.to(device).eval()
         else:
             cfg = read_config(model)
-            names, colors = _classes_of(cfg)
+            names, colors = config_classes(cfg)
             classes, palette = classes or names, palette or colors
             self.model = load_model(cfg, checkpoint, device)
         if not hasattr(self.model, 'predict_cam'):
@@ -273,15 +273,3 @@ def _check_distinct(names: Sequence[str], images: Sequence[ImageLike]) -> None:
                 f'"{known[name]}" and "{image}" would both be written as "{name}"; rename one of '
                 'them, or give a dict of images by name')
         known[name] = image
-
-
-def _classes_of(cfg: Config) -> tuple[Sequence[str] | None, Sequence | None]:
-    """Names and colours that the config's data set says; nothing is read from disk."""
-    dataset = inner_dataset(cfg.get('train_dataloader', {}).get('dataset', {}))
-    known = getattr(DATASETS.get(dataset['type']), 'METAINFO', {}) if 'type' in dataset else {}
-    info = {**known, **(dataset.get('metainfo') or {})}
-    classes, palette = info.get('classes'), info.get('palette')
-    if classes and palette and len(palette) != len(classes) + 1 and known.get('classes'):
-        known_classes = list(known['classes'])
-        palette = [palette[0], *(palette[known_classes.index(name) + 1] for name in classes)]
-    return classes, palette

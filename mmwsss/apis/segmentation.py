@@ -14,9 +14,9 @@ from mmengine.config import Config
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmwsss.datasets.splits import inner_dataset
+from mmwsss.datasets.splits import config_classes
 from mmwsss.inference import load_model, read_config
-from mmwsss.registry import DATASETS, INFERENCERS
+from mmwsss.registry import INFERENCERS
 from mmwsss.structures.artifacts import read_mask, write_class_names, write_mask
 from mmwsss.utils import atomic_write, load_checkpoint_safely
 from mmwsss.utils.palette import voc_palette
@@ -165,13 +165,7 @@ def class_names(cfg: Config, checkpoint: str | Path | None = None
         content = load_checkpoint_safely(checkpoint)
         meta = (content.get('meta') or {}).get('dataset_meta') or {}
     if not meta.get('classes'):
-        dataset = inner_dataset(cfg.get('train_dataloader', {}).get('dataset', {}))
-        meta = dict(dataset.get('metainfo') or {})
-        known = dataset.get('mask_classes') or dataset.get('type')
-        if not meta.get('classes') and isinstance(known, str):
-            meta = dict(getattr(DATASETS.get(known), 'METAINFO', {}))
-        elif not meta.get('classes'):
-            meta['classes'] = known
+        return config_classes(cfg)
     classes = list(meta.get('classes') or ()) or None
     if classes and classes[0] == 'background':
         classes = classes[1:]

@@ -5,9 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from mmengine import list_from_file
 
+from mmwsss.registry import DATASETS
 from mmwsss.utils.palette import voc_palette
 
 from .label_tables import Classes
+
+
+def registered_metainfo(name: str) -> dict:
+    """METAINFO of a registered data set; empty if there is none."""
+    return dict(getattr(DATASETS.get(name), 'METAINFO', {}))
 
 
 class LabelSpace:
@@ -71,6 +77,32 @@ class LabelSpace:
         everything = (known.get('classes') or names.get('all_classes') or names.get('classes')
                       or default())
         return cls(everything, names.get('classes'), metainfo.get('palette'), owner)
+
+    @classmethod
+    def of_masks(cls, metainfo: Mapping,
+                 mask_classes: str | Sequence[str] | None = None) -> 'LabelSpace':
+        """Of the masks of a segmentation data set.
+
+        Args:
+            metainfo: Of the config, as above.
+            mask_classes: What the ids in the masks stand for: names, or the name of a registered
+                data set whose METAINFO says it; None: the classes of ``metainfo``.
+
+        Raises:
+            ValueError: Neither names classes.
+        """
+        known, owner = {}, 'the masks'
+        if isinstance(mask_classes, str):
+            known, owner = registered_metainfo(mask_classes), mask_classes
+            if 'classes' not in known:
+                raise ValueError(f'mask_classes={mask_classes!r} is no registered dataset with '
+                                 'classes in its METAINFO')
+        elif mask_classes:
+            metainfo = {**metainfo, 'all_classes': mask_classes}
+        space = cls.from_metainfo(metainfo, known, owner=owner)
+        if not space.classes:
+            raise ValueError('a data set of masks needs metainfo=dict(classes=...) or mask_classes')
+        return space
 
     def __len__(self) -> int:
         """Number ``C`` of chosen classes."""

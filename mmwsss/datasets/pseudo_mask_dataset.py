@@ -19,9 +19,10 @@ from mmwsss._compat import usable_cores
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.structures.artifacts import read_classes, read_mask
 from mmwsss.utils.images import IMG_SUFFIXES, image_size
-from mmwsss.utils.palette import voc_palette
+from mmwsss.utils.io import read_text
 from mmwsss.utils.setup_env import freeze_imports
 
+from .label_space import LabelSpace
 from .mask_ids import MaskIds
 from .voc import VOCImageLabelDataset, voc_image_id
 
@@ -102,8 +103,8 @@ class PseudoMaskDataset(BaseSegDataset):
         data_root: Folder that the other paths are relative to, unless they are absolute.
         img_dir, mask_dir: Folders of ``<id><img_suffix>`` and ``<id><mask_suffix>``.
             ``mask_dir=None``, in ``test_mode`` only: no masks.
-        metainfo: ``classes`` (foreground names) and optionally ``palette`` (RGB, background
-            first). Default: those of ``mask_classes``.
+        metainfo: ``classes`` (foreground names, or the file that lists them) and optionally
+            ``palette`` (RGB, background first). Default: those of ``mask_classes``.
         mask_classes: What the ids ``1, 2, ...`` in the files stand for: foreground names, or the
             name of a registered dataset whose METAINFO says it (``'VOCImageLabelDataset'``).
             Pixels of classes that ``metainfo`` leaves out become 255. Default: the classes of
@@ -136,25 +137,14 @@ class PseudoMaskDataset(BaseSegDataset):
         max_refetch: int = 0,
         **kwargs,
     ) -> None:
-        metainfo, palette, self._voc_list = dict(metainfo or {}), None, False
-        if isinstance(mask_classes, str):
-            known = DATASETS.get(mask_classes)
-            if known is None or 'classes' not in getattr(known, 'METAINFO', {}):
-                raise ValueError(f'mask_classes={mask_classes!r} is no registered dataset with '
-                                 'classes in its METAINFO')
-            mask_classes, palette = known.METAINFO['classes'], known.METAINFO.get('palette')
-            self._voc_list = issubclass(known, VOCImageLabelDataset)
-        classes = list(metainfo.get('classes') or mask_classes or ())
-        if not classes:
-            raise ValueError('PseudoMaskDataset needs metainfo=dict(classes=...) or mask_classes')
-        mask_classes = list(mask_classes or classes)
+        space = LabelSpace.of_masks(metainfo or {}, mask_classes)
+        self._voc_list = isinstance(mask_classes, str) and issubclass(
+            DATASETS.get(mask_classes), VOCImageLabelDataset)
         if not 0 <= confidence_threshold <= 1:
             raise ValueError(f'confidence_threshold={confidence_threshold} must be in [0, 1]')
-        self.mask_ids = MaskIds(mask_classes, classes)
-        palette = palette or voc_palette(len(mask_classes) + 1)
-        metainfo.setdefault('palette', [
-            palette[0], *(palette[mask_classes.index(name) + 1] for name in classes)])
-        metainfo['classes'] = ('background', *classes)
+        self.mask_ids = MaskIds(space.all_classes, space.classes)
+        metainfo = {**(metainfo or {}), 'palette': space.palette,
+                    'classes': ('background', *space.classes)}
 
         self.confidence_dir = confidence_dir
         if confidence_dir and data_root and not os.path.isabs(confidence_dir):
@@ -181,7 +171,7 @@ class PseudoMaskDataset(BaseSegDataset):
             if not Path(self.ann_file).is_file():
                 raise FileNotFoundError(f'image list {self.ann_file} does not exist; ann_file is '
                                         'relative to data_root unless absolute')
-            lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
+            lines = read_text(self.ann_file).splitlines()
             return self._ids([line.strip() for line in lines if line.strip()])
         what, folder, suffix = 'mask', self.data_prefix.get('seg_map_path'), self.seg_map_suffix
         if self.test_mode and not os.path.isdir(folder or ''):
@@ -264,7 +254,7 @@ class PseudoMaskDataset(BaseSegDataset):
         names = read_classes(path) if path else ()
         beside = Path(self.data_prefix.get('seg_map_path') or '', 'classes.txt')
         if path and not names and beside.is_file():
-            names = beside.read_text(encoding='utf-8').splitlines()
+            names = read_text(beside).splitlines()
         names = [name for name in names if name != 'background']
         if names and tuple(names) != self.mask_ids.all_classes:
             raise ValueError(

@@ -1,6 +1,6 @@
 """Sets of whole images: what CAMs and masks are made of, and what they are scored on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,30 @@ import numpy as np
 from mmwsss.registry import DATASETS
 from mmwsss.structures.artifacts import read_mask
 
+from .label_space import LabelSpace, registered_metainfo
+
 
 def inner_dataset(cfg: dict) -> dict:
     """The config of the :class:`ImageLabelDataset` inside wrappers (PairedDataset, ...)."""
     while isinstance(cfg.get('dataset'), dict):
         cfg = cfg['dataset']
     return cfg
+
+
+def config_classes(cfg: Mapping) -> tuple[list[str] | None, list | None]:
+    """Foreground names, and the palette with the background, of the training set of a config; None
+    where it names no classes. Nothing but a list of names is read from disk."""
+    dataset = inner_dataset(cfg.get('train_dataloader', {}).get('dataset', {}))
+    metainfo = dict(dataset.get('metainfo') or {})
+    source = dataset.get('mask_classes') or dataset.get('type')
+    known = registered_metainfo(source) if isinstance(source, str) else {}
+    if isinstance(source, (list, tuple)):
+        metainfo['all_classes'] = source
+    for info in (metainfo, known):  # mmseg's data sets name the background
+        if tuple(info.get('classes') or ())[:1] == ('background', ):
+            info['classes'] = info['classes'][1:]
+    space = LabelSpace.from_metainfo(metainfo, known)
+    return (list(space.classes), space.palette) if space.classes else (None, None)
 
 
 def build_image_dataset(cfg: dict, masks: bool = False) -> Any:

@@ -5,6 +5,7 @@ from PIL import Image
 
 from mmwsss.datasets import LoadPseudoMask, PseudoMaskDataset
 from mmwsss.datasets.mask_ids import MaskIds
+from mmwsss.datasets.splits import config_classes
 from mmwsss.utils.palette import voc_palette
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadPseudoMask')]
@@ -56,6 +57,41 @@ def test_a_subset_of_the_classes_of_the_masks(root):
     expected = np.array([{0: 0, 1: 2, 2: 255, 3: 1, 255: 255}[i] for i in mask_of(root, 'b').flat])
     assert np.array_equal(dataset[0]['gt_seg_map'].ravel(), expected)
     assert dataset.metainfo['classes'] == ('background', 'dog', 'cat')
+
+
+def test_classes_listed_in_a_file(root):
+    (root / 'names.txt').write_text('cat\ncow\ndog\n')
+    metainfo = dict(classes=str(root / 'names.txt'))
+    dataset = build(root, metainfo=metainfo)
+    assert dataset.metainfo['classes'] == ('background', 'cat', 'cow', 'dog')
+    for known in (dict(metainfo=metainfo),
+                  dict(mask_classes=['cat', 'cow', 'dog'], metainfo=dict(classes=['dog']))):
+        cfg = dict(train_dataloader=dict(dataset=dict(type='PseudoMaskDataset', **known)))
+        classes, palette = config_classes(cfg)
+        assert classes == (['dog'] if 'mask_classes' in known else ['cat', 'cow', 'dog'])
+        assert palette == [voc_palette(4)[i] for i in (0, 3)] if len(classes) == 1 else (
+            voc_palette(4))
+
+
+def test_classes_of_configs():
+    def classes_of(**dataset):
+        return config_classes(dict(train_dataloader=dict(dataset=dataset)))[0]
+
+    assert config_classes({}) == (None, None)
+    assert classes_of(type='ImageLabelDataset') is None  # its table may name them
+    assert len(classes_of(type='VOCImageLabelDataset')) == 20
+    assert classes_of(type='PairedDataset', dataset=dict(type='VOCImageLabelDataset', metainfo=dict(
+        classes=['cow', 'cat']))) == ['cow', 'cat']
+    assert len(classes_of(type='PseudoMaskDataset', mask_classes='VOCImageLabelDataset')) == 20
+    assert classes_of(type='mmseg.PascalVOCDataset')[0] == 'aeroplane'
+
+
+def test_lists_with_a_byte_order_mark(root):
+    (root / 'list.txt').write_text('a\nb\n', encoding='utf-8-sig')
+    assert [record['name'] for record in build(root)] == ['a', 'b']
+    (root / 'list.txt').write_bytes(b'\xe9\n')
+    with pytest.raises(ValueError, match='list.txt" is not a text file in UTF-8'):
+        build(root)
 
 
 def test_classes_of_a_registered_dataset(root):

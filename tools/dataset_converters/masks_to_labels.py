@@ -16,6 +16,7 @@ import numpy as np
 
 from mmwsss.utils import atomic_write
 from mmwsss.utils.cli import make_parser, run_tool
+from mmwsss.utils.io import read_text
 
 
 def labels_of_masks(folder: str | Path, names: list[str] | None = None,
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'"{args.out}" must end in .json, the form that is written')
     names = None
     if args.list:
-        names = [line.split()[0] for line in args.list.read_text().splitlines() if line.strip()]
+        names = [line.split()[0] for line in read_text(args.list).splitlines() if line.strip()]
     table = labels_of_masks(args.masks, names)
     with atomic_write(args.out) as file:
         json.dump(table, file)

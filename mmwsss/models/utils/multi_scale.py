@@ -85,8 +85,8 @@ def multi_scale_cam(model: nn.Module,
     """
     own = getattr(model, 'own_background', False)
     if relu not in RELU or norm not in NORM or (relu, norm) == ('none', 'max'):
-        raise ValueError(f"relu={relu!r} must be one of {RELU}, norm={norm!r} of {NORM}, and 'none' "
-                         "goes with 'minmax'")
+        raise ValueError(f"relu={relu!r} must be one of {RELU}, norm={norm!r} of {NORM}, and "
+                         "'none' goes with 'minmax'")
     images = rescale(images, limited_size(images.shape[-2:], max_side))
     size = tuple(images.shape[-2:] if size is None else size)
     shown = F.pad(labels, (1, 0), value=1) if own else labels
