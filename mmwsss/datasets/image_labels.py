@@ -17,7 +17,7 @@ from .annotations import LabelTable
 from .label_space import LabelSpace
 from .label_tables import Classes, read_label_table
 from .mask_ids import MaskIds
-from .samplers import sample_rng
+from .samplers import DRAWN, sample_rng
 from .views.base import build_views
 
 
@@ -363,9 +363,11 @@ class ImageLabelDataset(BaseDataset):
         return sample
 
     def prepare_data(self, idx: int) -> dict:
-        """The sample of ``idx``, an :class:`EpochIndex` (or an int: epoch 0), with its views."""
-        epoch, index = getattr(idx, 'epoch', 0), int(idx) % len(self)
-        sample = self.load(idx, epoch, index)
+        """The sample of ``idx``, an :class:`EpochIndex` (or an int: the epoch of the wrapper around,
+        else 0), with its views."""
+        index = int(idx) % len(self)
+        epoch, draw = (idx.epoch, 0) if hasattr(idx, 'epoch') else DRAWN.get()
+        sample = self.load(idx, epoch, index, draw)
         for view in self.views:
             sample = view(sample, index, epoch)
         return sample

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Iterator, Sized
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,11 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Dataset, Sampler
 
 from mmwsss.registry import DATA_SAMPLERS
+
+
+# Epoch and index of what a SeededDataset is drawing: mmengine's wrappers (RepeatDataset,
+# ConcatDataset, ClassBalancedDataset) hand on plain indices.
+DRAWN: ContextVar[tuple[int, int]] = ContextVar('drawn', default=(0, 0))
 
 
 class EpochIndex(int):
@@ -136,8 +142,9 @@ class EndlessSampler(EpochSampler):
 class SeededDataset(Dataset):
     """A data set each of whose samples is drawn under random numbers of ``(seed, epoch, index)``.
 
-    For data sets whose transforms draw from the global generators, as mmseg's: a sample then
-    depends neither on workers nor on what was drawn before. All else is that of the data set.
+    For data sets whose transforms draw from the global generators, as mmseg's, and for mmengine's
+    wrappers: a sample then depends neither on workers nor on what was drawn before. All else is
+    that of the data set.
 
     Args:
         dataset: Any data set with a length.
@@ -152,8 +159,13 @@ class SeededDataset(Dataset):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Any:
-        with sample_rng(self.seed, getattr(index, 'epoch', 0), int(index)):
-            return self.dataset[index]
+        drawn = getattr(index, 'epoch', 0), int(index)
+        token = DRAWN.set(drawn)
+        try:
+            with sample_rng(self.seed, *drawn):
+                return self.dataset[index]
+        finally:
+            DRAWN.reset(token)
 
     def __getattr__(self, name: str) -> Any:
         if name in ('dataset', 'seed'):  # not there yet, while a copy is unpickled

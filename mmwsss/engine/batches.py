@@ -97,11 +97,12 @@ class Batches:
         seed = common[0]
         for loader in self.loaders:
             holders = [loader.sampler, loader.dataset]
-            while hasattr(holders[-1], 'dataset'):  # wrappers
-                holders.append(holders[-1].dataset)
-            for holder in holders:
+            while holders:
+                holder = holders.pop()
                 if hasattr(holder, 'seed'):
                     holder.seed = seed
+                holders += ([holder.dataset] if hasattr(holder, 'dataset')  # wrappers
+                            else getattr(holder, 'datasets', []))
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[int, Any]]:
         """``(place in the epoch, batch)`` of an epoch from its step ``start`` on."""
@@ -136,7 +137,4 @@ def _seeded(dataset: Dataset | dict) -> Dataset:
     """The data set, built, in a :class:`SeededDataset` unless it seeds its samples by itself."""
     if isinstance(dataset, dict):
         dataset = DATASETS.build(dataset)
-    inner = dataset
-    while not hasattr(inner, 'seed') and hasattr(inner, 'dataset'):
-        inner = inner.dataset
-    return dataset if hasattr(inner, 'seed') else SeededDataset(dataset)
+    return dataset if hasattr(dataset, 'seed') else SeededDataset(dataset)
