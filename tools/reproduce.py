@@ -15,7 +15,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, command_line, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -62,7 +62,6 @@ def run(args: argparse.Namespace) -> int:
         Table,
         Workplace,
         collect,
-        command_line,
         job_commands,
         print_cells,
         run_processes,
@@ -71,8 +70,6 @@ def run(args: argparse.Namespace) -> int:
         write_page,
     )
     from mmwsss.utils.io import sweep_temporaries
-    if args.jobs < 1:
-        raise ValueError(f'--jobs {args.jobs} must be at least 1')
     place = Workplace(Table(args.table), args.data, args.work_dir, args.rows, args.stages,
                       args.cfg_options, args.device, amp=args.amp)
     failed: list[str] = []
@@ -88,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
                   else run_processes(commands, place.folder, args.jobs))
     if not args.job:
         sweep_temporaries(place.folder, '*')
-        cells, command = collect(place, args.seeds), command_line(sys.argv)
+        cells, command = collect(place, args.seeds), command_line()
         write_cells(place, cells, args.seeds, command)
         page = write_page(place, cells, args.seeds, command, args.images)
         print_cells(place, cells, args.seeds)

@@ -16,7 +16,7 @@ from mmwsss.inference import seed_mask
 from mmwsss.inference.masks import refine
 from mmwsss.pipeline import Pipeline
 from mmwsss.registry import DATASETS, MODELS
-from mmwsss.structures.artifacts import load_cam, read_record
+from mmwsss.structures.artifacts import CAMFile, load_cam, read_record
 from mmwsss.visualization import draw_grid, overlay_cam, overlay_mask
 
 matplotlib.use('Agg')
@@ -52,7 +52,7 @@ class Drawing:
         mask = next(s for s in self.context.scored if name in s.names).ground_truth(name)
         return 'ground truth', overlay_mask(self.image(name), mask, self.context.palette)
 
-    def cam(self, name: str) -> tuple:
+    def cam(self, name: str) -> CAMFile:
         return load_cam(self.pipeline.stages['cam'].folder / f'{name}.npz')
 
     def stages(self) -> np.ndarray:
@@ -67,11 +67,11 @@ class Drawing:
 
     def thresholds(self, name: str = 'val_00049') -> np.ndarray:
         """Seeds of one CAM at four thresholds; above the curve of all of them."""
-        image, (cam, keys, size) = self.image(name), self.cam(name)
-        row = [('image', image), (f'CAM {self.context.classes[keys[0]]}',
-                                  overlay_cam(image, cam[0]))]
+        image, file = self.image(name), self.cam(name)
+        row = [('image', image), (f'CAM {self.context.classes[file.keys[0]]}',
+                                  overlay_cam(image, file.cam[0]))]
         for threshold in (0.05, 0.15, 0.3, 0.5):
-            seed = seed_mask(cam, keys, size, threshold)
+            seed = seed_mask(file, threshold)
             row.append((f'at {threshold:.2f}', overlay_mask(image, seed, self.context.palette)))
         grid = draw_grid([row], height=112)
         curve = read_record(self.pipeline.stages['cam'].folder / 'seeds_train.json')['curve']
@@ -87,7 +87,7 @@ class Drawing:
         """The same CAM through several refiners."""
         rows = []
         for name in names:
-            image, (cam, keys, _) = self.image(name), self.cam(name)
+            image, (cam, keys, *_) = self.image(name), self.cam(name)
             row = [('image', image), (f'CAM {self.context.classes[keys[0]]}',
                                       overlay_cam(image, cam[0]))]
             for kind, caption in (('ThresholdMask', 'seed'), ('PARMask', 'PAR'),

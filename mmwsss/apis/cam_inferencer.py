@@ -18,8 +18,8 @@ from mmwsss.inference.model import load_model, read_config
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.multi_scale import limited_size, multi_scale_cam, rescale
 from mmwsss.registry import INFERENCERS, MODELS
-from mmwsss.structures.artifacts import save_cam, write_class_names, write_mask
-from mmwsss.utils.images import list_images
+from mmwsss.structures.artifacts import CAMFile, save_cam, write_class_names, write_mask
+from mmwsss.utils.images import list_images, write_image
 from mmwsss.utils.option_types import fits
 from mmwsss.utils.palette import voc_palette
 from mmwsss.visualization import overlay_cam, overlay_mask
@@ -225,8 +225,7 @@ class CAMInferencer:
     def _result(self, name: str, image: np.ndarray, cam: np.ndarray, keys: list[int],
                 probability: np.ndarray, background: np.ndarray | None) -> dict:
         if self.refiner is None:
-            mask = seed_mask(cam, np.array(keys, np.int64), image.shape[:2], self.threshold,
-                             background)
+            mask = seed_mask(CAMFile(cam, keys, image.shape[:2], background), self.threshold)
         else:
             mask = refine(self.refiner, image, cam, keys, background)
         rgb = np.ascontiguousarray(image[..., ::-1])
@@ -249,9 +248,7 @@ class CAMInferencer:
         save_cam(folder / 'cams' / f'{name}.npz', cam, keys, size, result['background'])
         write_mask(folder / 'masks' / f'{name}.png', result['mask'], self.palette,
                    ('background', *self.classes))
-        overlay = folder / 'overlays' / f'{name}.png'
-        overlay.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(result['overlay']).save(overlay)
+        write_image(folder / 'overlays' / f'{name}.png', result['overlay'])
 
 
 def _is_single(images: Any) -> bool:

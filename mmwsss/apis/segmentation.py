@@ -19,6 +19,7 @@ from mmwsss.inference import load_model, read_config
 from mmwsss.registry import INFERENCERS
 from mmwsss.structures.artifacts import read_mask, write_class_names, write_mask
 from mmwsss.utils import atomic_write, load_checkpoint_safely
+from mmwsss.utils.images import write_image
 from mmwsss.utils.palette import voc_palette
 from mmwsss.utils.progress import track
 from mmwsss.visualization import overlay_mask
@@ -234,8 +235,7 @@ def _write_overlay(path: Path, image: np.ndarray, mask: np.ndarray, palette: lis
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
     shown = overlay_mask(np.ascontiguousarray(image[..., ::-1]), mask, palette)
-    with atomic_write(path, 'wb', flush=False) as file:
-        file.write(cv2.imencode('.jpg', shown[..., ::-1])[1].tobytes())
+    write_image(path, shown)
 
 
 def _write_exports(out: Path, images: dict[str, Path], infer: SegmentationInferencer,

@@ -363,8 +363,8 @@ class ImageLabelDataset(BaseDataset):
         return sample
 
     def prepare_data(self, idx: int) -> dict:
-        """The sample of ``idx``, an :class:`EpochIndex` (or an int: the epoch of the wrapper around,
-        else 0), with its views."""
+        """The sample of ``idx``, an :class:`EpochIndex` (or an int: the epoch is that of the
+        wrapper around, else 0), with its views."""
         index = int(idx) % len(self)
         epoch, draw = (idx.epoch, 0) if hasattr(idx, 'epoch') else DRAWN.get()
         sample = self.load(idx, epoch, index, draw)

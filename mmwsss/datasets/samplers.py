@@ -14,7 +14,6 @@ from torch.utils.data import Dataset, Sampler
 
 from mmwsss.registry import DATA_SAMPLERS
 
-
 # Epoch and index of what a SeededDataset is drawing: mmengine's wrappers (RepeatDataset,
 # ConcatDataset, ClassBalancedDataset) hand on plain indices.
 DRAWN: ContextVar[tuple[int, int]] = ContextVar('drawn', default=(0, 0))

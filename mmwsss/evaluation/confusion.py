@@ -7,14 +7,13 @@ the pixels whose prediction is 255 (no answer), which count as misses of their c
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mmwsss.datasets.mask_ids import IGNORE
+from mmwsss.datasets.splits import Split
 from mmwsss.structures.artifacts import read_mask
-
-from .truth import Truth
 
 
 def confusion_matrix(pred: np.ndarray, gt: np.ndarray, num_classes: int) -> np.ndarray:
@@ -150,68 +149,56 @@ def class_confusions(
     return sorted(records, key=lambda record: -record['pixels'])
 
 
-def mask_confusion(
-    pred_dir: str | Path,
-    truth: Any,
-    names: Sequence[str] | None = None,
-    num_classes: int | None = None,
-    gt_ids: np.ndarray | None = None,
-    suffix: str = '.png',
-) -> np.ndarray:
-    """Confusion matrix of a folder of masks ``<name><suffix>`` against the ground truth.
+def mask_confusion(pred_dir: str | Path, split: Split) -> np.ndarray:
+    """Confusion matrix of a folder of masks ``<name>.png`` against the ground truth.
 
     Args:
-        pred_dir: Folder with a mask for every name, in ids ``0..C`` and 255.
-        truth: A :class:`~mmwsss.datasets.splits.Split`, a data set with masks, or a folder of
-            ``<name>.png``.
-        names: Image ids; by default all of the split.
-        num_classes, gt_ids: Of a folder only, see :class:`~mmwsss.evaluation.truth.Truth`.
-        suffix: Ending of the predicted masks.
+        pred_dir: Folder with a mask for every image, in ids ``0..C`` and 255.
+        split: Images with ground truth.
 
     Returns:
         int64 ``(C + 1, C + 2)``, see :func:`confusion_matrix`.
 
     Raises:
-        ValueError: ``names`` is empty, or a mask is unreadable or has a wrong size or id.
+        ValueError: A mask is unreadable or has a wrong size or id.
         FileNotFoundError: A mask is missing.
     """
-    truth = Truth(truth, names, num_classes, gt_ids)
-    total = np.zeros((truth.num_classes + 1, truth.num_classes + 2), dtype=np.int64)
-    for _, confusion in _image_confusions(Path(pred_dir), truth, suffix):
+    total = np.zeros((split.num_classes + 1, split.num_classes + 2), dtype=np.int64)
+    for _, confusion in _image_confusions(Path(pred_dir), split):
         total += confusion
     return total
 
 
-def _image_confusions(pred_dir: Path, truth: Truth,
-                      suffix: str = '.png') -> Iterator[tuple[str, np.ndarray]]:
-    """Name and confusion matrix of every image; errors of :func:`mask_confusion`."""
-    paths = {name: pred_dir / f'{name}{suffix}' for name in truth.names}
+def _image_confusions(pred_dir: Path, split: Split,
+                      names: Sequence[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and confusion matrix of every image, or of some; errors of :func:`mask_confusion`."""
+    paths = {name: pred_dir / f'{name}.png' for name in (split.names if names is None else names)}
     missing = [path for path in paths.values() if not path.is_file()]
     if missing:
         raise FileNotFoundError(
             f'{len(missing)} of {len(paths)} predicted masks are missing, first {missing[0]}; '
             'generate the masks of this list first')
     for name, path in paths.items():
-        pred, gt = read_mask(path), truth[name]
+        pred, gt = read_mask(path), split.ground_truth(name)
         try:
-            yield name, confusion_matrix(pred, gt, truth.num_classes)
+            yield name, confusion_matrix(pred, gt, split.num_classes)
         except ValueError as error:
             raise ValueError(f'mask {path} against its ground truth: {error}') from error
 
 
-def image_scores(pred_dir: str | Path, truth: Any,
+def image_scores(pred_dir: str | Path, split: Split,
                  names: Sequence[str] | None = None) -> dict[str, float]:
-    """IoU of single images: the mean over background and classes that the mask or the ground truth
-    of the image shows, in percent; arguments and errors of :func:`mask_confusion`."""
+    """IoU of single images (``names``; None: all): the mean over background and classes that the
+    mask or the ground truth of the image shows, in percent; errors of :func:`mask_confusion`."""
     return {name: mean_scores(confusion)['mIoU']
-            for name, confusion in _image_confusions(Path(pred_dir), Truth(truth, names))}
+            for name, confusion in _image_confusions(Path(pred_dir), split, names)}
 
 
-def mask_iou(pred_dir: str | Path, truth: Any, *args, **kwargs) -> dict:
+def mask_iou(pred_dir: str | Path, split: Split) -> dict:
     """Score a folder of masks; arguments and errors of :func:`mask_confusion`.
 
     Returns:
         The means of :func:`mean_scores` in percent, and ``IoU``, a list of the ``C + 1`` classes'.
     """
-    confusion = mask_confusion(pred_dir, truth, *args, **kwargs)
+    confusion = mask_confusion(pred_dir, split)
     return dict(mean_scores(confusion), IoU=(100 * iou_from_confusion(confusion)).tolist())

@@ -12,18 +12,17 @@ CAMs and thresholds are compared as float32, as if each threshold were stacked u
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmwsss.datasets.mask_ids import IGNORE, mask_ids_of
+from mmwsss.datasets.splits import Split
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.structures.artifacts import load_cam
 
 from .confusion import confusion_matrix, iou_from_confusion, mean_scores
-from .truth import Truth
 
 # (start, stop, step): the best threshold of a sharp CAM is about .2, of a flat one up to .9.
 SWEEP = (0., 0.95, 0.01)
@@ -219,35 +218,28 @@ class SeedCurve:
         return mean_scores(self.at(threshold))
 
 
-def evaluate_cams(
-    cam_dir: str | Path,
-    truth: Any,
-    names: Sequence[str] | None = None,
-    num_classes: int | None = None,
-    thresholds: Sequence[float] = SWEEP,
-    gt_ids: np.ndarray | None = None,
-) -> SeedCurve:
+def evaluate_cams(cam_dir: str | Path, split: Split,
+                  thresholds: Sequence[float] = SWEEP) -> SeedCurve:
     """Score a folder of CAM files ``<name>.npz`` at every threshold.
 
     Args:
         cam_dir: Folder of CAM files.
-        truth, names, num_classes, gt_ids: As in :func:`~mmwsss.evaluation.mask_confusion`.
+        split: Images with ground truth.
         thresholds: ``(start, stop, step)``, ``stop`` included.
 
     Raises:
         FileNotFoundError, ValueError: A file is missing or wrong; the message names it.
     """
-    truth = Truth(truth, names, num_classes, gt_ids)
     thresholds = threshold_range(*thresholds)
-    shape = (truth.num_classes + 1, truth.num_classes, len(thresholds) + 1)
+    shape = (split.num_classes + 1, split.num_classes, len(thresholds) + 1)
     total = np.zeros(int(np.prod(shape)), dtype=np.int64)
-    for name in truth.names:
+    for name in split.names:
         path = Path(cam_dir) / f'{name}.npz'
-        cam, keys, _ = load_cam(path, truth.num_classes)
-        gt = truth[name]
+        cam, keys, *_ = load_cam(path, split.num_classes)
+        gt = split.ground_truth(name)
         try:
             cells, counts = seed_histogram(
-                resize_cam(cam, gt.shape), keys, gt, thresholds, truth.num_classes)
+                resize_cam(cam, gt.shape), keys, gt, thresholds, split.num_classes)
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
         total[cells.numpy()] += counts.numpy()

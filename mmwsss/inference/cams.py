@@ -18,7 +18,7 @@ from mmwsss.evaluation import SeedMetric
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.folding import prepared_convolutions
 from mmwsss.models.utils.multi_scale import MAX_SIDE, limited_size, multi_scale_cam, rescale
-from mmwsss.structures.artifacts import load_background, load_cam, save_cam, write_manifest
+from mmwsss.structures.artifacts import CAMFile, load_cam, save_cam, write_manifest
 from mmwsss.utils.images import image_size
 from mmwsss.utils.model_wrapper import unwrap_model
 from mmwsss.utils.progress import track
@@ -201,9 +201,8 @@ def score_cams(dataset: Any, cam_dir: str | Path, **options: Any) -> dict[str, f
     metric = SeedMetric(**{'num_classes': split.num_classes, **options})
     metric.dataset_meta = dict(classes=split.classes)
     for name in split.names:
-        path = Path(cam_dir) / f'{name}.npz'
-        cam, keys, _ = load_cam(path, split.num_classes)
-        gt, background = split.ground_truth(name), load_background(path)
+        cam, keys, _, background = load_cam(Path(cam_dir) / f'{name}.npz', split.num_classes)
+        gt = split.ground_truth(name)
         if background is not None:
             background = resize_cam(background[None], gt.shape)[0]
         metric.process(None, [dict(
@@ -212,17 +211,14 @@ def score_cams(dataset: Any, cam_dir: str | Path, **options: Any) -> dict[str, f
     return metric.compute_metrics(metric.results)
 
 
-def seed_mask(cam: np.ndarray, keys: np.ndarray, size: Sequence[int], threshold: float | None,
-              background: np.ndarray | None = None) -> np.ndarray:
-    """The seed of one CAM file as uint8 ``(H, W)``: 0 background, ``1..C``.
+def seed_mask(file: CAMFile, threshold: float | None = None) -> np.ndarray:
+    """The seed of an image as uint8 ``(H, W)``: 0 background, ``1..C``.
 
     Args:
-        cam: ``(K, h, w)`` in [0, 1].
-        keys: The ``K`` classes, ``0..C-1``.
-        size: Height and width of the image.
-        threshold: Background score; not used with
-        background: the network's own background map ``(h, w)``.
+        file: The image's CAMs.
+        threshold: Background score; not used where the network has its own.
     """
+    cam, keys, size, background = file
     cam = resize_cam(cam, tuple(size)).numpy()
     if background is None:
         first = np.full((1, *size), threshold, np.float32)

@@ -20,7 +20,6 @@ from mmwsss.datasets.transforms import LoadImage
 from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import (
-    load_background,
     load_cam,
     read_manifest,
     read_mask,
@@ -132,13 +131,12 @@ class _Job:
         name = record['name']
         image = self.load(dict(img_path=record['img_path']))['img']
         cam_path = self.cam_dir / f'{name}.npz'
-        cam, keys, size = load_cam(cam_path, self.num_classes)
+        cam, keys, size, background = load_cam(cam_path, self.num_classes)
         if size != image.shape[:2]:
             raise ValueError(f'CAM file "{cam_path}" is of an image of {size}, but '
                              f'"{record["img_path"]}" has {image.shape[:2]}; make the CAM again')
-        background = None
-        if getattr(self.refiner, 'bg', None) == 'own':
-            background = load_background(cam_path)
+        if getattr(self.refiner, 'bg', None) != 'own':
+            background = None
         path = self.out_dir / f'{name}{self.refiner.suffix}'
         result = refine(self.refiner, image, cam, keys, background)
         self.refiner.save(path, result, self.palette, self.names)

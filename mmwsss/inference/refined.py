@@ -51,7 +51,7 @@ class _Confusions:
     def __call__(self, record: dict) -> np.ndarray:
         name = record['name']
         image = self.load(dict(img_path=record['img_path']))['img']
-        cam, keys, _ = load_cam(self.cam_dir / f'{name}.npz', self.split.num_classes)
+        cam, keys, *_ = load_cam(self.cam_dir / f'{name}.npz', self.split.num_classes)
         truth, counts = self.split.ground_truth(name), []
         for threshold in self.thresholds:
             self.refiner.bg = threshold

@@ -29,7 +29,7 @@ def cam_histograms(cam_dir: str | Path, names: Sequence[str], bins: int = BINS) 
     """
     rows = []
     for name in names:
-        cam, keys, _ = load_cam(Path(cam_dir) / f'{name}.npz')
+        cam, keys, *_ = load_cam(Path(cam_dir) / f'{name}.npz')
         if len(keys):
             counts = np.histogram(cam.max(0).astype(np.float32).clip(0, 1), bins, (0, 1))[0]
             rows.append(counts / counts.sum())
@@ -123,7 +123,7 @@ def crf_agreement(cam_dir: str | Path, images: Mapping[str, str], preset: str = 
     crf, load = make_crf(preset), LoadImage()
     agreement = []
     for name, path in images.items():
-        cam, keys, size = load_cam(Path(cam_dir) / f'{name}.npz')
+        cam, keys, size, _ = load_cam(Path(cam_dir) / f'{name}.npz')
         if len(keys):
             image = load(dict(img_path=path))['img']
             cam = resize_cam(cam, size).numpy()

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmwsss.evaluation import scores_from_confusion
 from mmwsss.evaluation.confusion import confusion_matrix
 from mmwsss.inference import seed_mask
-from mmwsss.structures.artifacts import load_background, load_cam, read_mask, read_record
+from mmwsss.structures.artifacts import load_cam, read_mask, read_record
 from mmwsss.utils import register_all_modules
 from mmwsss.visualization import html
 
@@ -115,11 +115,7 @@ def mask_reader(pipeline: Pipeline, what: str = 'mask') -> Callable[[str], np.nd
     if what == 'mask':
         return lambda name: read_mask(stage.folder / f'{name}.png')
     threshold = stage.shown_threshold(pipeline.context)
-
-    def seed(name: str) -> np.ndarray:
-        path = stage.folder / f'{name}.npz'
-        return seed_mask(*load_cam(path), threshold, load_background(path))
-    return seed
+    return lambda name: seed_mask(load_cam(stage.folder / f'{name}.npz'), threshold)
 
 
 def image_scores(pipeline: Pipeline, split: str | None = None,

@@ -1,8 +1,6 @@
 """What a pipeline ends with: the table on the console and the HTML page."""
 
 import csv
-import io
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -10,12 +8,13 @@ from pathlib import Path
 
 import mmcv
 import numpy as np
-from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from mmwsss.structures.artifacts import read_record, write_record
+from mmwsss.utils.cli import command_line
+from mmwsss.utils.images import write_image
 from mmwsss.utils.io import atomic_write, sweep_temporaries
 from mmwsss.visualization import draw_grid, html, overlay_mask
 from mmwsss.visualization.report_page import report_page, unique_names
@@ -230,7 +229,7 @@ def write_report(pipeline: Pipeline, command: str | None = None) -> Path:
     """
     methods = pipeline.methods[::-1]  # ours first
     out = pipeline.context.work_dir / 'report'
-    command = command or shlex.join(sys.argv)
+    command = command or command_line()
     scores = [image_scores_of(method) for method in methods]
     infos = _chosen(pipeline, scores[0])
     runs, grids = zip(*(_run(method, infos, of_images, command)
@@ -241,12 +240,11 @@ def write_report(pipeline: Pipeline, command: str | None = None) -> Path:
     with atomic_write(out / 'index.html') as file:
         file.write(report_page(read_record(out / RUNS.name), pipeline.name))
     if grids[0]:
-        with atomic_write(out / 'stages.png', 'wb') as file:
-            file.write(_png(draw_grid(grids[0])))
+        write_image(out / 'stages.png', draw_grid(grids[0]))
     write_record(out / 'metrics.json',
                  {method.name: figures_of(method) for method in pipeline.methods})
     with atomic_write(out / 'scores.csv') as file:
-        lines = csv.writer(file)
+        lines = csv.writer(file, lineterminator='\n')
         lines.writerow(('method', 'image', 'score', 'percent'))
         lines.writerows((method.name, name, title, f'{value:.2f}')
                         for method, of_images in zip(methods, scores)
@@ -276,10 +274,3 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
     with atomic_write(Path(out)) as file:
         file.write(report_page(unique_names(runs, names), 'Runs side by side'))
     return Path(out)
-
-
-def _png(image: np.ndarray) -> bytes:
-    """An RGB image as the bytes of a PNG."""
-    data = io.BytesIO()
-    Image.fromarray(image).save(data, 'PNG')
-    return data.getvalue()

@@ -70,7 +70,7 @@ def check_training(cfg: Config, name: str, loaded: bool = False) -> nn.Module:
     if isinstance(schedulers, dict) and 'type' in schedulers:
         schedulers = [schedulers]
     for part in schedulers if isinstance(schedulers, (list, tuple)) else []:
-        _check_options(PARAM_SCHEDULERS, part, 'param_scheduler',
+        check_component(PARAM_SCHEDULERS, part, 'param_scheduler',
                        ('convert_to_iter_based', 'optimizer'))
     if 'optimizer' in cfg.optim_wrapper or 'constructor' in cfg.optim_wrapper:
         with _quiet():  # the training says it again
@@ -83,13 +83,13 @@ def check_training(cfg: Config, name: str, loaded: bool = False) -> nn.Module:
         HOOKS.build(hook)
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = inner_dataset((cfg.get(key) or {}).get('dataset') or {})
-        _check_options(DATASETS, dataset, f'{key}.dataset')
+        check_component(DATASETS, dataset, f'{key}.dataset')
         for step in dataset.get('pipeline') or []:
             TRANSFORMS.build(step)
     for key in ('val_evaluator', 'test_evaluator'):
         metrics = cfg.get(key) or []
         for metric in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
-            _check_options(METRICS, metric, key)
+            check_component(METRICS, metric, key)
             METRICS.build(metric)
     return model
 
@@ -128,7 +128,7 @@ def _quiet() -> Iterator[None]:
 
 def _check_loop(cfg: dict) -> None:
     """Options and lengths of the loop, which is built with a Runner only."""
-    _check_options(LOOPS, cfg, 'train_cfg')
+    check_component(LOOPS, cfg, 'train_cfg')
     for key in ('max_epochs', 'max_iters', 'val_interval'):
         value = cfg.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)
@@ -148,7 +148,7 @@ def _build_scheduler(cfg: dict, wrapper: OptimWrapper) -> None:
         PARAM_SCHEDULERS.build(cfg)
 
 
-def _check_options(registry: Registry, cfg: Any, where: str, known: tuple = ()) -> None:
+def check_component(registry: Registry, cfg: Any, where: str, known: tuple = ()) -> None:
     """Check type and options of what can only be built with a Runner."""
     if not isinstance(cfg, dict) or 'type' not in cfg:
         return
@@ -205,10 +205,10 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
     return runner
 
 
-def log_records(folder: Path) -> Iterator[dict]:
-    """The records of a training's log (mmengine's ``*/vis_data/scalars.json``), those of all calls,
-    before and after a cut-off."""
-    for path in sorted(folder.glob('*/vis_data/scalars.json')):
+def log_records(run: Path) -> Iterator[dict]:
+    """The records of a training's log: a file, or a work dir with mmengine's
+    ``*/vis_data/scalars.json`` of all calls, before and after a cut-off."""
+    for path in sorted(run.glob('*/vis_data/scalars.json')) if run.is_dir() else [run]:
         for line in path.read_text().splitlines():
             with suppress(json.JSONDecodeError):  # the last line of a call that was killed
                 yield json.loads(line)

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -43,8 +43,23 @@ def save_cam(path: str | Path, cam: np.ndarray, keys: Sequence[int], size: Seque
         np.savez(file, **arrays)
 
 
-def load_cam(path: str | Path, num_classes: int | None = None,
-             ) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+class CAMFile(NamedTuple):
+    """The CAMs of one image.
+
+    Args:
+        cam: ``(K, h, w)`` in [0, 1].
+        keys: The ``K`` classes, ``0..C-1``.
+        size: Height and width of the image.
+        background: The network's own background map ``(h, w)`` in [0, 1], if it has one (SIPE).
+    """
+
+    cam: np.ndarray
+    keys: np.ndarray
+    size: tuple[int, int]
+    background: np.ndarray | None = None
+
+
+def load_cam(path: str | Path, num_classes: int | None = None) -> CAMFile:
     """Read and check a CAM file.
 
     Args:
@@ -52,24 +67,15 @@ def load_cam(path: str | Path, num_classes: int | None = None,
         num_classes: Number of foreground classes, if the keys are to be checked against it.
 
     Returns:
-        ``cam`` float16 ``(K, h, w)`` in [0, 1], ``keys`` int64 ``(K,)`` and the image's size
-        ``(H, W)``.
+        Its content, the maps in float16.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is no CAM file, or its maps, keys or size are not as above.
     """
     arrays = _read_cam(path)
-    return arrays['cam'], _check_keys(path, arrays, num_classes), tuple(arrays['size'].tolist())
-
-
-def load_background(path: str | Path) -> np.ndarray | None:
-    """The network's own background map ``(h, w)`` in a CAM file; None where it has none.
-
-    Raises:
-        FileNotFoundError, ValueError: See :func:`load_cam`.
-    """
-    return _read_cam(path).get('bg')
+    return CAMFile(arrays['cam'], _check_keys(path, arrays, num_classes),
+                   tuple(arrays['size'].tolist()), arrays.get('bg'))
 
 
 def _read_cam(path: str | Path) -> dict[str, np.ndarray]:
@@ -251,8 +257,8 @@ def write_manifest(folder: str | Path, names: Sequence[str]) -> list[dict]:
     records = []
     for name in names:
         path = Path(folder) / f'{name}.npz'
-        _, keys, size = load_cam(path)
-        records.append(dict(name=name, classes=keys.tolist(), size=list(size),
+        cam = load_cam(path)
+        records.append(dict(name=name, classes=cam.keys.tolist(), size=list(cam.size),
                             sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
     with atomic_write(Path(folder) / 'manifest.jsonl') as file:
         file.writelines(json.dumps(record) + '\n' for record in records)

@@ -7,6 +7,7 @@ import argparse
 import difflib
 import inspect
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,11 @@ def _places(node: Any, value: Any, keys: Any = None, prefix: str = '') -> Iterat
             if _holds(child, value):
                 yield f'{prefix}{key}'
             yield from _places(child, value, None, f'{prefix}{key}.')
+
+
+def command_line() -> str:
+    """What was typed, to type again."""
+    return shlex.join(['python', *sys.argv])
 
 
 def default_work_dir(config: str, cfg: 'Config') -> str:

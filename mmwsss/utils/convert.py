@@ -1,5 +1,6 @@
 """What the tools in ``tools/model_converters`` share: read, rename, check, write."""
 
+import argparse
 import re
 import struct
 import sys
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .cli import make_parser
+from .cli import make_parser, run_tool
 from .io import atomic_write
 
 if TYPE_CHECKING:
@@ -207,17 +208,17 @@ def run_converter(convert: Callable[[str], State], description: str,
     parser = make_parser(description)
     parser.add_argument('src', help='the public checkpoint')
     parser.add_argument('dst', help='where to write the converted one')
-    args = parser.parse_args(argv)
-    import torch
-    try:
+
+    def run(args: argparse.Namespace) -> None:
+        import torch
         state = convert(args.src)
         meta = dict(converted_from=Path(args.src).name, converter=Path(sys.argv[0]).name)
         with atomic_write(args.dst, 'wb') as file:
             torch.save(dict(state_dict=state, meta=meta), file)
-    except (ValueError, OSError) as error:
-        sys.exit(f'error: {error}')
-    print(f'{len(state)} tensors, {sum(v.numel() for v in state.values()) / 1e6:.2f} M numbers -> '
-          f'{args.dst}')
+        print(f'{len(state)} tensors, {sum(v.numel() for v in state.values()) / 1e6:.2f} M '
+              f'numbers -> {args.dst}')
+
+    run_tool(run, parser.parse_args(argv))
 
 
 # -- the layouts of the field ----------------------------------------------------------------------

@@ -1,9 +1,12 @@
-"""Images in files, without decoding them."""
+"""Image files: sizes, lists, writing."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
+
+from .io import atomic_write
 
 IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
                      for suffix in (lower, lower.upper()))
@@ -31,6 +34,14 @@ def image_size(path: str | Path) -> tuple[int, int]:
         raise ValueError(f'image "{path}" cannot be read: {error}; restore it or take it off the '
                          'list') from None
     return (width, height) if turned else (height, width)
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Write RGB ``(H, W, 3)`` or grey ``(H, W)`` uint8 as PNG or, by the ending, JPEG."""
+    form = dict(format='JPEG', quality=95) if Path(path).suffix.lower() in ('.jpg', '.jpeg') else (
+        dict(format='PNG'))
+    with atomic_write(path, 'wb', flush=False) as file:
+        Image.fromarray(image).save(file, **form)
 
 
 def list_images(sources: Sequence[str | Path]) -> dict[str, Path]:

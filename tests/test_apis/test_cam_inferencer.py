@@ -11,7 +11,7 @@ from mmwsss.apis import CAMInferencer
 from mmwsss.apis.read_image import read_image
 from mmwsss.inference import load_model, multi_scale_cam, seed_mask
 from mmwsss.registry import INFERENCERS, MODELS
-from mmwsss.structures.artifacts import load_background, load_cam, read_classes, read_mask
+from mmwsss.structures.artifacts import CAMFile, load_cam, read_classes, read_mask
 
 
 @pytest.fixture(scope='module')
@@ -46,7 +46,7 @@ def test_result_is_the_shared_inference(infer, image):
     inputs = infer.model.data_preprocessor(data)['inputs']['image']
     cam = multi_scale_cam(infer.model, inputs, torch.tensor([[1., 1, 0]]), (0.5, 1.), False)[0]
     np.testing.assert_allclose(result['cam']['dog'], cam[1], atol=1e-6)
-    expected = seed_mask(cam[:2].numpy(), np.array([0, 1]), (40, 56), 0.3)
+    expected = seed_mask(CAMFile(cam[:2].numpy(), np.array([0, 1]), (40, 56)), 0.3)
     assert (result['mask'] == expected).all() and result['mask'].dtype == np.uint8
     assert result['overlay'].shape == result['cam_overlay']['cat'].shape == (40, 56, 3)
     assert set(result['scores']) == {'cat', 'dog', 'cow'}
@@ -64,10 +64,11 @@ def test_the_networks_own_background(image, tmp_path):
         train_dataloader=dict(dataset=dict(
             type='ImageLabelDataset', metainfo=dict(classes=('cat', 'dog', 'cow')))))))
     result = infer([image], labels=[['dog', 'cow']], out_dir=tmp_path)[0]
-    background = load_background(tmp_path / 'cams/00000.npz')
+    file = load_cam(tmp_path / 'cams/00000.npz')
+    background = file.background
     assert result['background'].shape == background.shape == (40, 56)
     np.testing.assert_allclose(background, result['background'], atol=1e-3)
-    stack = np.stack([background, *load_cam(tmp_path / 'cams/00000.npz')[0]])
+    stack = np.stack([background, *file.cam])
     own = np.array([0, 2, 3])[stack.argmax(0)]
     assert (own == result['mask']).mean() > 0.99  # float16
 
@@ -136,7 +137,7 @@ def test_errors(infer, image, call, message):
 def test_an_image_of_no_class(infer, image, tmp_path):
     result = infer(image, labels=[], out_dir=tmp_path)
     assert result['cam'] == {} and not result['mask'].any() and result['labels'] == []
-    cam, keys, _ = load_cam(tmp_path / 'cams' / '00000.npz')
+    cam, keys, *_ = load_cam(tmp_path / 'cams' / '00000.npz')
     assert cam.shape == (0, *image.shape[:2]) and not len(keys)
 
 
@@ -261,7 +262,7 @@ def test_a_folder_in_batches_with_files(infer, image, tmp_path):
                                     results):
         one = infer(str(folder / f'{name}.png'), labels)
         np.testing.assert_allclose(one['cam'][labels[0]], result['cam'][labels[0]], atol=1e-5)
-        cam, keys, size = load_cam(tmp_path / 'out' / 'cams' / f'{name}.npz')
+        cam, keys, size, _ = load_cam(tmp_path / 'out' / 'cams' / f'{name}.npz')
         assert [infer.classes[key] for key in keys] == result['labels']
         np.testing.assert_allclose(cam, list(result['cam'].values()), atol=1e-3)
         assert size == result['mask'].shape

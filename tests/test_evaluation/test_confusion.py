@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import (
     class_confusions,
     confusion_matrix,
+    image_scores,
     iou_from_confusion,
     mask_confusion,
     mask_iou,
@@ -107,35 +110,44 @@ def write_masks(folder, masks):
         Image.fromarray(mask).save(folder / f'{name}.png')
 
 
+def split_of(root, masks):
+    """Images of these ground-truth masks."""
+    (root / 'img').mkdir()
+    for name, mask in masks.items():
+        Image.new('RGB', mask.shape[::-1]).save(root / 'img' / f'{name}.jpg')
+    write_masks(root / 'gt', masks)
+    (root / 'labels.json').write_text(json.dumps({name: ['k1'] for name in masks}))
+    return Split(ImageLabelDataset(
+        str(root), label_file='labels.json', img_dir='img', seg_dir='gt',
+        metainfo=dict(classes=('k1', 'k2', 'k3', 'k4'))))
+
+
 def test_mask_iou_of_folders(tmp_path):
     pairs = {name: random_masks(seed) for seed, name in enumerate('ab')}
     write_masks(tmp_path / 'pred', {name: pred for name, (pred, _) in pairs.items()})
-    write_masks(tmp_path / 'gt', {name: gt for name, (_, gt) in pairs.items()})
+    split = split_of(tmp_path, {name: gt for name, (_, gt) in pairs.items()})
     total = sum(naive_counts(*pair) for pair in pairs.values())
-    scores = mask_iou(tmp_path / 'pred', tmp_path / 'gt', ['a', 'b'], C)
+    scores = mask_iou(tmp_path / 'pred', split)
     assert scores['mIoU'] == pytest.approx(100 * np.nanmean(iou_from_confusion(total)))
     assert len(scores['IoU']) == C + 1
-
-    ids = np.arange(256, dtype=np.uint8)
-    ids[2] = 255  # a class that is left out of the subset is not scored
-    subset = mask_iou(tmp_path / 'pred', tmp_path / 'gt', ['a', 'b'], C, gt_ids=ids)
-    total[2] = 0
-    assert subset['mIoU'] == pytest.approx(100 * np.nanmean(iou_from_confusion(total)))
+    of_images = image_scores(tmp_path / 'pred', split)
+    assert set(of_images) == {'a', 'b'}
+    assert image_scores(tmp_path / 'pred', split, ['b']) == {'b': of_images['b']}
+    assert image_scores(tmp_path / 'pred', split, []) == {}
 
 
 def test_mask_iou_names_the_bad_file(tmp_path):
     pred, gt = random_masks(0)
-    write_masks(tmp_path / 'pred', dict(a=pred, small=pred[1:]))
-    write_masks(tmp_path / 'gt', dict(a=gt, b=gt, small=gt))
+    split = split_of(tmp_path, dict(a=gt, b=gt))
+    write_masks(tmp_path / 'pred', dict(a=pred))
     with pytest.raises(FileNotFoundError, match='b.png'):
-        mask_iou(tmp_path / 'pred', tmp_path / 'gt', ['a', 'b'], C)
-    with pytest.raises(ValueError, match='small.png'):
-        mask_iou(tmp_path / 'pred', tmp_path / 'gt', ['a', 'small'], C)
-    with pytest.raises(ValueError, match='empty'):
-        mask_iou(tmp_path / 'pred', tmp_path / 'gt', [], C)
-    (tmp_path / 'pred' / 'a.png').write_bytes((tmp_path / 'pred' / 'a.png').read_bytes()[:60])
+        mask_iou(tmp_path / 'pred', split)
+    write_masks(tmp_path / 'small', dict(a=pred, b=pred[1:]))
+    with pytest.raises(ValueError, match='b.png'):
+        mask_iou(tmp_path / 'small', split)
+    (tmp_path / 'small' / 'a.png').write_bytes((tmp_path / 'pred' / 'a.png').read_bytes()[:60])
     with pytest.raises(ValueError, match='a.png'):
-        mask_iou(tmp_path / 'pred', tmp_path / 'gt', ['a'], C)
+        mask_iou(tmp_path / 'small', split)
 
 
 def test_a_coloured_mask_is_refused(tmp_path):
@@ -157,18 +169,13 @@ def test_truth_of_a_split_with_another_ending_and_a_subset(tmp_path):
         metainfo=dict(all_classes=('k1', 'k2', 'k3', 'k4'), classes=('k3', 'k2')))
     wanted = np.vectorize({0: 0, 1: 255, 2: 2, 3: 1, 255: 255}.get)(gt).astype(np.uint8)
     pred = np.where(np.random.default_rng(1).random(gt.shape) < 0.5, 1, 2).astype(np.uint8)
-    write_masks(tmp_path / 'pred', {'a b_x': pred})
-    for truth in (dataset, Split(dataset)):
-        counts = mask_confusion(tmp_path / 'pred', truth, suffix='_x.png')
-        assert np.array_equal(counts, confusion_matrix(pred, wanted, 2))
+    write_masks(tmp_path / 'pred', {'a b': pred})
+    split = Split(dataset)
+    counts = mask_confusion(tmp_path / 'pred', split)
+    assert np.array_equal(counts, confusion_matrix(pred, wanted, 2))
     write_masks(tmp_path / 'wrong', {'a b': np.full_like(gt, 3)})
     with pytest.raises(ValueError, match='a b.png.*class id 3'):
-        mask_iou(tmp_path / 'wrong', dataset)
+        mask_iou(tmp_path / 'wrong', split)
     Image.fromarray(np.full_like(gt, 77)).save(tmp_path / 'gt' / 'a b_truth.png')
     with pytest.raises(ValueError, match='a b_truth.png" has the class id 77'):
-        mask_iou(tmp_path / 'pred', dataset, suffix='_x.png')
-
-
-def test_a_folder_needs_names_and_classes(tmp_path):
-    with pytest.raises(ValueError, match='names and num_classes'):
-        mask_confusion(tmp_path, tmp_path)
+        mask_iou(tmp_path / 'pred', split)

@@ -11,6 +11,8 @@ import torch
 from mmengine.evaluator import Evaluator
 from PIL import Image
 
+from mmwsss.datasets import ImageLabelDataset
+from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import (
     SeedMetric,
     confusion_matrix,
@@ -228,25 +230,29 @@ def test_bad_sample_is_named(change, message):
 
 
 def test_folder_of_cams(tmp_path):
-    (tmp_path / 'cam').mkdir()
-    (tmp_path / 'gt').mkdir()
+    for folder in ('cam', 'gt', 'img'):
+        (tmp_path / folder).mkdir()
     total = 0
     for seed in range(3):
         cam, keys, gt = drawn(seed, np.float16)
         np.savez(tmp_path / 'cam' / f'{seed}.npz', cam=cam[keys], keys=keys, size=gt.shape)
         Image.fromarray(gt.astype(np.uint8)).save(tmp_path / 'gt' / f'{seed}.png')
+        Image.new('RGB', gt.shape[::-1]).save(tmp_path / 'img' / f'{seed}.jpg')
         total = total + seed_confusion(cam, None, gt, threshold_range(0, 0.6, 0.1))
-    curve = evaluate_cams(
-        tmp_path / 'cam', tmp_path / 'gt', ['0', '1', '2'], C, (0, 0.6, 0.1))
+    (tmp_path / 'labels.json').write_text(json.dumps({str(seed): ['a'] for seed in range(3)}))
+    split = Split(ImageLabelDataset(str(tmp_path), label_file='labels.json', img_dir='img',
+                                    seg_dir='gt', metainfo=dict(classes=CLASSES)))
+    curve = evaluate_cams(tmp_path / 'cam', split, (0, 0.6, 0.1))
     assert np.array_equal(curve.confusion, total)
     assert curve.scores(curve.best)['mIoU'] == pytest.approx(curve.miou.max())
     with pytest.raises(KeyError, match='0.25'):
         curve.at(0.25)
-    with pytest.raises(FileNotFoundError, match='9.npz'):
-        evaluate_cams(tmp_path / 'cam', tmp_path / 'gt', ['9'], C)
+    (tmp_path / 'cam' / '1.npz').unlink()
+    with pytest.raises(FileNotFoundError, match='1.npz'):
+        evaluate_cams(tmp_path / 'cam', split)
     (tmp_path / 'cam' / '0.npz').write_bytes(b'no')
     with pytest.raises(ValueError, match='0.npz'):
-        evaluate_cams(tmp_path / 'cam', tmp_path / 'gt', ['0'], C)
+        evaluate_cams(tmp_path / 'cam', split)
 
 
 @pytest.mark.slow

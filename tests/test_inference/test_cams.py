@@ -13,6 +13,7 @@ from mmwsss.inference import cams as module
 from mmwsss.inference import multi_scale_cam
 from mmwsss.inference.cams import generate_cams, score_cams, seed_mask
 from mmwsss.models.data_preprocessor import WSSSDataPreprocessor
+from mmwsss.structures.artifacts import CAMFile, load_cam
 from mmwsss.utils.errors import explain
 
 
@@ -91,9 +92,9 @@ def test_stride_by_the_number_of_images(config, tmp_path, monkeypatch):
 def test_large_images_are_kept_at_the_limit(config, tmp_path):
     generate_cams(Model(), build_image_dataset(config), tmp_path / 'cams', scales=(1, ),
                   max_side=15, num_workers=0)
-    cam, keys, size = module.load_cam(tmp_path / 'cams' / 'b.npz')
+    cam, keys, size, _ = module.load_cam(tmp_path / 'cams' / 'b.npz')
     assert cam.shape == (2, 10, 15) and size == (20, 30)
-    assert seed_mask(cam, keys, size, 0.3).shape == (20, 30)
+    assert seed_mask(CAMFile(cam, keys, size), 0.3).shape == (20, 30)
 
 
 def test_a_run_that_was_cut_off_makes_only_what_is_missing(config, tmp_path):
@@ -151,13 +152,13 @@ def test_seed_and_scores(config, tmp_path):
     scores = score_cams(dataset, out, held_out=0)
     # Perfect wherever the image's square has its first class.
     assert scores['mIoU@oracle'] == pytest.approx(100)
-    mask = seed_mask(np.array([[[.2, .5]], [[.4, .1]]], np.float16), np.array([0, 2]), (1, 2), 0.3)
+    cam = np.array([[[.2, .5]], [[.4, .1]]], np.float16)
+    mask = seed_mask(CAMFile(cam, np.array([0, 2]), (1, 2)), 0.3)
     assert mask.tolist() == [[3, 1]]
 
 
 def test_background_of_the_network_is_kept(config, tmp_path):
     """A model that scores the background itself (SIPE): CAM files hold it, and masks use it."""
-    from mmwsss.structures.artifacts import load_background, load_cam
 
     class Own(Model):
         own_background = True
@@ -172,11 +173,11 @@ def test_background_of_the_network_is_kept(config, tmp_path):
         dict(inputs={'image': [dataset[1]['inputs']['image']]}))['inputs']['image'][0]
     score = inputs.mean(0).relu()
     path = tmp_path / 'c' / 'b.npz'
-    np.testing.assert_allclose(load_background(path), score / (score.max() + 1e-5), atol=2e-3)
-    cam, keys, size = load_cam(path)
-    stack = np.concatenate([load_background(path)[None], cam]).astype(np.float32)
+    file = load_cam(path)
+    np.testing.assert_allclose(file.background, score / (score.max() + 1e-5), atol=2e-3)
+    stack = np.concatenate([file.background[None], file.cam]).astype(np.float32)
     expected = np.array([0, 2, 3])[stack.argmax(0)]
-    assert (seed_mask(cam, keys, size, None, load_background(path)) == expected).all()
+    assert (seed_mask(file) == expected).all()
 
 
 @pytest.mark.parametrize(('batch_size', 'workers'), [(1, 0), (2, 2)])

@@ -7,7 +7,6 @@ from PIL import Image
 
 from mmwsss.structures.artifacts import (
     jsonable,
-    load_background,
     load_cam,
     read_classes,
     read_manifest,
@@ -30,16 +29,16 @@ def good(**changes):
 def test_cam_there_and_back(tmp_path):
     cam = np.random.default_rng(0).random((2, 3, 4))
     save_cam(tmp_path / 'sub' / 'a b.npz', cam, [1, 4], (6, 8))
-    read, keys, size = load_cam(tmp_path / 'sub' / 'a b.npz', num_classes=5)
+    read, keys, size, background = load_cam(tmp_path / 'sub' / 'a b.npz', num_classes=5)
     assert read.dtype == np.float16 and np.array_equal(read, cam.astype(np.float16))
     assert keys.tolist() == [1, 4] and size == (6, 8)
-    assert load_background(tmp_path / 'sub' / 'a b.npz') is None
+    assert background is None
 
 
 def test_the_own_background_of_a_network(tmp_path):
     background = np.random.default_rng(0).random((3, 4))
     save_cam(tmp_path / 'a.npz', np.zeros((0, 3, 4)), [], (6, 8), background)
-    assert np.array_equal(load_background(tmp_path / 'a.npz'), background.astype(np.float16))
+    assert np.array_equal(load_cam(tmp_path / 'a.npz').background, background.astype(np.float16))
     assert load_cam(tmp_path / 'a.npz')[0].shape == (0, 3, 4)
 
 

@@ -18,7 +18,7 @@ spec.loader.exec_module(tool)
 def miou(split, cams, threshold):
     both, either = np.zeros(7), np.zeros(7)
     for name in split.names:
-        seed = seed_mask(*load_cam(cams / f'{name}.npz'), threshold)
+        seed = seed_mask(load_cam(cams / f'{name}.npz'), threshold)
         truth = split.ground_truth(name)
         for c in range(7):
             both[c] += ((seed == c) & (truth == c)).sum()

@@ -3,11 +3,11 @@
     python tools/analysis_tools/analyze_logs.py plot_curve RUN [RUN ...] --keys 'loss*' --out a.png
     python tools/analysis_tools/analyze_logs.py cal_train_time RUN [RUN ...]
 
-RUN is a work_dir (its newest log counts) or a file scalars.json.
+RUN is a work_dir, all of whose logs count (those of a resumed run follow each other), or a file
+scalars.json.
 """
 
 import argparse
-import json
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
@@ -24,20 +24,13 @@ def read_log(run: str) -> Log:
 
     Raises:
         FileNotFoundError: There is no log.
-        ValueError: A line is none of a log.
+        ValueError: A file is none.
     """
-    path = Path(run)
-    if path.is_dir():
-        logs = sorted(path.rglob('vis_data/scalars.json'), key=lambda p: p.stat().st_mtime)
-        if not logs:
-            raise FileNotFoundError(f'no log in "{run}" (*/vis_data/scalars.json)')
-        path = logs[-1]
-    if not path.is_file():
-        raise FileNotFoundError(f'no log "{run}"')
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-    except json.JSONDecodeError as error:
-        raise ValueError(f'"{path}" is no log with one JSON record per line: {error}') from error
+    from mmwsss.pipeline.training import log_records
+    records = list(log_records(Path(run)))
+    if not records:
+        raise ValueError(f'"{run}" is no log with one JSON record per line')
+    return records
 
 
 def curves(log: Log, patterns: list[str]) -> dict[str, tuple[list, list]]:

@@ -12,9 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from mmwsss.utils import atomic_write
 from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 MASKS = dict(gt_sem_seg='mask', prior_mask='prior mask', saliency='saliency')
@@ -69,6 +67,7 @@ def run(args: argparse.Namespace) -> None:
     from mmwsss.datasets.samplers import EpochIndex
     from mmwsss.inference import read_config
     from mmwsss.registry import DATASETS
+    from mmwsss.utils.images import write_image
     from mmwsss.utils.progress import track
     from mmwsss.visualization import draw_grid
     cfg = read_config(args.config, args.cfg_options)
@@ -80,8 +79,7 @@ def run(args: argparse.Namespace) -> None:
         index = int(k * step)
         row = cells(dataset[EpochIndex(index, args.epoch)], classes, meta.get('palette') or [])
         name = dataset.get_data_info(index).get('name', f'{index:06d}')
-        with atomic_write(Path(args.out) / f'{name}.png', 'wb') as file:
-            Image.fromarray(draw_grid([row], args.height)).save(file, 'PNG')
+        write_image(Path(args.out) / f'{name}.png', draw_grid([row], args.height))
 
 
 if __name__ == '__main__':

@@ -53,10 +53,9 @@ def open_runs(folders: list[str], names: list[str] | None) -> dict[str, 'Pipelin
 
 
 def run(args: argparse.Namespace) -> None:
-    import mmcv
-
     from mmwsss.pipeline.compare import compare_rows, compare_section, image_paths, image_scores
     from mmwsss.utils import atomic_write
+    from mmwsss.utils.images import write_image
     from mmwsss.visualization import draw_grid, html
     for name in args.custom_imports:
         importlib.import_module(name)
@@ -65,8 +64,7 @@ def run(args: argparse.Namespace) -> None:
     images = image_paths(
         first, args.images or [info['name'] for info in first.context.shown()])
     if args.out.endswith('.png'):
-        grid = draw_grid(compare_rows(runs, images))
-        mmcv.imwrite(mmcv.rgb2bgr(grid), args.out)
+        write_image(args.out, draw_grid(compare_rows(runs, images)))
     else:
         with atomic_write(args.out) as file:
             file.write(html.page('Comparison', [(', '.join(runs), compare_section(runs, images))]))

@@ -65,7 +65,7 @@ class Sweep:
         from mmwsss.models.utils.cam import resize_cam
         from mmwsss.structures.artifacts import load_cam
         image = self.load(dict(img_path=info['img_path']))['img']
-        cam, keys, _ = load_cam(f'{self.cam_dir}/{info["name"]}.npz')
+        cam, keys, *_ = load_cam(f'{self.cam_dir}/{info["name"]}.npz')
         gt = self.split.ground_truth(info['name'])
         if not len(keys):
             return {None: confusion_matrix(np.zeros_like(gt), gt, self.num_classes)}

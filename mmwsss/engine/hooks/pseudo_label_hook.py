@@ -10,7 +10,6 @@ from mmwsss.datasets.splits import Split, build_image_dataset
 from mmwsss.inference import cam_options, choose_threshold, generate_cams, score_cams, seed_mask
 from mmwsss.registry import HOOKS
 from mmwsss.structures.artifacts import (
-    load_background,
     load_cam,
     write_class_names,
     write_mask,
@@ -116,6 +115,5 @@ class PseudoLabelHook(Hook):
         names = ('background', *self.dataset.metainfo['classes'])
         write_class_names(folder / 'seeds', names, palette)
         for name in self.split.names:
-            path = folder / 'cams' / f'{name}.npz'
-            seed = seed_mask(*load_cam(path), threshold, load_background(path))
+            seed = seed_mask(load_cam(folder / 'cams' / f'{name}.npz'), threshold)
             write_mask(folder / 'seeds' / f'{name}.png', seed, palette, names)

@@ -10,7 +10,7 @@ from mmwsss.evaluation.seed import SWEEP
 from mmwsss.inference import cam_options, generate_cams, load_model, score_cams, seed_mask
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.registry import STAGES
-from mmwsss.structures.artifacts import load_background, load_cam, read_record
+from mmwsss.structures.artifacts import load_cam, read_record
 from mmwsss.visualization import overlay_cam, overlay_mask
 
 from ..context import Context
@@ -114,18 +114,16 @@ class CAMStage(Stage):
         return self.result[context.scored[0].name]['threshold@oracle']
 
     def cells(self, context: Context, name: str, image: np.ndarray) -> list:
-        path = self.folder / f'{name}.npz'
-        cam, keys, size = load_cam(path)
-        background = load_background(path)
+        file = load_cam(self.folder / f'{name}.npz')
         cells = [(f'CAM {context.classes[key]}', overlay_cam(image, one))
-                 for key, one in zip(keys, resize_cam(cam, size).numpy())]
+                 for key, one in zip(file.keys, resize_cam(file.cam, file.size).numpy())]
         threshold = self.shown_threshold(context)
-        seed = seed_mask(cam, keys, size, threshold, background)
-        caption = 'seed' if background is not None else f'seed at {threshold:.2f}'
+        seed = seed_mask(file, threshold)
+        caption = 'seed' if file.background is not None else f'seed at {threshold:.2f}'
         return [*cells, (caption, overlay_mask(image, seed, context.palette))]
 
     def layers(self, context: Context, name: str) -> Layers | None:
-        cam, keys, _ = load_cam(self.folder / f'{name}.npz')
+        cam, keys, *_ = load_cam(self.folder / f'{name}.npz')
         return Layers(keys, cam, self.shown_threshold(context)) if len(keys) else None
 
     def charts(self, context: Context) -> list[Chart]:

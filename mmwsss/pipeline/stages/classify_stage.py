@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mmwsss.datasets.samplers import EpochIndex
-from mmwsss.engine.checks import check_begins
+from mmwsss.engine.checks import check_begins, check_classes
 from mmwsss.registry import DATASETS, STAGES
 
 from ..fingerprint import list_digest
@@ -28,10 +28,7 @@ class ClassifyStage(Stage):
     def check(self, context: Any) -> None:
         before = {stage.key for stage in self.before}
         model = check_training(context.cfg, context.file, 'start' in before)
-        count = getattr(model, 'num_classes', len(context.classes))
-        if count != len(context.classes):
-            raise ValueError(f'config "{context.file}": the head has {count} classes, the data set '
-                             f'{len(context.classes)}; set model.head.num_classes')
+        check_classes(model, context.train_set)
         if 'prior' not in before:  # else the prior masks are not there yet
             dataset = DATASETS.build(context.cfg.train_dataloader.dataset)
             length = context.cfg.train_cfg

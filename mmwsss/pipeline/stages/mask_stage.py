@@ -15,13 +15,12 @@ from mmwsss.inference.refined import best_refined
 from mmwsss.models.refiners import MaskRefiner
 from mmwsss.registry import MODELS, STAGES
 from mmwsss.structures.artifacts import read_mask
-from mmwsss.utils.errors import constructor_options
 from mmwsss.utils.option_types import check_option_types
 from mmwsss.visualization import overlay_mask
 
 from ..context import Context
 from ..stage import Chart, Column, Stage
-from ..training import last_checkpoint
+from ..training import check_component, last_checkpoint
 
 
 def num_workers(context: Context) -> int:
@@ -89,12 +88,7 @@ class MaskStage(Stage):
         workers = num_workers(context)
         if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
             raise TypeError(f'pipeline.mask.num_workers={workers!r} must be a number of processes')
-        kind = MODELS.get(refiner['type'])
-        if kind is None:
-            raise KeyError(f'pipeline.mask.type: no refiner "{refiner["type"]}"')
-        unknown = set(refiner) - set(constructor_options(kind)) - {'type'}
-        if unknown:
-            raise TypeError(f'pipeline.mask: {refiner["type"]} has no option {sorted(unknown)}')
+        check_component(MODELS, refiner, 'pipeline.mask')
         if 'affinity' not in context.options or 'model' not in refiner or refiner.get(
                 'checkpoint') is not None:
             MODELS.build(refiner)

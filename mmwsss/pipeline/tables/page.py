@@ -1,8 +1,6 @@
 """The page of a table: figures, curves, images of all rows side by side."""
 
 import csv
-import io
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,10 +66,8 @@ def write_page(place: Workplace, cells: dict, seeds: Sequence[int], command: str
 
 
 def _write_csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator='\n').writerows([head, *rows])
     with atomic_write(path) as file:
-        file.write(text.getvalue())
+        csv.writer(file, lineterminator='\n').writerows([head, *rows])
 
 
 def _split(pipeline: Pipeline, place: Workplace) -> str:
@@ -133,8 +129,3 @@ def confusion_part(place: Workplace, seed: int) -> list[tuple[str, str]]:
 
 
 PARTS = dict(sweep=sweep_part, images=images_part, confusion=confusion_part)
-
-
-def command_line(argv: Sequence[str]) -> str:
-    """What was typed, to type again."""
-    return shlex.join(['python', *argv])

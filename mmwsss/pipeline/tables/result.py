@@ -1,7 +1,6 @@
 """The figures of a table: published, ours, and their difference, in four formats."""
 
 import csv
-import io
 import re
 import sys
 from collections.abc import Sequence
@@ -171,15 +170,13 @@ def write_cells(place: Workplace, cells: dict, seeds: Sequence[int], command: st
     """Write ``table.md``, ``table.csv`` (a line for each cell and seed) and ``table.json``."""
     with atomic_write(place.folder / 'table.md') as file:
         file.write(markdown(place, cells, seeds, command))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator='\n')
-    writer.writerow(['row', 'column', 'published', 'published_std', 'seed', 'ours'])
-    for name, row in cells.items():
-        for key, figure in row.items():
-            for seed, value in (figure.values or {None: None}).items():
-                writer.writerow([name, key, figure.published, figure.published_std, seed, value])
     with atomic_write(place.folder / 'table.csv') as file:
-        file.write(text.getvalue())
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(['row', 'column', 'published', 'published_std', 'seed', 'ours'])
+        writer.writerows(
+            [name, key, figure.published, figure.published_std, seed, value]
+            for name, row in cells.items() for key, figure in row.items()
+            for seed, value in (figure.values or {None: None}).items())
     write_record(place.folder / 'table.json', dict(
         table=place.table.file, title=place.table.title, source=place.table.source,
         data=place.data, seeds=list(seeds), command=command, rows={

@@ -46,8 +46,7 @@ def test_cams_seeds_and_scores_after_training(tmp_path):
               for key in runner.message_hub.log_scalars if key.startswith('pseudo/')}
     assert 0 <= scores['mIoU@oracle'] <= 100
     for name in names:
-        expected = seed_mask(*load_cam(folder / 'cams' / f'{name}.npz'),
-                             scores['threshold@oracle'])
+        expected = seed_mask(load_cam(folder / 'cams' / f'{name}.npz'), scores['threshold@oracle'])
         path = folder / 'seeds' / f'{name}.png'
         np.testing.assert_array_equal(read_mask(path), expected)
         assert list(read_classes(path)) == (path.parent / 'classes.txt').read_text().split()

@@ -165,7 +165,7 @@ def test_every_head(negatives, tmp_path):
         assert not generate_masks(whole, cams, masks, refiner).failed
         for i in range(3):
             info = whole.get_data_info(i)
-            cam, keys, size = load_cam(cams / f'{info["name"]}.npz')
+            cam, keys, size, _ = load_cam(cams / f'{info["name"]}.npz')
             assert len(cam) == len(keys) == len(info['labels']) and size == (40, 40)
             if not info['labels']:
                 assert not read_mask(masks / f'{info["name"]}.png').any()

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmwsss.inference import generate_masks, seed_mask
 from mmwsss.models.refiners import make_crf, propagate_irn
 from mmwsss.registry import MODELS
-from mmwsss.structures.artifacts import read_mask, save_cam
+from mmwsss.structures.artifacts import CAMFile, read_mask, save_cam
 
 
 def test_seed_is_the_strongest_of_background_and_classes():
@@ -22,7 +22,7 @@ def test_seed_is_the_strongest_of_background_and_classes():
             for key, score in zip((1, 3), cam[:, y, x]):
                 if score > best:
                     best, expected[y, x] = score, key + 1
-    assert (seed_mask(cam, np.array([1, 3]), (5, 6), None, background) == expected).all()
+    assert (seed_mask(CAMFile(cam, np.array([1, 3]), (5, 6), background)) == expected).all()
     refiner = MODELS.build(dict(type='ThresholdMask', bg='own'))
     image = np.zeros((5, 6, 3), np.uint8)
     assert (refiner(image, cam, [1, 3], background) == expected).all()
