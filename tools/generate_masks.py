@@ -20,14 +20,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmwsss.utils.cli import (
-    KeyValues,
-    add_arguments,
-    at_least,
-    default_work_dir,
-    make_parser,
-    run_tool,
-)
+from mmwsss.utils.cli import add_arguments, at_least, default_work_dir, make_parser, run_tool
 
 if TYPE_CHECKING:
     from mmwsss.datasets.splits import Split
@@ -38,39 +31,20 @@ def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__, 'config')
     parser.add_argument('--cams', help='folder of CAM files; default: that of the work dir')
     parser.add_argument('--out', help='folder of the masks; default: <work dir>/masks')
-    parser.add_argument('--refine', nargs='+', default=[], metavar='NAME|KEY=VALUE',
-                        help='labels, a preset (none, par, crf, psa, irn, ir_label, affinity) or '
-                             'type=...; and options; default: pipeline.mask')
-    parser.add_argument('--options', nargs='+', action=KeyValues, default={}, metavar='KEY=VALUE',
-                        help='options of the refiner, e.g. bg=0.3, or alpha=6 log_steps=6')
     parser.add_argument('--loader', choices=('train', 'val', 'test'),
                         help='only the images of train_dataloader, ...; default: all')
     parser.add_argument('--network', help='psa, irn: config that the network was trained with')
     parser.add_argument('--checkpoint', help='psa, irn: its weights')
     parser.add_argument('--num-workers', type=at_least(0), help='processes per rank')
-    add_arguments(parser, 'work_dir', 'device', 'launcher', 'cfg_options')
+    add_arguments(parser, 'refine', 'work_dir', 'device', 'launcher', 'cfg_options')
     return parser.parse_args()
-
-
-def parse_refine(words: list[str]) -> tuple[str | None, dict]:
-    """The name of a preset, if any, and the options of ``--refine``."""
-    from mmengine.config import DictAction
-    name = words[0] if words and '=' not in words[0] else None
-    options = {}
-    for word in words[name is not None:]:
-        key, sign, value = word.partition('=')
-        if not sign:
-            raise ValueError(f'--refine: "{word}" is no option KEY=VALUE')
-        options[key] = DictAction._parse_iterable(value)
-    return name, options
 
 
 def refiner_of(args: argparse.Namespace, context: 'Context') -> dict:
     """The config of the refiner that the command line and the config ask for."""
     from mmwsss.inference import read_config, refiner_config
     from mmwsss.inference.masks import replace_background
-    name, options = parse_refine(args.refine)
-    options = {**options, **args.options}
+    name, options = args.refine or (None, {})
     affinity = context.options.get('affinity')
     if name == 'labels':
         if not affinity:

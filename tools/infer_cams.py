@@ -10,7 +10,7 @@ asked which classes an image holds.
 import argparse
 import sys
 
-from mmwsss.utils.cli import KeyValues, add_arguments, at_least, make_parser, run_tool
+from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,11 +20,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', required=True)
     parser.add_argument('--labels', nargs='+', help='classes of all the images')
     parser.add_argument('--threshold', type=float, default=0.3, help='background of the mask')
-    parser.add_argument('--refine', choices=('none', 'par', 'crf'), help='refine the masks')
-    parser.add_argument('--options', nargs='+', action=KeyValues, default={}, metavar='KEY=VALUE',
-                        help='of the refiner, e.g. bg=0.3')
     parser.add_argument('--batch-size', type=at_least(1), default=1)
-    add_arguments(parser, 'device', 'cfg_options')
+    add_arguments(parser, 'refine', 'device', 'cfg_options')
     return parser.parse_args()
 
 
@@ -33,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     from mmwsss.inference import read_config, refiner_config
     from mmwsss.utils.images import list_images
     images = list_images(args.images)
-    refiner = refiner_config(args.refine, args.options) if args.refine else None
+    refiner = refiner_config(*args.refine) if args.refine else None
     infer = CAMInferencer(read_config(args.config, args.cfg_options), args.checkpoint, args.device,
                           threshold=args.threshold, refiner=refiner)
     for result in infer.stream(images, args.labels, args.batch_size, args.out):

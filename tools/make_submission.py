@@ -25,6 +25,7 @@ import numpy as np
 
 from mmwsss.utils import atomic_write
 from mmwsss.utils.cli import add_arguments, at_least, make_parser, run_tool
+from mmwsss.utils.io import file_digest
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -91,15 +92,14 @@ def check_origin(out: Path, cfg: 'Config', checkpoint: str) -> None:
     Raises:
         ValueError: Results of another model or config are there.
     """
-    digest = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()[:16]
-    origin = dict(checkpoint=digest, model=hashlib.sha256(
+    from mmwsss.structures.artifacts import read_record, write_record
+    origin = dict(checkpoint=file_digest(checkpoint)[:16], model=hashlib.sha256(
         json.dumps(cfg.model.to_dict(), sort_keys=True, default=str).encode()).hexdigest()[:16])
     path = out / 'origin.json'
-    if path.is_file() and json.loads(path.read_text(encoding='utf-8')) != origin:
+    if read_record(path, origin) != origin:
         raise ValueError(f'"{out}" holds results of another checkpoint or config; choose another '
                          'folder, or delete it')
-    with atomic_write(path) as file:
-        json.dump(origin, file)
+    write_record(path, origin)
 
 
 def predict(model: 'nn.Module', dataset: 'Dataset', folder: Path, num_workers: int) -> list[str]:

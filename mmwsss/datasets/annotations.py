@@ -1,12 +1,11 @@
 """Annotations of objects, and folders of classes, reduced to image labels."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from mmwsss.utils.images import IMG_SUFFIXES
+from mmwsss.utils.images import images_below
 from mmwsss.utils.io import read_text
 
 Path_ = str | Path
@@ -132,15 +131,13 @@ def read_class_folders(folder: Path_) -> dict[str, list[str]]:
     Raises:
         ValueError: Images lie beside the folders, or there are none.
     """
-    folder, table = Path(folder), {}
-    for place, _, files in sorted(os.walk(folder)):
-        for file in sorted(files):
-            if file.endswith(IMG_SUFFIXES):
-                path = (Path(place) / file).relative_to(folder)
-                if len(path.parts) == 1:
-                    raise ValueError(f'"{folder}" has one folder for each class, but "{file}" lies '
-                                     'beside them; move it, or give a label table')
-                table[path.as_posix()] = [path.parts[0]]
+    table = {}
+    for path in images_below(folder):
+        name, inside, _ = path.partition('/')
+        if not inside:
+            raise ValueError(f'"{folder}" has one folder for each class, but "{path}" lies beside '
+                             'them; move it, or give a label table')
+        table[path] = [name]
     if not table:
         raise ValueError(f'"{folder}" has neither VOC annotations (.xml), nor YOLO labels (.txt), '
                          'nor a folder of images for each class')

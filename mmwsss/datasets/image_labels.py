@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmwsss.registry import DATASETS, TRANSFORMS
-from mmwsss.utils.images import IMG_SUFFIXES
+from mmwsss.utils.images import IMG_SUFFIXES, images_below
 from mmwsss.utils.io import read_text
 from mmwsss.utils.setup_env import freeze_imports
 
@@ -230,10 +230,8 @@ class ImageLabelDataset(BaseDataset):
         if not os.path.isdir(self.img_dir):
             raise FileNotFoundError(f'no folder of images "{self.img_dir}"; check data_root and '
                                     'img_dir')
-        suffixes = (self.img_suffix, ) if self.img_suffix else IMG_SUFFIXES
-        paths = Path(self.img_dir).rglob('*')
-        return sorted(path.relative_to(self.img_dir).as_posix() for path in paths
-                      if path.name.endswith(suffixes) and path.is_file())
+        return images_below(
+            self.img_dir, (self.img_suffix, ) if self.img_suffix else IMG_SUFFIXES)
 
     def load_data_list(self) -> list[dict]:
         """Records ``name, img_path, labels`` (indices into ``classes``) and the paths of maps."""

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from mmwsss.utils.images import images_below
 from mmwsss.utils.progress import track
 
 from .cooccurrence import cooccurrence_matrix
-from .image_labels import IMG_SUFFIXES, ImageLabelDataset
+from .image_labels import ImageLabelDataset
 from .transforms import LoadImage, LoadMask
 
 FEW, SMALL, LARGE = 20, 64, 3000
@@ -210,9 +211,7 @@ def _file_problems(result: Inspection, folder: str | Path | None) -> list[Proble
                              'restore them, or take them off the table', broken))
     if folder is not None:
         known = set(result.names)
-        paths = (p.relative_to(folder) for p in sorted(Path(folder).rglob('*'))
-                 if p.suffix in IMG_SUFFIXES)
-        extra = [p.as_posix() for p in paths if p.with_suffix('').as_posix() not in known]
+        extra = [x for x in images_below(folder) if os.path.splitext(x)[0] not in known]
         if extra:
             found.append(Problem(False, f'{len(extra)} images have no label',
                                  'they are not used; add them to the table', extra))

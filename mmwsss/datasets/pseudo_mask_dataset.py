@@ -18,7 +18,7 @@ from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
 from mmwsss._compat import usable_cores
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.structures.artifacts import read_classes, read_mask
-from mmwsss.utils.images import IMG_SUFFIXES, image_size
+from mmwsss.utils.images import IMG_SUFFIXES, image_size, images_below
 from mmwsss.utils.io import read_text
 from mmwsss.utils.setup_env import freeze_imports
 
@@ -176,14 +176,11 @@ class PseudoMaskDataset(BaseSegDataset):
         what, folder, suffix = 'mask', self.data_prefix.get('seg_map_path'), self.seg_map_suffix
         if self.test_mode and not os.path.isdir(folder or ''):
             what, folder, suffix = 'img', self.data_prefix['img_path'], self.img_suffix or ''
-        folder = Path(folder)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise FileNotFoundError(f'{what} folder {folder} does not exist; check {what}_dir')
         if not suffix:
-            return sorted(path.relative_to(folder).with_suffix('').as_posix()
-                          for path in folder.rglob('*') if path.suffix in IMG_SUFFIXES)
-        return sorted(path.relative_to(folder).as_posix()[:-len(suffix)]
-                      for path in folder.rglob(f'*{suffix}'))
+            return [os.path.splitext(name)[0] for name in images_below(folder)]
+        return [name[:-len(suffix)] for name in images_below(folder, (suffix, ))]
 
     def _ids(self, lines: list[str]) -> list[str]:
         """Image ids in the lines of the list, see ``ann_file``."""

@@ -18,7 +18,7 @@ from mmwsss.evaluation import SeedMetric
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.folding import prepared_convolutions
 from mmwsss.models.utils.multi_scale import MAX_SIDE, limited_size, multi_scale_cam, rescale
-from mmwsss.structures.artifacts import CAMFile, load_cam, save_cam, write_manifest
+from mmwsss.structures.artifacts import CAMFile, cam_record, load_cam, save_cam, write_manifest
 from mmwsss.utils.images import image_size
 from mmwsss.utils.model_wrapper import unwrap_model
 from mmwsss.utils.progress import track
@@ -161,7 +161,9 @@ def generate_cams(model: nn.Module,
     if is_main_process():
         write_failed(out_dir, failed)
     raise_if_failed(out_dir, failed)
-    return write_manifest(out_dir, names) if is_main_process() else []
+    if not is_main_process():
+        return []
+    return write_manifest(out_dir, [cam_record(out_dir, name) for name in names])
 
 
 @torch.no_grad()

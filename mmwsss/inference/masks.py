@@ -1,6 +1,5 @@
 """Masks of a data set from its CAM files: ``<name>.png`` and ``manifest.jsonl``."""
 
-import hashlib
 import json
 import logging
 import os
@@ -15,19 +14,19 @@ from mmengine.config import Config
 from mmengine.dist import all_gather_object, barrier, get_dist_info, is_main_process
 from mmengine.logging import print_log
 
-from mmwsss.datasets.mask_ids import IGNORE
 from mmwsss.datasets.transforms import LoadImage
 from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import (
     load_cam,
+    mask_record,
     read_manifest,
-    read_mask,
     read_record,
     write_class_names,
+    write_manifest,
     write_record,
 )
-from mmwsss.utils import atomic_write
+from mmwsss.utils.io import file_digest
 from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
 
@@ -140,20 +139,7 @@ class _Job:
         path = self.out_dir / f'{name}{self.refiner.suffix}'
         result = refine(self.refiner, image, cam, keys, background)
         self.refiner.save(path, result, self.palette, self.names)
-        return _record(name, path)
-
-
-def _record(name: str, path: Path) -> dict:
-    """The line of the manifest of a file."""
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    if path.suffix == '.npz':
-        with np.load(path, allow_pickle=False) as file:
-            classes, size = file['keys'].tolist(), list(file['scores'].shape[2:])
-        return dict(name=name, classes=classes, size=size, sha256=sha256)
-    mask = read_mask(path)
-    classes = [int(i) - 1 for i in np.unique(mask) if 0 < i < IGNORE]
-    return dict(name=name, classes=classes, size=list(mask.shape), sha256=sha256,
-                background=round(float((mask == 0).mean()), 4))
+        return mask_record(path, name)
 
 
 def generate_masks(dataset: Any,
@@ -278,7 +264,7 @@ def _settings(refiner: Any) -> Any:
     if settings.get('checkpoint'):
         path = Path(settings['checkpoint'])
         if path.is_file():
-            settings['checkpoint'] = hashlib.sha256(path.read_bytes()).hexdigest()
+            settings['checkpoint'] = file_digest(path)
     return json.loads(json.dumps(settings, default=repr))
 
 
@@ -318,7 +304,5 @@ def _write_manifest(out_dir: Path, records: list[dict], known: dict, suffix: str
         name = record['name']
         if name not in failed:
             # Not known: made by a run that was killed before its manifest.
-            lines.append(known.get(name) or _record(name, out_dir / f'{name}{suffix}'))
-    with atomic_write(out_dir / 'manifest.jsonl') as file:
-        file.writelines(json.dumps(line) + '\n' for line in lines)
-    return lines
+            lines.append(known.get(name) or mask_record(out_dir / f'{name}{suffix}', name))
+    return write_manifest(out_dir, lines)

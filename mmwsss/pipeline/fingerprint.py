@@ -8,6 +8,8 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from mmwsss.utils.io import file_digest
+
 # They change nothing but the speed.
 SPEED = {'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'device', 'launcher'}
 
@@ -72,12 +74,3 @@ def file_digests(cfg: Any) -> list[str]:
         else:
             found += file_digests(value)
     return found
-
-
-def file_digest(path: str | Path) -> str:
-    """SHA-256 of a file."""
-    checksum = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            checksum.update(block)
-    return checksum.hexdigest()

@@ -13,12 +13,12 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
 from mmwsss.structures.artifacts import read_manifest, read_record, write_record
-from mmwsss.utils.io import remove
+from mmwsss.utils.io import file_digest, remove
 from mmwsss.utils.memory import PeakMemory, machine
 from mmwsss.utils.progress import duration
 from mmwsss.version import __version__
 
-from .fingerprint import digest, file_digest, portable
+from .fingerprint import digest, portable
 from .lock import NAME as LOCK
 from .lock import lock
 from .training import logged_curves

@@ -1,11 +1,10 @@
-"""The files of a run: CAM files, masks, manifests and JSON records. Nothing else reads or writes
-them.
+"""The files of a run: CAM files, masks, affinity scores, manifests and JSON records. Nothing else
+reads or writes them.
 
 All are written under a temporary name and renamed, so a file is whole or absent; a damaged one is
 an error that names it.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from mmwsss.utils.io import atomic_write
+from mmwsss.utils.io import atomic_write, file_digest
 from mmwsss.utils.palette import voc_palette
 
 # A normalised CAM may pass 1 by the rounding of float16.
@@ -243,26 +242,72 @@ def read_record(path: str | Path, default: Any = ...) -> Any:
         raise ValueError(f'"{path}" is damaged ({error}); delete it and run again') from error
 
 
-# -- manifests -------------------------------------------------------------------------------------
-def write_manifest(folder: str | Path, names: Sequence[str]) -> list[dict]:
-    """Check the CAM file of every name and write ``<folder>/manifest.jsonl``.
+# -- affinity scores -------------------------------------------------------------------------------
+def save_affinity_scores(path: str | Path, scores: np.ndarray, keys: Sequence[int]) -> None:
+    """Write ``<name>.npz`` of PSA's affinity labels.
 
-    Returns:
-        One record per image: ``name``, ``classes`` (indices), ``size`` (height and width of the
-        image), ``sha256`` (of the file).
+    Args:
+        path: The file.
+        scores: ``(2, K + 1, H, W)`` in [0, 1] under much and under little background; kept as
+            float16.
+        keys: The ``K`` classes, ``0..C-1``.
+    """
+    with atomic_write(path, 'wb', flush=False) as file:
+        np.savez_compressed(file, scores=np.asarray(scores, np.float16),
+                            keys=np.asarray(keys, np.int64))
+
+
+def load_affinity_scores(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and keys of a file of :func:`save_affinity_scores`.
 
     Raises:
-        FileNotFoundError, ValueError: A file is missing or damaged; names it.
+        FileNotFoundError: There is no such file.
+        ValueError: It is no such file.
     """
-    records = []
-    for name in names:
-        path = Path(folder) / f'{name}.npz'
-        cam = load_cam(path)
-        records.append(dict(name=name, classes=cam.keys.tolist(), size=list(cam.size),
-                            sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file['scores'], file['keys']
+    except FileNotFoundError:
+        raise FileNotFoundError(f'no affinity scores "{path}"; make them with '
+                                'tools/generate_masks.py --refine affinity') from None
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError(f'"{path}" holds no affinity scores ({error}); make it again') from error
+
+
+# -- manifests -------------------------------------------------------------------------------------
+def cam_record(folder: str | Path, name: str) -> dict:
+    """What the manifest says of a CAM file, which is checked: ``name``, ``classes`` (indices),
+    ``size`` (height and width of the image), ``sha256`` (of the file).
+
+    Raises:
+        FileNotFoundError, ValueError: See :func:`load_cam`.
+    """
+    path = Path(folder) / f'{name}.npz'
+    cam = load_cam(path)
+    return dict(name=name, classes=cam.keys.tolist(), size=list(cam.size),
+                sha256=file_digest(path))
+
+
+def mask_record(path: str | Path, name: str) -> dict:
+    """What the manifest says of a mask, or of a file of affinity scores: as :func:`cam_record`, and
+    of masks ``background``, its share of the pixels."""
+    path = Path(path)
+    if path.suffix == '.npz':
+        scores, keys = load_affinity_scores(path)
+        return dict(name=name, classes=keys.tolist(), size=list(scores.shape[2:]),
+                    sha256=file_digest(path))
+    mask = read_mask(path)
+    classes = [int(i) - 1 for i in np.unique(mask) if 0 < i < 255]
+    return dict(name=name, classes=classes, size=list(mask.shape), sha256=file_digest(path),
+                background=round(float((mask == 0).mean()), 4))
+
+
+def write_manifest(folder: str | Path, records: Sequence[dict]) -> list[dict]:
+    """Write ``<folder>/manifest.jsonl``, one record of :func:`cam_record` or :func:`mask_record` a
+    line, and return the records."""
     with atomic_write(Path(folder) / 'manifest.jsonl') as file:
         file.writelines(json.dumps(record) + '\n' for record in records)
-    return records
+    return list(records)
 
 
 def read_manifest(folder: str | Path) -> list[dict]:

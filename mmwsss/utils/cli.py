@@ -39,6 +39,17 @@ class KeyValues(argparse.Action):
             parser, namespace, values, option_string)
 
 
+class NameAndOptions(KeyValues):
+    """``[NAME] KEY=VALUE ...`` to the pair of the name (None without) and the dict of options."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: list[str], option_string: str | None = None) -> None:
+        name = values.pop(0) if '=' not in values[0] else None
+        setattr(namespace, self.dest, {})
+        super().__call__(parser, namespace, values, option_string)
+        setattr(namespace, self.dest, (name, getattr(namespace, self.dest)))
+
+
 PARTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     'config': lambda parser: parser.add_argument('config', help='config file'),
     'work_dir': lambda parser: parser.add_argument(
@@ -47,6 +58,9 @@ PARTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     'cfg_options': lambda parser: parser.add_argument(
         '--cfg-options', nargs='+', action=KeyValues, default={}, metavar='KEY=VALUE',
         help='change the config, e.g. train_cfg.max_epochs=5 model.head.num_classes=6'),
+    'refine': lambda parser: parser.add_argument(
+        '--refine', nargs='+', action=NameAndOptions, metavar='NAME|KEY=VALUE',
+        help='a preset (none, par, crf, psa, irn) or type=..., and options, as bg=0.3'),
     'device': lambda parser: parser.add_argument(
         '--device', choices=('cpu', 'cuda'), help='default: a GPU if there is one'),
     'launcher': lambda parser: (

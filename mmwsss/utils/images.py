@@ -1,5 +1,6 @@
 """Image files: sizes, lists, writing."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from PIL import Image
 from .io import atomic_write
 
 IMG_SUFFIXES = tuple(suffix for lower in ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-                     for suffix in (lower, lower.upper()))
+                     for suffix in (lower, lower.upper(), lower.title()))
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations of an image that lies on its side
 
 
@@ -44,6 +45,13 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
         Image.fromarray(image).save(file, **form)
 
 
+def images_below(folder: str | Path, suffixes: Sequence[str] = IMG_SUFFIXES) -> list[str]:
+    """Sorted paths, relative to a folder, of the image files in it and its subfolders."""
+    return sorted((path.relative_to(folder).as_posix() for path in Path(folder).rglob('*')
+                   if path.name.endswith(tuple(suffixes)) and path.is_file()),
+                  key=os.path.splitext)  # "a" before "a b"
+
+
 def list_images(sources: Sequence[str | Path]) -> dict[str, Path]:
     """Images of files and folders (with their subfolders) by name: the path below the folder,
     without its ending. A file that is named twice comes once.
@@ -57,8 +65,7 @@ def list_images(sources: Sequence[str | Path]) -> dict[str, Path]:
         if source.is_file():
             paths, root = [source], source.parent
         elif source.is_dir():
-            root = source
-            paths = sorted(p for p in source.rglob('*') if p.suffix.lower() in IMG_SUFFIXES)
+            paths, root = [source / name for name in images_below(source)], source
         else:
             raise FileNotFoundError(f'no file or folder "{source}"')
         if not paths:

@@ -1,5 +1,6 @@
 """Files that are either whole or absent."""
 
+import hashlib
 import os
 import signal
 import tempfile
@@ -79,6 +80,15 @@ def sweep_temporaries(folder: str | Path, pattern: str) -> None:
     """
     for path in Path(folder).glob(f'.{pattern}.????????'):
         remove(path)
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    checksum = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            checksum.update(block)
+    return checksum.hexdigest()
 
 
 def read_text(path: str | Path) -> str:

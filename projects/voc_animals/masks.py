@@ -27,5 +27,5 @@ rows = [
         config=f'{_configs}/{_config}_voc6.py',
         options={'pipeline.baseline': None, 'pipeline.segment': None, **_options}))
     for _name, _config in (('plain CAM', 'gap'), ('SEAM', 'seam'), ('EADER', 'eader'),
-                           ('KTSE', 'ktse'))
+                           ('KTSE', 'ktse'), ('SIPE + CSD', 'csd_sipe'))
     for _refiner, _options in _refiners.items()]

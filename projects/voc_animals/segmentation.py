@@ -18,6 +18,6 @@ rows = [
         options={'pipeline.baseline': None, **_options}))
     for _name, _config, _options in (
         ('plain CAM', 'gap', {}), ('SEAM', 'seam', {}), ('EADER', 'eader', {}),
-        ('KTSE', 'ktse', {}),
+        ('KTSE', 'ktse', {}), ('SIPE + CSD', 'csd_sipe', {}),
         ('ground truth', 'gap', {
             'pipeline.stages': dict(cam=None, mask=None, segment=None, **_supervised)}))]

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from mmwsss.structures.artifacts import (
+    cam_record,
     jsonable,
     load_cam,
     read_classes,
@@ -119,13 +120,13 @@ def test_records(tmp_path):
 
 def test_manifest(tmp_path):
     save_cam(tmp_path / 'x' / 'a.npz', np.zeros((1, 2, 2)), [3], (4, 5))
-    records = write_manifest(tmp_path, ['x/a'])
+    records = write_manifest(tmp_path, [cam_record(tmp_path, 'x/a')])
     data = (tmp_path / 'x' / 'a.npz').read_bytes()
     assert records == read_manifest(tmp_path) == [
         dict(name='x/a', classes=[3], size=[4, 5], sha256=hashlib.sha256(data).hexdigest())]
     assert json.loads((tmp_path / 'manifest.jsonl').read_text()) == records[0]
     with pytest.raises(FileNotFoundError, match='b.npz'):
-        write_manifest(tmp_path, ['x/a', 'b'])
+        cam_record(tmp_path, 'b')
     (tmp_path / 'manifest.jsonl').write_text('{')
     with pytest.raises(ValueError, match='damaged'):
         read_manifest(tmp_path)

@@ -44,6 +44,22 @@ def test_what_is_no_option(words, capsys):
     assert f'--cfg-options: "{words[-1]}" is no KEY=VALUE' in capsys.readouterr().err
 
 
+def test_a_refiner_and_its_options(capsys):
+    parser = make_parser('', 'refine')
+
+    def refine(*words):
+        return parser.parse_args(['--refine', *words]).refine
+
+    assert parser.parse_args([]).refine is None
+    assert refine('crf') == ('crf', {})
+    assert refine('crf', 'bg=0.3', 'preset=eps') == ('crf', dict(bg=0.3, preset='eps'))
+    assert refine('type=Mine', 'size=(1, 2)') == (None, dict(type='Mine', size=(1, 2)))
+    assert refine('alpha=6') == (None, dict(alpha=6))
+    with pytest.raises(SystemExit):
+        refine('crf', 'psa')
+    assert '--refine: "psa" is no KEY=VALUE' in capsys.readouterr().err
+
+
 def test_integers_from_a_lowest_on(capsys):
     parser = argparse.ArgumentParser()
     parser.add_argument('--n', type=at_least(1))

@@ -4,6 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmwsss.registry import TRANSFORMS
+from mmwsss.structures.artifacts import load_affinity_scores
 
 from ..mask_ids import mask_ids_of
 from .geometry import MAP_FILL
@@ -29,15 +30,7 @@ class LoadAffinityScores(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         path = results[self.path_field]
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                keys, scores = file['keys'], file['scores']
-        except FileNotFoundError:
-            raise FileNotFoundError(f'no affinity scores "{path}"; make them with '
-                                    'tools/generate_masks.py --refine affinity') from None
-        except (KeyError, OSError, ValueError) as error:
-            raise ValueError(
-                f'"{path}" holds no affinity scores ({error}); make it again') from error
+        scores, keys = load_affinity_scores(path)
         if scores.shape[2:] != results['img'].shape[:2]:
             raise ValueError(f'"{path}" has size {scores.shape[2:]}, its image '
                              f'{results["img"].shape[:2]}; make it again from this image')

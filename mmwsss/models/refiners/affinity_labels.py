@@ -8,7 +8,7 @@ import torch
 
 from mmwsss.datasets.mask_ids import mask_ids_of
 from mmwsss.registry import MODELS
-from mmwsss.utils import atomic_write
+from mmwsss.structures.artifacts import save_affinity_scores
 
 from ..utils.cam import resize_cam
 from .base import CAMRefiner
@@ -132,5 +132,4 @@ class AffinityScores(AffinityTarget):
 
     def save(self, path: str | Path, result: dict, palette: Sequence = (),
              classes: Sequence[str] = ()) -> None:
-        with atomic_write(path, 'wb', flush=False) as file:
-            np.savez_compressed(file, **result)
+        save_affinity_scores(path, **result)
