@@ -1,5 +1,6 @@
 from mmwsss.utils.checkpoint import register_safe_loader
 
+from .ema import EMA
 from .hooks import (
     CoTrainingHook,
     EMATeacherHook,
@@ -7,7 +8,7 @@ from .hooks import (
     WSSSCheckpointHook,
     use_safe_checkpoints,
 )
-from .loops import EMA, WSSSTrainLoop, seed_step
+from .loops import WSSSTrainLoop, seed_step
 from .optimizers import (
     Bfloat16OptimWrapper,
     MultiOptimWrapperConstructor,

@@ -5,7 +5,7 @@ from mmengine.hooks import Hook
 from mmwsss.registry import HOOKS
 from mmwsss.utils.model_wrapper import unwrap_model
 
-from ..loops import EMA
+from ..ema import EMA
 
 
 @HOOKS.register_module()

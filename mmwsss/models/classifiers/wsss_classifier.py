@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-import torch.nn.functional as F
 from mmengine import dist
 from mmengine.dataset import pseudo_collate
 from mmengine.model import BaseModel, BaseModule, ModuleDict, ModuleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from mmwsss.models.utils.cam import resize_maps
 from mmwsss.models.utils.multi_scale import multi_scale_cam
 from mmwsss.registry import MODELS
 
@@ -366,10 +366,7 @@ class WSSSClassifier(_Network, BaseModel):
         if backgrounds is not None:
             cams = torch.cat([backgrounds, cams], dim=1)
         for sample, cam in zip(data_samples, cams):
-            size = tuple(sample.get('ori_shape', cam.shape[-2:]))
-            if tuple(cam.shape[-2:]) != size:
-                cam = F.interpolate(
-                    cam[None], size=size, mode='bilinear', align_corners=False)[0]
+            cam = resize_maps(cam, sample.get('ori_shape', cam.shape[-2:]))
             if backgrounds is not None:
                 sample.pred_background, cam = cam[0], cam[1:]
             sample.pred_cam = cam

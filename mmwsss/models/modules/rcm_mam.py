@@ -183,7 +183,7 @@ class _MultiScaleModule(WSSSModule):
 
     @staticmethod
     def view_name(scale: float) -> str:
-        return 'image' if scale == 1 else f'x{scale}'
+        return 'image' if scale == 1 else f'scale{scale:g}'  # not SEAM's x0.5, which aligns corners
 
     def add_views(self, views: Views) -> None:
         for scale in self.scales:
