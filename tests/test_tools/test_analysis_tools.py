@@ -87,6 +87,11 @@ def test_analyze_logs(tmp_path):
     done = call(tmp_path, 'analyze_logs', 'cal_train_time', 'run')
     assert done.returncode == 0, done.stderr
     assert 'mean: 3.0000 s' in done.stdout and 'slowest epoch, 2: 4.0000 s' in done.stdout
+    resumed = tmp_path / 'run' / '2027' / 'vis_data' / 'scalars.json'  # and killed
+    resumed.parent.mkdir(parents=True)
+    resumed.write_text('{"loss": 1, "time": 10, "epoch": 3, "step": 9}\n{"loss": 1, "ti')
+    done = call(tmp_path, 'analyze_logs', 'cal_train_time', 'run')
+    assert done.returncode == 0 and 'slowest epoch, 3: 10.0000 s' in done.stdout
     done = call(tmp_path, 'analyze_logs', 'plot_curve', 'run', str(path), '--keys', 'loss*', 'mIoU',
                 '--out', 'a.png')
     assert done.returncode == 0, done.stderr

@@ -27,9 +27,12 @@ def read_log(run: str) -> Log:
         ValueError: A file is none.
     """
     from mmwsss.pipeline.training import log_records
+    if not Path(run).exists():
+        raise FileNotFoundError(f'no log "{run}"')
     records = list(log_records(Path(run)))
     if not records:
-        raise ValueError(f'"{run}" is no log with one JSON record per line')
+        raise ValueError(f'"{run}" is no log with one JSON record per line, nor a folder with one '
+                         '(*/vis_data/scalars.json)')
     return records
 
 
