@@ -34,6 +34,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
+from mmwsss.inference import read_config
 from mmwsss.registry import STAGES
 
 from .context import Context
@@ -43,6 +44,8 @@ from .run_record import write_run
 from .stage import Stage, in_order
 from .stages import LINE
 
+# Blocks that belong to a classifier, whoever else runs beside it.
+BEFORE_TRAINING = ('prior', 'start')
 OTHER_BLOCKS = {'baseline', 'stages', 'report'}
 
 
@@ -101,16 +104,28 @@ class Pipeline:
         if context.options.get('baseline'):
             file, only = context.side_config('baseline')
             shared = {key: value for key, value in context.options.items()
-                      if key not in ('prior', 'start', 'baseline')}
+                      if key not in (*BEFORE_TRAINING, 'baseline')}
             self.baseline = self._side(context.find(file), context.work_dir / 'baseline',
                                        {**shared, **only}, self.wanted)
+        self._share_start()
 
     def _side(self, config: str, folder: Path, options: dict,
               stages: set | None = None, seed: int | None = None) -> 'Pipeline':
-        """The pipeline of another config beside this one, of the same seed unless one is given."""
-        context = self.context
-        return Pipeline(config, folder, context.seed if seed is None else seed, stages, options,
-                        context.device, context.launch, context.amp, context.store)
+        """The pipeline of another config beside this one, of the same seed unless one is given.
+        Its classifier is trained after that config's own ``prior`` and ``start``."""
+        context, own = self.context, plain(read_config(config).get('pipeline') or {})
+        own = {key: own[key] for key in BEFORE_TRAINING if own.get(key)}
+        return Pipeline(config, folder, context.seed if seed is None else seed, stages,
+                        {**own, **options}, context.device, context.launch, context.amp,
+                        context.store)
+
+    def _share_start(self) -> None:
+        """One first phase for this line and those beside it that begin with the same."""
+        own, prior = self.stages.get('start'), self.stages.get('prior')
+        for side in (self.baseline, prior and prior.pipeline):
+            other = side and side.stages.get('start')
+            if own and other and own.fingerprint == other.fingerprint:
+                other.pipeline = own.pipeline
 
     @property
     def methods(self) -> list['Pipeline']:

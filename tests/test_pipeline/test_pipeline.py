@@ -221,6 +221,43 @@ def test_prior_masks_reach_the_data_set(config, tmp_path):
     assert pipeline.stages['mask'].is_done and prior.stages['mask'].is_done
 
 
+def test_the_prior_is_trained_as_its_own_config_says(config, tmp_path):
+    first, base = tmp_path / 'first.py', copy.deepcopy(config)
+    config.dump(str(first))
+    base.pipeline.start = dict(config=str(first), seed=0)
+    base.dump(str(tmp_path / 'base.py'))
+    config.pipeline.prior = str(tmp_path / 'base.py')
+    config.train_dataloader.dataset.pipeline.insert(1, dict(type='LoadMask', key='prior_mask'))
+    config.train_dataloader.dataset.prior_dir = 'nowhere'
+    alone = Pipeline(str(tmp_path / 'base.py'), tmp_path / 'alone')
+    without_start = Pipeline(str(first), tmp_path / 'first')
+    for start in (None, str(tmp_path / 'base.py')):  # that of the run is not that of its prior
+        config.pipeline.start = start
+        prior = Pipeline(copy.deepcopy(config), tmp_path / 'w').stages['prior']
+        assert {'start', 'classify', 'mask'} <= {stage.key for stage in prior.used}
+        found = prior.pipeline.stages['classify'].fingerprint
+        assert found == alone.stages['classify'].fingerprint
+        assert found != without_start.stages['classify'].fingerprint
+
+
+def test_the_baseline_starts_where_its_config_says(config, tmp_path):
+    first, base = tmp_path / 'first.py', copy.deepcopy(config)
+    config.dump(str(first))
+    base.pipeline.start = config.pipeline.start = dict(config=str(first), seed=0)
+    base.dump(str(tmp_path / 'base.py'))
+    config.pipeline.baseline = str(tmp_path / 'base.py')
+    pipeline = Pipeline(config, tmp_path / 'w')
+    alone = Pipeline(str(tmp_path / 'base.py'), tmp_path / 'alone')
+    baseline = pipeline.baseline.stages
+    assert baseline['classify'].fingerprint == alone.stages['classify'].fingerprint
+    # One first phase serves both.
+    assert baseline['start'].pipeline is pipeline.stages['start'].pipeline
+    config.pipeline.start = dict(config=str(first), seed=1)
+    pipeline = Pipeline(copy.deepcopy(config), tmp_path / 'w')
+    assert pipeline.baseline.stages['start'].pipeline is not pipeline.stages['start'].pipeline
+    assert pipeline.baseline.stages['classify'].fingerprint == alone.stages['classify'].fingerprint
+
+
 def test_a_training_goes_on_from_that_of_another_config(config, tmp_path):
     path = tmp_path / 'base.py'
     config.dump(str(path))

@@ -13,7 +13,8 @@ LEAVE = ('prior', 'start', 'baseline', 'segment', 'stages', 'metrics', 'report')
 @STAGES.register_module()
 class PriorStage(SideStage):
     """``pipeline.prior='configs/irn/irn_r50_voc.py'``: the masks of that config become the
-    ``prior_dir`` of this one's data set. All other blocks are those of this config."""
+    ``prior_dir`` of this one's data set. Its classifier is trained as that config says; the blocks
+    that make CAMs and masks are those of this config."""
 
     blocks = ('prior', )
     last = 'mask'

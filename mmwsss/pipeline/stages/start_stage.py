@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from mmwsss.inference import read_config
 from mmwsss.registry import STAGES
 
-from ..fingerprint import plain
 from ..training import last_checkpoint
 from .side_stage import SideStage
 
@@ -30,10 +28,7 @@ class StartStage(SideStage):
             raise ValueError(f'{context.file}: pipeline.start is a config file, or a dict with '
                              f'config= and seed=; it has no option {sorted(set(more) - {"seed"})}')
         file = context.find(file)
-        own = plain(read_config(file).get('pipeline') or {})
-        self.pipeline = context.side(
-            file, context.work_dir / 'start',
-            {key: own[key] for key in ('prior', 'start') if own.get(key)}, seed=more.get('seed'))
+        self.pipeline = context.side(file, context.work_dir / 'start', {}, seed=more.get('seed'))
 
     @property
     def checkpoint(self) -> Path:
