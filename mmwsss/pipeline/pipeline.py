@@ -124,8 +124,10 @@ class Pipeline:
         own, prior = self.stages.get('start'), self.stages.get('prior')
         for side in (self.baseline, prior and prior.pipeline):
             other = side and side.stages.get('start')
-            if own and other and own.fingerprint == other.fingerprint:
-                other.pipeline = own.pipeline
+            if own and other:
+                first, second = own.pipeline.context, other.pipeline.context
+                if (first.file, first.seed) == (second.file, second.seed):
+                    other.pipeline = own.pipeline
 
     @property
     def methods(self) -> list['Pipeline']:
