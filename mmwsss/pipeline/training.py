@@ -208,7 +208,7 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
 def log_records(run: Path) -> Iterator[dict]:
     """The records of a training's log: a file, or a work dir with mmengine's
     ``*/vis_data/scalars.json`` of all calls, before and after a cut-off."""
-    for path in sorted(run.glob('*/vis_data/scalars.json')) if run.is_dir() else [run]:
+    for path in [run] if run.is_file() else sorted(run.glob('*/vis_data/scalars.json')):
         for line in path.read_text().splitlines():
             with suppress(json.JSONDecodeError):  # the last line of a call that was killed
                 yield json.loads(line)
