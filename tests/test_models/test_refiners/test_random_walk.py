@@ -4,7 +4,7 @@ import torch
 
 from mmwsss.models.refiners import propagate_irn, propagate_psa, random_walk
 from mmwsss.models.refiners.pairs import pair_offsets, path_points
-from mmwsss.models.refiners.random_walk import irn_affinity
+from mmwsss.models.refiners.random_walk import irn_affinity, map_stride, pool_scores
 
 
 def half_disc(radius):
@@ -150,3 +150,13 @@ def test_offsets_and_paths():
     assert set(path_points(3, 0)) == {(0, 0), (1, 0), (2, 0), (3, 0)}
     for dy, dx in pair_offsets(10):
         assert {(0, 0), (dy, dx)} <= set(path_points(dy, dx))
+
+
+@pytest.mark.parametrize('stride', [4, 8])
+def test_the_stride_of_narrow_images(stride):
+    for height in (16, 33, 100):
+        for width in range(stride // 2 + 1, 60):
+            size = -(-height // stride), -(-width // stride)
+            assert map_stride((height, width), size) == stride
+            pooled, found = pool_scores(torch.ones(1, height, width), size)
+            assert found == stride and pooled.shape[1:] == size
