@@ -60,7 +60,8 @@ PARTS: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
         help='change the config, e.g. train_cfg.max_epochs=5 model.head.num_classes=6'),
     'refine': lambda parser: parser.add_argument(
         '--refine', nargs='+', action=NameAndOptions, metavar='NAME|KEY=VALUE',
-        help='a preset (none, par, crf, psa, irn) or type=..., and options, as bg=0.3'),
+        help='a preset (none, par, crf, psa, irn, ir_label, affinity) or type=..., and options, '
+        'as bg=0.3'),
     'device': lambda parser: parser.add_argument(
         '--device', choices=('cpu', 'cuda'), help='default: a GPU if there is one'),
     'launcher': lambda parser: (
