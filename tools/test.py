@@ -36,11 +36,12 @@ def use_validation(cfg: 'Config') -> None:
 def run(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
 
-    from mmwsss.engine import WSSSRunner, unwrap_model
+    from mmwsss.engine import WSSSRunner
     from mmwsss.inference import read_config
     from mmwsss.inference.model import load_weights
     from mmwsss.structures.artifacts import write_record
     from mmwsss.utils import setup_launcher
+    from mmwsss.utils.model_wrapper import unwrap_model
     cfg = read_config(args.config, args.cfg_options)
     use_validation(cfg)
     cfg.work_dir = args.work_dir or default_work_dir(args.config, cfg)
