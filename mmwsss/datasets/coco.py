@@ -1,7 +1,7 @@
 """MS COCO 2014."""
 
-import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from mmwsss.registry import DATASETS
@@ -13,23 +13,6 @@ from .label_tables import Classes
 # The annotations number 80 classes from 1 to 90, with gaps; ours are 0..79 in the same order.
 _GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 CATEGORY_IDS = tuple(i for i in range(1, 91) if i not in _GAPS)
-
-
-def category_index(categories: list[dict], classes, path: str) -> dict[int, int]:
-    """Category id (1..90) to class index (0..79), checked against the file's own names.
-
-    Raises:
-        ValueError: The file numbers or names its categories in another way.
-    """
-    index = dict(zip(CATEGORY_IDS, range(len(CATEGORY_IDS))))
-    for category in categories:
-        known = index.get(category['id'])
-        if known is None or classes[known] != category['name']:
-            raise ValueError(
-                f'"{path}": category {category["id"]} is "{category["name"]}", in COCO 2014 it is '
-                f'{"absent" if known is None else repr(classes[known])}; use ImageLabelDataset '
-                'with a label table for other data')
-    return index
 
 
 @DATASETS.register_module()
@@ -86,27 +69,10 @@ class COCOImageLabelDataset(ImageLabelDataset):
         name = Path(line.strip()).name
         return self.key_to_name(int(name)) if name.isdigit() else name
 
-    def read_labels(self, names: list[str] | None) -> dict[str, Classes] | None:
-        if self._table is None and os.path.basename(self.label_file).startswith('instances'):
-            self._table = self._read_instances(
-                keep_empty=names is not None or self.allow_negatives)
-        return super().read_labels(names)
-
-    def _read_instances(self, keep_empty: bool) -> dict[str, Classes]:
-        path = self.label_file
-        if not os.path.isfile(path):
-            raise FileNotFoundError(
-                f'no annotations "{path}"; get annotations_trainval2014.zip of COCO, or give '
-                'label_file=... (a label table)')
-        try:
-            with open(path, encoding='utf-8') as file:
-                data = json.load(file)
-            names = {image['id']: Path(image['file_name']).stem for image in data['images']}
-            index = category_index(data['categories'], self.METAINFO['classes'], path)
-            table = {name: set() for name in names.values()}
-            for item in data['annotations']:
-                table[names[item['image_id']]].add(index[item['category_id']])
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f'"{path}" is no instances JSON of COCO: '
-                             f'{type(error).__name__} {error}') from None
-        return {name: sorted(found) for name, found in table.items() if found or keep_empty}
+    def read_labels(self, names: list[str] | None) -> Mapping[str, Classes] | None:
+        """Without a list, an instances JSON is that of the images with an object only."""
+        table = super().read_labels(names)
+        if names is None and not self.allow_negatives and os.path.basename(
+                self.label_file).startswith('instances'):
+            return {name: classes for name, classes in table.items() if classes}
+        return table

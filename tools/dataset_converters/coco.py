@@ -119,17 +119,35 @@ def _write(folder: Path, item: tuple[str, int, int, list]) -> None:
         write_mask(path, mask)
 
 
+def category_index(categories: list[dict], classes: Sequence[str], path: Path) -> dict[int, int]:
+    """Category id (1..90) to class index (0..79), checked against the file's own names.
+
+    Raises:
+        ValueError: The file numbers or names its categories in another way.
+    """
+    from mmwsss.datasets.coco import CATEGORY_IDS
+    index = dict(zip(CATEGORY_IDS, range(len(CATEGORY_IDS))))
+    for category in categories:
+        known = index.get(category['id'])
+        if known is None or classes[known] != category['name']:
+            raise ValueError(
+                f'"{path}": category {category["id"]} is "{category["name"]}", in COCO 2014 it is '
+                f'{"absent" if known is None else repr(classes[known])}; use ImageLabelDataset '
+                'with a label table for other data')
+    return index
+
+
 def read_instances(path: Path) -> list[tuple[str, int, int, list]]:
     """Images ``(name, height, width, [(class index, area, segmentation), ...])`` by name.
 
     Raises:
         ValueError: The file is no instances JSON of COCO.
     """
-    from mmwsss.datasets.coco import COCOImageLabelDataset, category_index
+    from mmwsss.datasets.coco import COCOImageLabelDataset
     classes = COCOImageLabelDataset.METAINFO['classes']
     try:
         data = json.loads(path.read_text(encoding='utf-8'))
-        index = category_index(data['categories'], classes, str(path))
+        index = category_index(data['categories'], classes, path)
         objects = defaultdict(list)
         for item in data['annotations']:
             objects[item['image_id']].append(
