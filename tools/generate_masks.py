@@ -55,8 +55,7 @@ def refiner_of(args: argparse.Namespace, context: 'Context') -> dict:
         if args.network:
             config['model'] = read_config(args.network).model
         return config
-    preset = {**context.cfg.get('refiners', {}).get(name, {}), **options}
-    return refiner_config(name, preset, args.network)
+    return refiner_config(name, options, args.network, changed=context.cfg.get('refiners'))
 
 
 def network_of(config: dict, args: argparse.Namespace, context: 'Context') -> Any:
@@ -69,14 +68,13 @@ def network_of(config: dict, args: argparse.Namespace, context: 'Context') -> An
 
 
 def run(args: argparse.Namespace) -> int:
-    from mmengine.config import Config
     from mmengine.dist import is_main_process
 
     from mmwsss.inference import read_config
     from mmwsss.pipeline import Context, make_masks
     from mmwsss.utils import setup_launcher
-    setup_launcher(Config(dict()), args.launcher)
     cfg = read_config(args.config, args.cfg_options)
+    setup_launcher(cfg, args.launcher)
     work_dir = Path(args.work_dir or default_work_dir(args.config, cfg))
     context = Context(cfg, work_dir, device=args.device)
     config = refiner_of(args, context)

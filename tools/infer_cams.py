@@ -30,9 +30,10 @@ def run(args: argparse.Namespace) -> None:
     from mmwsss.inference import read_config, refiner_config
     from mmwsss.utils.images import list_images
     images = list_images(args.images)
-    refiner = refiner_config(*args.refine) if args.refine else None
-    infer = CAMInferencer(read_config(args.config, args.cfg_options), args.checkpoint, args.device,
-                          threshold=args.threshold, refiner=refiner)
+    cfg = read_config(args.config, args.cfg_options)
+    refiner = refiner_config(*args.refine, changed=cfg.get('refiners')) if args.refine else None
+    infer = CAMInferencer(cfg, args.checkpoint, args.device, threshold=args.threshold,
+                          refiner=refiner)
     for result in infer.stream(images, args.labels, args.batch_size, args.out):
         print(f'{result["name"]}: {", ".join(result["labels"])}')
 

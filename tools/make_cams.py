@@ -8,7 +8,8 @@
 Everything comes from the config and its work dir, and every option overrides: the images (those of
 train_dataloader, val_dataloader and test_dataloader), scales and normalisation (pipeline.cam over
 model.test_cfg), the checkpoint (of tools/run_pipeline.py or tools/train.py in the work dir). Files
-that are there are kept, so after an interruption the same command resumes. Where the images have
+that are there are kept, so after an interruption the same command resumes; a folder of CAMs that
+were made with another checkpoint or other options is refused. Where the images have
 ground truth (--score), the seeds are scored at every threshold.
 """
 
@@ -42,21 +43,28 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmengine.config import Config
     from mmengine.dist import is_main_process
 
     from mmwsss.datasets.splits import Split
-    from mmwsss.inference import read_config
+    from mmwsss.inference import cam_options, read_config
+    from mmwsss.inference.settings import check_settings
     from mmwsss.pipeline import Context, make_cams
     from mmwsss.utils import setup_launcher
-    setup_launcher(Config(dict()), args.launcher)
+    from mmwsss.utils.io import file_digest
     cfg = read_config(args.config, args.cfg_options)
+    setup_launcher(cfg, args.launcher)
     work_dir = Path(args.work_dir or default_work_dir(args.config, cfg))
     context = Context(cfg, work_dir, device=args.device)
     folder = Path(args.out or work_dir / 'cams')
     dataset = context.images_of(args.loader)
-    make_cams(context, args.checkpoint or context.checkpoint('classify'), folder, dataset,
-              args.overwrite, scales=args.scales, flip=args.flip, stride=args.stride,
+    checkpoint = args.checkpoint or context.checkpoint('classify')
+    changed = dict(scales=args.scales, flip=args.flip, stride=args.stride)
+    options = cam_options(cfg, **changed)
+    check_settings(folder, dict(
+        checkpoint=file_digest(checkpoint),
+        options={key: options[key] for key in options if key not in ('batch_size', 'num_workers')}),
+        'CAMs', args.overwrite)
+    make_cams(context, checkpoint, folder, dataset, args.overwrite, **changed,
               batch_size=args.batch_size, num_workers=args.num_workers)
     if args.score and is_main_process():
         score(context.scored if args.loader is None else [Split(dataset)], folder)

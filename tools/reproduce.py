@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def shared_arguments(args: argparse.Namespace, argv: list[str]) -> list[str]:
+def shared_arguments(args: argparse.Namespace) -> list[str]:
     """What the command of a job takes over."""
     words = ['--work-dir', args.work_dir]
     if args.stages:
@@ -50,10 +50,8 @@ def shared_arguments(args: argparse.Namespace, argv: list[str]) -> list[str]:
         words += ['--device', args.device]
     if args.amp:
         words += ['--amp']
-    if args.cfg_options:  # as typed
-        begin = argv.index('--cfg-options') + 1
-        end = next((i for i in range(begin, len(argv)) if argv[i].startswith('--')), len(argv))
-        words += ['--cfg-options', *argv[begin:end]]
+    if args.cfg_options:
+        words += ['--cfg-options', *args.cfg_options_typed]
     return words
 
 
@@ -75,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     failed: list[str] = []
     if not args.collect:
         place.check(args.seeds[0])
-        commands = job_commands(place, args.seeds, __file__, shared_arguments(args, sys.argv))
+        commands = job_commands(place, args.seeds, __file__, shared_arguments(args))
         if args.launcher == 'slurm':
             numbers = submit(commands, place.folder, shlex.split(args.slurm_args))
             print(f'{len(numbers)} jobs: {" ".join(numbers)}. When they have ended, the same '

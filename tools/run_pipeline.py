@@ -73,21 +73,20 @@ def add_upper_bound(cfg: 'Config') -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from mmengine.config import Config
     from mmengine.dist import is_main_process
 
     from mmwsss.pipeline import Pipeline
     from mmwsss.pipeline.report import print_repetition, print_table, write_report
     from mmwsss.utils import setup_launcher
-    launch = Config(dict())
-    setup_launcher(launch, args.launcher)
     begin = time.time()
-    work_dir = Path(args.work_dir or Path(
-        default_work_dir(args.config, load_config(args)), 'pipeline'))
+    cfg = load_config(args)
+    setup_launcher(cfg, args.launcher)
+    work_dir = Path(args.work_dir or Path(default_work_dir(args.config, cfg), 'pipeline'))
     seeds = args.seeds or [args.seed]
     pipelines = [
         Pipeline(load_config(args), work_dir / f'seed_{seed}' if args.seeds else work_dir, seed,
-                 args.stages, device=args.device, launch=launch.to_dict(), amp=args.amp)
+                 args.stages, device=args.device, launch=dict(launcher=args.launcher),
+                 amp=args.amp)
         for seed in seeds]
     pipelines[0].check()
     for number, (seed, pipeline) in enumerate(zip(seeds, pipelines), 1):

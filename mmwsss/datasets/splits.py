@@ -1,5 +1,6 @@
 """Sets of whole images: what CAMs and masks are made of, and what they are scored on."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -109,27 +110,43 @@ class Split:
         return self.dataset.mask_ids.decode(read_mask(path), path)
 
     @cached_property
+    def images(self) -> dict[str, str]:
+        """Files of the images by name."""
+        infos = (self.dataset.get_data_info(i) for i in range(len(self.dataset)))
+        return {info['name']: info['img_path'] for info in infos}
+
+    @cached_property
     def _paths(self) -> dict[str, str | None]:
         infos = (self.dataset.get_data_info(i) for i in range(len(self.dataset)))
         return {info['name']: info.get('seg_map_path') for info in infos}
 
 
 class ImageUnion:
-    """Several data sets as one, each image once (the first that has its name).
+    """Several data sets as one, each image once.
 
     Args:
         datasets: Of one label space; ``metainfo`` is that of the first.
+
+    Raises:
+        ValueError: Two images have one name.
     """
 
     def __init__(self, datasets: Sequence):
         self.metainfo = datasets[0].metainfo
-        self._items, seen = [], set()
+        self._items = []
+        seen: dict[str, str] = {}
         for dataset in datasets:
             for i in range(len(dataset)):
-                name = dataset.get_data_info(i)['name']
+                info = dataset.get_data_info(i)
+                name, path = info['name'], info['img_path']
                 if name not in seen:
-                    seen.add(name)
+                    seen[name] = path
                     self._items.append((dataset, i))
+                elif path != seen[name] and os.path.realpath(path) != os.path.realpath(seen[name]):
+                    raise ValueError(
+                        f'"{seen[name]}" and "{path}" are two images of one name, "{name}", by '
+                        'which CAMs and masks are kept: rename one, or let img_dir be the folder '
+                        'above both, so that their names have the folder')
 
     def __len__(self) -> int:
         return len(self._items)

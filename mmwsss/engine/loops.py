@@ -212,8 +212,15 @@ class WSSSTrainLoop(BaseLoop):
         self._check_teacher()
         self.batches.share_seed(self.runner.seed)
         self._check_sample()
+        self._check_place()
         runner = self.runner
         runner.call_hook('before_train')
+        if self._iter:  # the run that is resumed may have been killed before its validation
+            epoch, step = self.batches.locate(self._iter)
+            if not self.by_epoch:
+                self._validate(self._iter)
+            elif step == 0:
+                self._validate(epoch)
         while self._iter < self._max_iters and not self.stop_training:
             self._epoch, start = self.batches.locate(self._iter)
             self.run_epoch(start)
@@ -221,6 +228,17 @@ class WSSSTrainLoop(BaseLoop):
         self._release()
         runner.call_hook('after_train')
         return runner.model
+
+    def _check_place(self) -> None:
+        """Refuse a checkpoint whose epochs have another number of iterations than those here."""
+        epoch, step = self.batches.locate(self._iter)
+        ended = step == 0 and self._epoch == epoch - 1  # saved at its last step
+        if self.by_epoch and self._epoch != epoch and not ended:
+            raise ValueError(
+                f'the checkpoint that is resumed was saved in epoch {self._epoch} after '
+                f'{self._iter} iterations, but here {self._iter} iterations are {epoch} epochs: '
+                'resume with the number of processes and the batch size that it was trained with, '
+                'or start from it with load_from=... instead of --resume')
 
     def _release(self) -> None:
         for parameters in self._parameters.values():

@@ -35,7 +35,7 @@ def mean_gradients(model: nn.Module) -> dict[str, Tensor]:
     Returns:
         Name to gradient on the CPU; a parameter that no rank has a gradient of is left out.
     """
-    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    named = list(model.named_parameters())  # those of a phase at rest are frozen and wait, too
     if not any(p.grad is not None for _, p in named):
         return {}
     device = named[0][1].device

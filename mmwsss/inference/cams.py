@@ -140,6 +140,9 @@ def generate_cams(model: nn.Module,
     # Shared out before looking at what is there, which another rank may already be changing.
     todo = [i for i in range(rank, len(names), world_size)
             if overwrite or not (out_dir / f'{names[i]}.npz').is_file()]
+    kept = len(range(rank, len(names), world_size)) - len(todo)
+    if kept:
+        print_log(f'{kept} CAM files are there and kept', 'current')
     batches = _Batches(dataset, todo, batch_size)
     loader = DataLoader(
         _Images(dataset), batch_sampler=batches, num_workers=num_workers if todo else 0,

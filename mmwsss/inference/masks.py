@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,8 @@ from mmwsss.structures.artifacts import (
     load_cam,
     mask_record,
     read_manifest,
-    read_record,
     write_class_names,
     write_manifest,
-    write_record,
 )
 from mmwsss.utils.io import file_digest
 from mmwsss.utils.parallel import ordered_map
@@ -33,12 +31,14 @@ from mmwsss.utils.progress import track
 from .failures import raise_if_failed, write_failed
 from .mask_shares import describe, mask_shares, warnings
 from .model import read_config
+from .settings import check_settings
 
 
 def refiner_config(name: str | None = None,
                    options: dict | None = None,
                    network: None | str | Path | Config = None,
-                   checkpoint: None | str | Path = None) -> dict:
+                   checkpoint: None | str | Path = None,
+                   changed: Mapping | None = None) -> dict:
     """Config of a refiner by the name of a preset, or by its registered type.
 
     Args:
@@ -46,6 +46,7 @@ def refiner_config(name: str | None = None,
         options: What to change; ``bg`` and ``alpha`` replace each other.
         network: For a refiner with a network: config that it was trained with.
         checkpoint: Its weights.
+        changed: ``refiners`` of a config: changes of presets by their names.
 
     Raises:
         ValueError: Unknown name, or neither name nor type.
@@ -56,7 +57,8 @@ def refiner_config(name: str | None = None,
     if name is not None and name not in presets:
         raise ValueError(f'no refiner "{name}"; there are {sorted(presets)}, and any registered '
                          'one by type=...')
-    config = replace_background(dict(presets[name]) if name else {}, options)
+    config = replace_background(presets[name], (changed or {}).get(name, {})) if name else {}
+    config = replace_background(config, options)
     if network is not None:
         config['model'] = read_config(network).model
     if checkpoint is not None:
@@ -64,7 +66,7 @@ def refiner_config(name: str | None = None,
     return config
 
 
-def replace_background(config: dict, options: dict) -> dict:
+def replace_background(config: Mapping, options: Mapping) -> dict:
     """A refiner's config with other options; a new ``bg`` takes the place of ``alpha`` and vice
     versa."""
     config = dict(config)
@@ -181,7 +183,7 @@ def generate_masks(dataset: Any,
     settings['crf'] = [type(crf).__name__ for crf in
                        (getattr(refiner, 'first_crf', None), getattr(refiner, 'crf', None))
                        if crf is not None]
-    _check_settings(out_dir, settings)
+    check_settings(out_dir, settings, 'masks')
     records = _records(dataset)
     metainfo = getattr(dataset, 'metainfo', {})
     if palette is None:
@@ -266,21 +268,6 @@ def _settings(refiner: Any) -> Any:
         if path.is_file():
             settings['checkpoint'] = file_digest(path)
     return json.loads(json.dumps(settings, default=repr))
-
-
-def _check_settings(out_dir: Path, settings: dict) -> None:
-    path = out_dir / 'settings.json'
-    before = read_record(path, None)
-    if before is not None:
-        if os.path.isabs(before.get('cam_dir', '')):  # written before paths were relative
-            before['cam_dir'] = _relative(Path(before['cam_dir']), out_dir)
-        if before != settings:
-            changed = [key for key in settings if before.get(key) != settings[key]]
-            raise ValueError(f'"{out_dir}" holds masks that were made with another '
-                             f'{" and ".join(changed)}; choose another folder, or delete it')
-    barrier()
-    if is_main_process() and not path.is_file():
-        write_record(path, settings)
 
 
 def _read_manifest(out_dir: Path, suffix: str) -> dict[str, dict]:

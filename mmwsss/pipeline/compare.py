@@ -42,7 +42,8 @@ def open_run(folder: str | Path) -> Pipeline:
     register_all_modules()
     cfg = Config({key: value for key, value in record['config'].items()
                   if key != 'custom_imports'}, filename=record['file'])
-    return Pipeline(cfg, place, record['seed'], store=record['store'])
+    return Pipeline(cfg, place, record['seed'], amp=record.get('amp', False),
+                    store=record['store'])
 
 
 def split_of(pipeline: Pipeline, name: str | None = None) -> Any:

@@ -162,7 +162,7 @@ class Context:
         for key in ('val_dataloader', 'test_dataloader'):
             if self.cfg.get(key):
                 split = Split(self.cfg[key].dataset)
-                if all(split.names != other.names for other in splits):
+                if all(split.images != other.images for other in splits):
                     splits.append(split)
         names = [split.name for split in splits]
         for i, split in enumerate(splits):

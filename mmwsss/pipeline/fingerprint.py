@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,18 @@ def portable(value: Any, work_dir: str | Path) -> Any:
     return value
 
 
-def list_digest(dataset: Any) -> str:
-    """Checksum of the names and labels of a data set and of the sizes of its image files."""
+def list_digest(dataset: Any, maps: Sequence[str] = ()) -> str:
+    """Checksum of the names and labels of a data set and of the sizes of its image files, and of
+    those of further fields (``saliency_path``, ``prior_path``), where its records have them."""
     infos = (dataset.get_data_info(i) for i in range(len(dataset)))
     return digest([(info['name'], [int(c) for c in info.get('labels', ())],
-                    os.path.getsize(info['img_path'])) for info in infos])
+                    *(_size(info[key]) for key in ('img_path', *maps) if key in info))
+                   for info in infos])
+
+
+def _size(path: str) -> int | None:
+    """Bytes of a file; None if it is not there, which the training says."""
+    return os.path.getsize(path) if os.path.isfile(path) else None
 
 
 def file_digests(cfg: Any) -> list[str]:

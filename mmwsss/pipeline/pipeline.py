@@ -106,16 +106,17 @@ class Pipeline:
             shared = {key: value for key, value in context.options.items()
                       if key not in (*BEFORE_TRAINING, 'baseline')}
             self.baseline = self._side(context.find(file), context.work_dir / 'baseline',
-                                       {**shared, **only}, self.wanted)
+                                       {**shared, **only})
+            self.baseline.wanted &= self.wanted
         self._share_start()
 
     def _side(self, config: str, folder: Path, options: dict,
-              stages: set | None = None, seed: int | None = None) -> 'Pipeline':
+              seed: int | None = None) -> 'Pipeline':
         """The pipeline of another config beside this one, of the same seed unless one is given.
         Its classifier is trained after that config's own ``prior`` and ``start``."""
         context, own = self.context, plain(read_config(config).get('pipeline') or {})
         own = {key: own[key] for key in BEFORE_TRAINING if own.get(key)}
-        return Pipeline(config, folder, context.seed if seed is None else seed, stages,
+        return Pipeline(config, folder, context.seed if seed is None else seed, None,
                         {**own, **options}, context.device, context.launch, context.amp,
                         context.store)
 

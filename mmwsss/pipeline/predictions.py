@@ -54,7 +54,8 @@ def predict_files(runner: Any, cfg: Config, images: Sequence[tuple[str, str]], f
     steps = [dict(type='LoadImageFromFile'), dict(type='mmseg.PackSegInputs')]
     if cfg.get('test_dataloader'):
         steps = [step for step in inner_dataset(cfg.test_dataloader.dataset)['pipeline']
-                 if not step['type'].startswith('Load') or step['type'] == 'LoadImageFromFile']
+                 if not (kind := step['type'].split('.')[-1]).startswith('Load')
+                 or kind == 'LoadImageFromFile']
     compose = Compose([TRANSFORMS.build(step) for step in steps])
     model = unwrap_model(runner.model).eval()
     for name, path in images:

@@ -15,5 +15,5 @@ def write_run(pipeline: Any) -> None:
     context = pipeline.context
     sweep_temporaries(context.work_dir, RUN)
     write_record(context.work_dir / RUN, dict(
-        file=context.file, seed=context.seed, config=plain(context.cfg),
+        file=context.file, seed=context.seed, amp=context.amp, config=plain(context.cfg),
         store=None if context.store is None else str(context.store.resolve())))

@@ -22,14 +22,14 @@ from mmwsss.datasets.splits import inner_dataset
 from mmwsss.engine import WSSSRunner
 from mmwsss.engine.checks import check_frozen
 from mmwsss.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
-from mmwsss.utils import check_pretrained, register_safe_loader
+from mmwsss.utils import check_pretrained, register_safe_loader, use_launcher
 from mmwsss.utils.checkpoint import latest_checkpoint
 from mmwsss.utils.errors import constructor_options
 
 from .fingerprint import file_digests, plain
 
 KEYS = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler',
-        'custom_hooks', 'load_from', 'model_wrapper_cfg')
+        'custom_hooks', 'load_from', 'model_wrapper_cfg', 'auto_scale_lr', 'sync_bn', 'randomness')
 
 
 def training_settings(cfg: Config, seed: int, *more: str) -> dict:
@@ -186,6 +186,7 @@ def train(cfg: Config, folder: Path, seed: int, launch: dict | None = None) -> R
     register_safe_loader()
     cfg = copy.deepcopy(cfg)
     cfg.merge_from_dict(launch or {})
+    use_launcher(cfg, cfg.get('launcher', 'none'))
     cfg.work_dir = str(folder)
     for kind in ('val', 'test'):  # the pipeline scores by itself, so a config may have no loops
         parts = [f'{kind}_{part}' for part in ('dataloader', 'cfg', 'evaluator')]

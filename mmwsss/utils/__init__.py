@@ -6,7 +6,7 @@ _MODULES = dict(
     atomic_write='io', check_pretrained='checkpoint', friendly_errors='errors',
     init_scope='setup_env', load_checkpoint_safely='checkpoint', load_pretrained='checkpoint',
     register_all_modules='setup_env', register_safe_loader='checkpoint',
-    setup_launcher='setup_env')
+    setup_launcher='setup_env', use_launcher='setup_env')
 
 __all__ = sorted(_MODULES)
 

@@ -27,7 +27,8 @@ program: str | None = None
 
 
 class KeyValues(argparse.Action):
-    """``KEY=VALUE ...`` to a dict, with values as mmengine's ``DictAction`` reads them."""
+    """``KEY=VALUE ...`` to a dict, with values as mmengine's ``DictAction`` reads them; what was
+    typed is kept in ``<dest>_typed``."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
                  values: list[str], option_string: str | None = None) -> None:
@@ -37,6 +38,8 @@ class KeyValues(argparse.Action):
                 parser.error(f'{option_string}: "{value}" is no KEY=VALUE')
         DictAction(self.option_strings, self.dest, self.nargs)(
             parser, namespace, values, option_string)
+        typed = f'{self.dest}_typed'
+        setattr(namespace, typed, [*getattr(namespace, typed, []), *values])
 
 
 class NameAndOptions(KeyValues):

@@ -71,18 +71,17 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
 def setup_launcher(cfg: Config, launcher: str) -> None:
     """Join the processes of a run, with or without GPUs.
 
-    mmengine's launchers always select a GPU. Without one, the group is made over gloo, and the
-    model is wrapped for the CPU.
+    mmengine's launchers always select a GPU. Without one, the group is made over gloo.
 
     Args:
-        cfg: Config of the run; ``launcher`` and, on a CPU, ``model_wrapper_cfg`` are set. Its
-            ``env_cfg`` is followed as mmengine's Runner does.
+        cfg: Config of the run, see :func:`use_launcher`. Its ``env_cfg`` is followed as mmengine's
+            Runner does.
         launcher: ``none``, ``pytorch`` (torchrun), ``slurm`` or ``mpi``.
 
     Raises:
         ValueError: ``slurm`` or ``mpi`` without GPU.
     """
-    cfg.launcher = launcher
+    use_launcher(cfg, launcher)
     if launcher == 'none':
         return
     on_gpu = torch.cuda.is_available()
@@ -96,7 +95,13 @@ def setup_launcher(cfg: Config, launcher: str) -> None:
             init_dist(launcher, **env_cfg.get('dist_cfg', {}))
         else:
             torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(days=1))
-    if not on_gpu:
+
+
+def use_launcher(cfg: Config, launcher: str) -> None:
+    """Tell a config that the processes of its run were joined: ``launcher`` and, on a CPU,
+    ``model_wrapper_cfg`` are set."""
+    cfg.launcher = launcher
+    if launcher != 'none' and not torch.cuda.is_available():
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel',
             device_ids=None,

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -67,3 +69,15 @@ def test_union_has_each_image_once(config, folder):
     union = ImageUnion([part, DATASETS.build(config)])
     assert [union.get_data_info(i)['name'] for i in range(len(union))] == list('ceabdf')
     assert union.metainfo is not None and union[0]['data_samples']['image'].name == 'c'
+
+
+def test_two_images_of_one_name_are_refused(config, folder):
+    """Also where the paths differ and the file is one."""
+    link = folder / 'link'
+    link.symlink_to(folder / 'img')
+    same = DATASETS.build({**config, 'img_dir': str(link)})
+    assert len(ImageUnion([DATASETS.build(config), same])) == 6
+    shutil.copytree(folder / 'img', folder / 'other')
+    other = DATASETS.build({**config, 'img_dir': 'other'})
+    with pytest.raises(ValueError, match=r'img/a.* and .*other/a.* of one name, "a"'):
+        ImageUnion([DATASETS.build(config), other])

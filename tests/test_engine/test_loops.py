@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.model import BaseModel
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -154,3 +154,51 @@ def test_bad_options(tmp_path, cfg, match):
 def test_teacher_without_ema(tmp_path):
     with pytest.raises(ValueError, match='set train_cfg.ema'):
         make_runner(tmp_path, dict(max_epochs=1), Toy(teacher=True)).train()
+
+
+@pytest.mark.parametrize('stop', [1, 2, 3])
+def test_epochs_of_other_lengths_are_refused(tmp_path, stop):
+    """As on another number of processes; by iterations there is nothing to refuse."""
+    make_runner(tmp_path / 'first', dict(max_epochs=3), size=4).train()  # 2 steps each
+    checkpoint = str(tmp_path / f'first/iter_{2 * stop}.pth')
+    same = make_runner(tmp_path / 'same', dict(max_epochs=3), size=4, load_from=checkpoint,
+                       resume=True)
+    assert len(same.train().log) == 6 - 2 * stop
+    other = make_runner(tmp_path / 'second', dict(max_epochs=6), size=2, load_from=checkpoint,
+                        resume=True)  # 1 step each
+    with pytest.raises(ValueError, match=f'after {2 * stop} iterations, but here {2 * stop} iter'):
+        other.train()
+    by_iteration = make_runner(tmp_path / 'third', dict(max_iters=7), size=2,
+                               load_from=checkpoint, resume=True)
+    assert len(by_iteration.train().log) == 7 - 2 * stop
+
+
+class Validation(BaseLoop):
+    """Says when it was asked."""
+
+    def __init__(self, runner, dataloader, evaluator):
+        super().__init__(runner, dataloader)
+        self.asked = []
+
+    def run(self):
+        self.asked.append(self.runner.epoch)
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_killed_before_the_validation(tmp_path, by_epoch):
+    """A run that resumes from the checkpoint of an epoch begins with its validation."""
+    data = dict(batch_size=2, num_workers=0, dataset=Numbers(4), sampler=dict(type=EpochSampler),
+                collate_fn=dict(type=pseudo_collate))
+    length = dict(max_epochs=3) if by_epoch else dict(max_iters=6, val_interval=2)
+
+    def run(name, **kwargs):
+        runner = make_runner(tmp_path / name, length, size=4, val_dataloader=data,
+                             val_cfg=dict(type=Validation), val_evaluator=[], **kwargs)
+        runner.train()
+        return runner.val_loop.asked
+
+    assert len(run('first')) == 3
+    for iteration, left in ((2, 3), (3, 2), (4, 2), (6, 1)):
+        asked = run(f'from {iteration}', load_from=str(tmp_path / f'first/iter_{iteration}.pth'),
+                    resume=True)
+        assert len(asked) == left, iteration

@@ -64,6 +64,8 @@ def test_one_process():
     assert net['norm'].running_mean.tolist() == [3, 3] and mean_gradients(net) == {}
     net['used'](torch.ones(1, 2)).sum().backward()
     assert set(mean_gradients(net)) == {'used.weight', 'used.bias'}
+    net['used'].requires_grad_(False)  # as those of a phase at rest
+    assert set(mean_gradients(net)) == {'used.weight', 'used.bias'}
 
 
 def test_synchronised_norms_stay_frozen():

@@ -71,10 +71,13 @@ def roads(monkeypatch, tmp_path):
         stage.make_cams(one.context, 'x.pth', tmp_path)
         return seen.pop('options')
 
+    checkpoint = tmp_path / 'x.pth'
+    checkpoint.write_bytes(b'weights')
+
     def by_tool(file):
         tool.run(Namespace(
-            config=file, checkpoint='x.pth', out=str(tmp_path), loader=None, scales=None, flip=None,
-            stride=None, batch_size=None, num_workers=None, overwrite=False, score=False,
+            config=file, checkpoint=str(checkpoint), out=str(tmp_path), loader=None, scales=None,
+            flip=None, stride=None, batch_size=None, num_workers=None, overwrite=True, score=False,
             work_dir=str(tmp_path), device=None, launcher='none', cfg_options={}))
         return seen.pop('options')
 

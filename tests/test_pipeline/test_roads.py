@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from PIL import Image
 
 from mmwsss.pipeline import Context, Pipeline
 from mmwsss.pipeline.fingerprint import portable
-from mmwsss.pipeline.predictions import SavePredictions
+from mmwsss.pipeline.predictions import SavePredictions, predict_files
 from mmwsss.pipeline.report import print_table, rows_of, write_report
+from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import read_classes, read_mask
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +49,13 @@ def test_files_of_tools_and_pipeline_are_equal(config, tmp_path):
     Pipeline(file, work / 'pipeline', device='cpu').run()
     tool('make_cams.py', file, '--work-dir', work, '--device', 'cpu')
     same_files(work / 'pipeline' / 'cam', work / 'cams', '.npz')
+    # CAMs of other options, or of another checkpoint, are not taken for those that were asked for.
+    again = tool('make_cams.py', file, '--work-dir', work, '--device', 'cpu')
+    assert '12 CAM files are there and kept' in again
+    other = work / 'pipeline' / 'classify' / 'epoch_1.pth'
+    for options, key in ((['--scales', '0.5'], 'options'), ([other], 'checkpoint')):
+        with pytest.raises(AssertionError, match=f'CAMs that were made with another {key}'):
+            tool('make_cams.py', file, *options, '--work-dir', work, '--device', 'cpu')
     out = tool('generate_masks.py', file, '--work-dir', work, '--device', 'cpu')
     same_files(work / 'pipeline' / 'mask', work / 'masks', '.png')
     assert 'held_out of train' in out and '12 made' in out
@@ -151,6 +160,16 @@ def test_predictions_keep_subfolders_and_spaces(tmp_path):
     for value, name in enumerate(names):
         assert (read_mask(tmp_path / f'{name}.png') == value).all()
         assert read_classes(tmp_path / f'{name}.png') == ('background', 'x', 'y')
+
+def test_predictions_read_no_annotation(segment, tmp_path):
+    """Whatever prefix the loader has."""
+    config = Config.fromfile(segment)
+    config.test_dataloader.dataset.pipeline.insert(1, dict(type='mmseg.LoadAnnotations'))
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / 'a.png')
+    runner = SimpleNamespace(model=MODELS.build(config.model))
+    predict_files(runner, config, [('x', str(tmp_path / 'a.png'))], tmp_path / 'out', [[0, 0, 0]])
+    assert read_mask(tmp_path / 'out' / 'x.png').shape == (20, 30)
+
 
 
 # -- fingerprints ----------------------------------------------------------------------------------

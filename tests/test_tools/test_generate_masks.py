@@ -221,6 +221,10 @@ def test_irn_as_in_the_original(folder):
 
 def test_options():
     assert 'alpha' not in refiner_config('psa', dict(bg=0.39))
+    changed = dict(psa=dict(alpha=4, beta=5))  # of a config, under the options
+    found = refiner_config('psa', dict(bg=0.39), changed=changed)
+    assert 'alpha' not in found and (found['bg'], found['beta']) == (0.39, 5)
+    assert refiner_config('psa', changed=changed)['alpha'] == 4
     with pytest.raises(ValueError, match='no refiner "x"'):
         refiner_config('x')
     with pytest.raises(ValueError, match='--checkpoint'):

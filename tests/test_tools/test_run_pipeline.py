@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mmwsss.pipeline import Pipeline
+
 ROOT = Path(__file__).resolve().parents[2]
 
 CONFIG = '''
@@ -85,3 +87,14 @@ def test_supervised_is_a_stage_of_the_method_alone(tmp_path, monkeypatch):
     path.write_text("pipeline = dict(segment=None)")
     with pytest.raises(ValueError, match='--supervised trains the segmentation model'):
         load_config(args)
+    args.config = str(ROOT / 'configs/demo/ktse_shapes.py')  # with a baseline
+    pipeline = Pipeline(load_config(args), tmp_path / 'w')
+    assert 'supervised' in pipeline.stages and 'supervised' in pipeline.wanted
+    assert 'supervised' not in pipeline.baseline.stages
+    assert pipeline.baseline.wanted >= {'classify', 'cam', 'mask', 'segment'}
+
+
+def test_stages_that_only_the_method_has(config, tmp_path):
+    pipeline = Pipeline(str(config), tmp_path / 'w', stages=['cam', 'mask'], options=dict(
+        baseline=dict(config=str(config), stages=dict(mask=None))))
+    assert pipeline.wanted == {'cam', 'mask'} and pipeline.baseline.wanted == {'cam'}

@@ -134,3 +134,12 @@ def test_an_option_replaces_a_part_whether_it_is_there_or_not(pipeline):
     cfg = Config(dict(pipeline=pipeline))
     merge_options(cfg, {'pipeline.mask': dict(_delete_=True, type='CRFMask', label=dict(a=1))})
     assert cfg.pipeline.mask == dict(type='CRFMask', label=dict(a=1))
+
+
+def test_options_are_kept_as_typed():
+    """To be handed on to another command."""
+    args = make_parser('', 'cfg_options').parse_args(
+        ['--cfg-opt', 'a=1', 'b=[x, 2]', '--cfg-options=c=3'])
+    assert args.cfg_options == {'a': 1, 'b': ['x', 2], 'c': 3}
+    again = make_parser('', 'cfg_options').parse_args(['--cfg-options', *args.cfg_options_typed])
+    assert again.cfg_options == args.cfg_options

@@ -1,4 +1,5 @@
 import gc
+import importlib.util
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import torch
 from mmengine.config import Config
 
 from mmwsss.utils import setup_env, setup_launcher
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_one_process_needs_nothing():
@@ -60,9 +63,8 @@ def test_registering_needs_no_import_of_the_user():
         'assert DefaultScope.get_current_instance().scope_name == "mmwsss"\n'
         'assert "WSSSClassifier" in MODELS.children["mmwsss"].module_dict\n'
         'assert "PseudoMaskDataset" in DATASETS.module_dict\n')
-    root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, '-c', program], cwd=root, check=True, timeout=120,
-                   env=dict(os.environ, PYTHONPATH=str(root)))
+    subprocess.run([sys.executable, '-c', program], cwd=ROOT, check=True, timeout=120,
+                   env=dict(os.environ, PYTHONPATH=str(ROOT)))
 
 
 def test_imports_are_frozen_once(monkeypatch):
@@ -81,3 +83,36 @@ def test_data_sets_freeze_what_was_imported(tmp_path, monkeypatch):
     monkeypatch.setattr(setup_env, '_frozen_modules', 0)
     ShapesDataset(data_root=str(tmp_path), split='train', num_images=2, image_size=32)
     assert setup_env._frozen_modules > 0
+
+
+def test_each_training_says_whether_parameters_are_unused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    for value in (True, False):
+        cfg = Config(dict(find_unused_parameters=value))
+        setup_env.use_launcher(cfg, 'pytorch')
+        assert cfg.launcher == 'pytorch'
+        assert cfg.model_wrapper_cfg.find_unused_parameters is value
+
+
+@pytest.mark.parametrize('tool', ['train', 'test', 'run_pipeline', 'make_cams', 'generate_masks'])
+def test_every_tool_joins_as_its_config_says(tool, monkeypatch, tmp_path):
+    """Backend and timeout are those of ``env_cfg``."""
+    class Joined(Exception):
+        pass
+
+    def init_dist(launcher, **kwargs):
+        raise Joined(launcher, kwargs)
+
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(setup_env, 'set_multi_processing', lambda **kwargs: None)
+    monkeypatch.setattr(setup_env, 'init_dist', init_dist)
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    monkeypatch.chdir(tmp_path)
+    spec = importlib.util.spec_from_file_location(f'{tool}_', ROOT / 'tools' / f'{tool}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    words = [str(ROOT / 'configs/demo/cam_shapes.py')] + ['x.pth'] * (tool == 'test')
+    monkeypatch.setattr(sys, 'argv', [tool, *words, '--launcher', 'pytorch'])
+    with pytest.raises(Joined) as found:
+        module.run(module.parse_args())
+    assert found.value.args == ('pytorch', dict(backend='nccl', timeout=86400))

@@ -76,11 +76,10 @@ class CAMStage(Stage):
     def settings(self, context: Context) -> dict:
         options = {key: value for key, value in context.cam_options.items()
                    if key not in ('batch_size', 'num_workers')}
-        settings = dict(options=options, data=list_digest(self.images(context)), sweep=SWEEP)
+        settings = dict(options=options, data=list_digest(self.images(context)), sweep=SWEEP,
+                        splits=[(split.name, split.names) for split in context.scored])
         if context.fixed_threshold is not None:
             settings['fixed'] = context.fixed_threshold
-        if context.store is not None:  # others may score other splits of the same images
-            settings['splits'] = [(split.name, split.names) for split in context.scored]
         return settings
 
     def check(self, context: Context) -> None:

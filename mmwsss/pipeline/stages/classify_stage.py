@@ -23,7 +23,10 @@ class ClassifyStage(Stage):
         settings = training_settings(context.cfg, context.seed)
         for key in ('test_cfg', 'val_cam'):  # of the CAMs, not of the training
             settings['config']['model'].pop(key, None)
-        return dict(settings, data=list_digest(context.train_set))
+        maps = ['saliency_path', 'prior_path']
+        if any(stage.key == 'prior' for stage in self.before):  # makes them
+            maps.remove('prior_path')
+        return dict(settings, data=list_digest(context.train_set, maps))
 
     def check(self, context: Any) -> None:
         before = {stage.key for stage in self.before}

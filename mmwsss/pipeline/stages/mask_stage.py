@@ -19,6 +19,7 @@ from mmwsss.utils.option_types import check_option_types
 from mmwsss.visualization import overlay_mask
 
 from ..context import Context
+from ..fingerprint import file_digests
 from ..stage import Chart, Column, Stage
 from ..training import check_component, last_checkpoint
 
@@ -77,7 +78,7 @@ class MaskStage(Stage):
     columns = (Column('mask', 'mask'), )
 
     def settings(self, context: Context) -> dict:
-        return dict(options=context.mask_options)
+        return dict(options=context.mask_options, weights=file_digests(context.mask_options))
 
     def check(self, context: Context) -> None:
         context.check_background()

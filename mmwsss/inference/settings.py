@@ -1,0 +1,36 @@
+"""What the files of a folder were made with, so that others are not taken for them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.dist import barrier, is_main_process
+
+from mmwsss.structures.artifacts import read_record, write_record
+
+SETTINGS = 'settings.json'
+
+
+def check_settings(folder: str | Path, settings: Mapping, what: str,
+                   overwrite: bool = False) -> None:
+    """Write ``<folder>/settings.json``, or compare with the one that is there. All ranks must call
+    it.
+
+    Args:
+        folder: Of the files.
+        settings: What they depend on, as JSON.
+        what: Name of the files.
+        overwrite: All files are made again, so those that are there do not matter.
+
+    Raises:
+        ValueError: They were made with others; names the keys.
+    """
+    path, settings = Path(folder) / SETTINGS, json.loads(json.dumps(settings))
+    before = None if overwrite else read_record(path, None)
+    if before is not None and before != settings:
+        changed = [key for key in settings if before.get(key) != settings[key]]
+        raise ValueError(f'"{folder}" holds {what} that were made with another '
+                         f'{" and ".join(changed)}; choose another folder, or delete it')
+    barrier()
+    if is_main_process() and before is None:
+        write_record(path, settings)

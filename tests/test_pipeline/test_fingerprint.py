@@ -1,0 +1,75 @@
+"""What a stage's result depends on is in its fingerprint."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmwsss.pipeline import Pipeline
+from mmwsss.pipeline.compare import open_run
+from mmwsss.pipeline.run_record import write_run
+
+
+def prints(config, work, **kwargs):
+    pipeline = Pipeline(copy.deepcopy(config), work, **kwargs)
+    return {name: stage.fingerprint for name, stage in pipeline.stages.items()}
+
+
+def changed(config, before, work):
+    after = prints(config, work)
+    return [name for name in before if after[name] != before[name]]
+
+
+@pytest.mark.parametrize('key, value', [
+    ('auto_scale_lr', dict(enable=True, base_batch_size=16)), ('sync_bn', 'torch'),
+    ('randomness', dict(diff_rank_seed=True))])
+def test_what_the_runner_does_to_the_training(config, tmp_path, key, value):
+    before = prints(config, tmp_path)
+    config[key] = value
+    assert changed(config, before, tmp_path) == ['classify', 'cam', 'mask']
+
+
+def test_scored_images(config, tmp_path):
+    """Other images, or ground truth of images that had none."""
+    before = prints(config, tmp_path)
+    config.val_dataloader.dataset.indices = 3
+    assert changed(config, before, tmp_path) == ['cam', 'mask']
+    config.val_dataloader.dataset.indices = None
+    assert changed(config, before, tmp_path) == []
+    config.val_dataloader.dataset.seg_dir = 'nowhere'
+    assert changed(config, before, tmp_path) == ['cam', 'mask']
+
+
+@pytest.mark.parametrize('option', ['saliency_dir', 'prior_dir'])
+def test_maps_of_the_images(config, tmp_path, option):
+    folder = tmp_path / 'maps'
+    config.train_dataloader.dataset[option] = str(folder)
+    before = prints(config, tmp_path / 'w')
+    folder.mkdir()
+    Image.fromarray(np.zeros((48, 48), np.uint8)).save(folder / 'train_00002.png')
+    assert changed(config, before, tmp_path / 'w') == ['classify', 'cam', 'mask']
+
+
+def test_weights_of_the_refiner(config, tmp_path):
+    weights = tmp_path / 'net.pth'
+    weights.write_bytes(b'one')
+    config.pipeline.mask.checkpoint = str(weights)
+    before = prints(config, tmp_path / 'w')
+    weights.write_bytes(b'two')
+    assert changed(config, before, tmp_path / 'w') == ['mask']
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='float16 there')
+def test_a_run_of_mixed_precision_is_opened_as_such(config, segment, tmp_path, monkeypatch):
+    monkeypatch.setenv('MMWSSS_FORCE_AMP', '1')
+    start = tmp_path / 'start.py'
+    config.dump(str(start))
+    config.pipeline.update(start=str(start), segment=dict(config=segment))
+    pipeline = Pipeline(copy.deepcopy(config), tmp_path / 'w', amp=True)
+    write_run(pipeline)
+    again = open_run(tmp_path / 'w')
+    for name, stage in pipeline.stages.items():
+        assert again.stages[name].fingerprint == stage.fingerprint, name
+    assert prints(config, tmp_path / 'w')['segment'] != pipeline.stages['segment'].fingerprint
