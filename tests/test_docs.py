@@ -259,3 +259,11 @@ def test_checkpoint_of_the_demo():
     text = (ROOT / 'README.md').read_text()
     config, epoch = re.search(r"'(configs/demo/\w+\.py)',\n.*epoch_(\d+)\.pth", text).groups()
     assert Config.fromfile(ROOT / config).train_cfg.max_epochs == int(epoch)
+
+
+def test_every_file_of_weights_is_in_the_table():
+    text = (ROOT / 'docs/reproduce.md').read_text()
+    names = {name for path in ROOT.glob('configs/**/*.py')
+             for name in re.findall(r'pretrain/[\w.-]+', path.read_text())}
+    assert len(names) > 5
+    assert [name for name in sorted(names) if f'`{name}`' not in text] == []

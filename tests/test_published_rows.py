@@ -68,7 +68,7 @@ ROWS = {
         CRF, 'train', dict(type='CRFMask', bg='own'), 'deeplab/deeplabv1_r101-deep_voc_msc-crf',
         WSEG),
     'fsae/fsae_mctformer_deit-s_voc': (
-        CRF, 'train', dict(type='CRFMask', bg='oracle'), 'deeplab/deeplabv2-aspp_r38_voc_msc-crf',
+        CRF, 'train', dict(type='CRFMask', bg='oracle'), 'deeplab/deeplabv2-aspp_r101_voc_msc-crf',
         WSEG),
     'fsae/fsae_ppc-eps_r38_coco': (
         CRF, None, dict(type='CRFMask', alpha=8, preset='eps'),
@@ -98,6 +98,15 @@ ABLATIONS = {
     'fsae/fsae_sipe_r50_voc': ['fsae/fsae-fae_sipe_r50_voc'],
     'fsae/fsae_mctformer_deit-s_voc': ['fsae/fsae-fae_mctformer_deit-s_voc'],
 }
+
+
+@pytest.mark.parametrize('name', [f'fsae/fsae_{base}' for base in (
+    'sipe_r50_voc', 'mctformer_deit-s_voc', 'ppc-eps_r38_voc', 'ktse_r38_voc')])
+def test_fsae_is_compared_at_equal_length(name):
+    cfg = Config.fromfile(ROOT / 'configs' / f'{name}.py')
+    base = Config.fromfile(ROOT / cfg.pipeline.baseline)
+    for key in ('max_epochs', 'max_iters'):
+        assert cfg.train_cfg.get(key) == base.train_cfg.get(key)
 
 
 def build(name, tmp_path):

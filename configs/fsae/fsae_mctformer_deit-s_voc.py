@@ -1,5 +1,5 @@
 # FSAE (WACV 2025) on MCTformer, from epoch 10 on. Published on VOC train: seed 62.4 (61.5 without),
-# mask 68.8 mIoU; val/test 69.8/70.5 with the wseg code base's DeepLabV2 on ResNet38.
+# mask 68.8 mIoU; val/test 69.8/70.5 with the wseg code base's DeepLabV2-R101.
 #
 # MCTformer has no background score and the paper does not say what takes its place; see
 # `background` in FeatureSpatialActivationExpansion for what is done here.
@@ -27,4 +27,4 @@ pipeline = dict(
     affinity=None,
     baseline='configs/mctformer/mctformer_deit-s_voc.py',
     mask=dict(_delete_=True, type='CRFMask', bg='oracle', preset='eps'),
-    segment=dict(config='configs/deeplab/deeplabv2-aspp_r38_voc_msc-crf.py'))
+    segment=dict(config='configs/deeplab/deeplabv2-aspp_r101_voc_msc-crf.py'))

@@ -20,6 +20,6 @@ train_cfg = dict(max_epochs=10)
 # The paper's masks come from dense CRF; the background is SIPE's own.
 pipeline = dict(
     affinity=None,
-    baseline='configs/sipe/sipe_r50_voc.py',
+    baseline='configs/sipe/sipe-10e_r50_voc.py',
     mask=dict(_delete_=True, type='CRFMask', bg='own', preset='eps'),
     segment=dict(config='configs/deeplab/deeplabv2-aspp_r101_voc_msc-crf.py'))

@@ -1,7 +1,9 @@
 # RCM + MAM on ResNet38. Published on VOC train: seed 63.7, mask (PSA) 71.0 mIoU; val/test 69.7/70.9
 # with DeepLab-ResNet38. The rows with CRF are rcm-mam-crf_r38_voc.py and those on top of it. There
-# is no public code: the weight decay and the rate of the new layers are those of related work, and
-# the docstrings of the two modules say what else was chosen.
+# is no public code: the weight decay, the rate of the new layers, frozen stages and batch norms are
+# those of related work on ResNet38; the factor of the resize is of the image's own size; the
+# classification loss is of the image itself, not of MAM's scaled ones. The docstrings of the two
+# modules say what else was chosen.
 _base_ = [
     '../_base_/models/gap_r38.py',
     '../_base_/datasets/voc12_wsss.py',

@@ -8,7 +8,7 @@ columns = [
     dict(key='seed', title='seed', stage='cam', split='train', metric='mIoU@oracle')]
 rows = []
 for _base, _name, _config, _number, _seeds in [
-        ('SIPE', 'sipe_r50', 'sipe/sipe_r50', 1, (58.6, 60.9, 61.1)),
+        ('SIPE', 'sipe_r50', 'sipe/sipe-10e_r50', 1, (58.6, 60.9, 61.1)),
         ('MCTformer', 'mctformer_deit-s', 'mctformer/mctformer_deit-s', 0, (61.5, 62.2, 62.4))]:
     _small = _name.split('_')[0]
     _fsae = f'configs/demo/fsae_{_small}_shapes.py'

@@ -134,6 +134,23 @@ def test_every_row_has_its_whole_pipeline(name, monkeypatch, tmp_path):
         context.check_background()
 
 
+@pytest.mark.parametrize('name', [name for name in NAMES if any(
+    column.stage in ('mask', 'segment') for column in Table(FOLDER / f'{name}.py').columns)])
+def test_a_method_and_its_base_are_refined_alike(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    table = Table(FOLDER / f'{name}.py')
+    bases = {'RCM + MAM': 'baseline', 'KTSE': 'GPP'}
+    for data in ('voc', 'shapes'):
+        blocks = {row.name: {key: (plain(cfg).get('pipeline') or {}).get(key)
+                             for key in ('mask', 'affinity')}
+                  for row, where, column, cfg in configs_of(table)
+                  if where == data and column.stage in ('mask', 'segment')}
+        for row in blocks:
+            for base in blocks:
+                if row.startswith(f'{base} + ') or bases.get(row) == base:
+                    assert blocks[row] == blocks[base], (data, base, row)
+
+
 @pytest.fixture(scope='module')
 def shapes(tmp_path_factory):
     """A working folder with the drawn images and their saliency maps."""

@@ -237,8 +237,9 @@ beside a published one.
 
 **Shapes, drawn images** (400 for training, 100 in `val`): mIoU in percent, mean ± standard
 deviation over the seeds. *Held-out*: at the threshold of a held-out half. *Mask*: in the first two
-rows by CRF at the threshold of the seeds, in all others at the threshold that is best for refined
-masks, by PAR or, of RCM + MAM, CRF. PPC with EPS has saliency maps, which the others do not.
+rows by CRF at the threshold of the seeds, of SIPE by CRF at its own background, in all others at
+the threshold that is best for refined masks, by PAR or, of RCM + MAM, CRF. PPC with EPS has
+saliency maps, which the others do not.
 
 | row | config | train seed | train held-out | train mask | val seed | val mask | seeds, date |
 |---|---|---|---|---|---|---|---|

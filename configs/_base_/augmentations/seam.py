@@ -1,4 +1,5 @@
-# SEAM's augmentation, also PPC's.
+# SEAM's augmentation, also PPC's. The originals jitter the whole image, before the crop, so that
+# contrast is about its mean, not that of the crop.
 augmentation = [
     dict(type='LoadImage'),
     dict(type='ResizeLong', long=(448, 768)),

@@ -54,9 +54,8 @@ class ColorJitter(BaseTransform):
         """uint8 BGR ``(H, W, 3)`` to the same."""
         change = (mmcv.adjust_brightness, mmcv.adjust_contrast, mmcv.adjust_color, mmcv.adjust_hue)
         for which in np.random.permutation(4):
-            low, high = self.ranges[which]
-            amount = np.random.uniform(low, high)
-            if low != high:
+            amount = np.random.uniform(*self.ranges[which])
+            if set(self.ranges[which]) != {(1., 1., 1., 0.)[which]}:  # else it changes nothing
                 image = change[which](image, amount)
         return image
 

@@ -14,6 +14,15 @@ from mmwsss.registry import TRANSFORMS
 MAP_FILL: dict[str, int] = dict(gt_seg_map=255, prior_mask=255, saliency=0)
 
 
+def check_not_padded(results: dict, transform: BaseTransform) -> None:
+    """Raises:
+        ValueError: The image has padding, whose place this transform would lose.
+    """
+    if 'valid_box' in results:
+        raise ValueError(f'{type(transform).__name__} must come before RandomPadCrop in the '
+                         'pipeline, which pads the image')
+
+
 def apply_geometry(results: dict, on_image: Callable, on_map: Callable) -> dict:
     """Move image and views by ``on_image(array)``, the maps by ``on_map(array, fill)``."""
     results['img'] = on_image(results['img'])
@@ -43,6 +52,7 @@ class _Resize(BaseTransform):
         self.backend = backend
 
     def resize(self, results: dict, height: int, width: int) -> dict:
+        check_not_padded(results, self)
         size = (width, height)
         return apply_geometry(
             results, lambda image: mmcv.imresize(
@@ -159,6 +169,7 @@ class RandomPadCrop(BaseTransform):
         self.size = (size, size) if isinstance(size, int) else tuple(size)
 
     def transform(self, results: dict) -> dict:
+        check_not_padded(results, self)
         sources, targets = [], []
         for axis, want in enumerate(self.size):
             have = results['img'].shape[axis]
