@@ -10,6 +10,7 @@ and epochs that fit the images and this machine, and are yours to edit.
 """
 
 import argparse
+import shlex
 import sys
 
 from mmwsss.utils.cli import at_least, make_parser, run_tool
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         print('nothing written: fix the errors first')
         return 1
     print(f'written: {config} and {config.with_name("segmentation.py")}; now run\n'
-          f'  python tools/run_pipeline.py {config}')
+          f'  python tools/run_pipeline.py {shlex.quote(str(config))}')
     return 0
 
 

@@ -97,6 +97,9 @@ class CAMInferencer:
         self.threshold = threshold
         self.label_threshold = label_threshold
         self.refiner = None if refiner is None else MODELS.build(refiner)
+        if getattr(self.refiner, 'suffix', '.png') != '.png':
+            raise ValueError(f'CAMInferencer: {type(self.refiner).__name__} makes no mask; take a '
+                             'mask refiner')
 
     @property
     def device(self) -> torch.device:
@@ -132,8 +135,15 @@ class CAMInferencer:
         return results[0] if _is_single(images) else results
 
     def stream(self, images: Images, labels: Sequence | Mapping | None = None,
-               batch_size: int = 1, out_dir: None | str | Path = None) -> Iterator[dict]:
-        """As a call, but the results come one by one, so that memory holds one batch of them."""
+               batch_size: int = 1, out_dir: None | str | Path = None,
+               failed: dict[str, str] | None = None) -> Iterator[dict]:
+        """As a call, but the results come one by one, so that memory holds one batch of them.
+
+        Args:
+            images, labels, batch_size, out_dir: As of a call.
+            failed: Is filled with the message by name of each image that cannot be read, which then
+                does not stop the others.
+        """
         if not fits(batch_size, int) or batch_size < 1:
             raise ValueError(f'CAMInferencer: batch_size={batch_size!r} must be a positive integer')
         single = _is_single(images)
@@ -147,6 +157,10 @@ class CAMInferencer:
             names = [Path(x).stem if isinstance(x, (str, Path)) else f'{i:05d}'
                      for i, x in enumerate(images)]
         if named and isinstance(labels, Mapping):
+            unknown = sorted(set(labels) - set(names))
+            if unknown:
+                raise ValueError(f'CAMInferencer: labels of {unknown[:5]}, but there are no such '
+                                 f'images; there are {names[:5]}')
             labels = [labels.get(name) for name in names]
         if labels is None or single or named and all(isinstance(x, (str, int)) for x in labels):
             labels = [labels] * len(images)
@@ -156,17 +170,24 @@ class CAMInferencer:
         if out_dir is not None:
             _check_distinct(names, images)
             write_class_names(Path(out_dir) / 'masks', ('background', *self.classes), self.palette)
-        for batch in self._batches(zip(names, images, labels), batch_size):
+        for batch in self._batches(zip(names, images, labels), batch_size, failed):
             for result in self._infer(*zip(*batch)):
                 if out_dir is not None:
                     self._save(result, Path(out_dir))
                 yield result
 
-    def _batches(self, items: Iterable[tuple], batch_size: int) -> Iterable[list[tuple]]:
+    def _batches(self, items: Iterable[tuple], batch_size: int,
+                 failed: dict[str, str] | None) -> Iterable[list[tuple]]:
         """Consecutive items of one image size, at most ``batch_size`` together."""
         batch: list[tuple] = []
         for name, image, labels in items:
-            item = (name, read_image(image), labels)
+            try:
+                item = (name, read_image(image), labels)
+            except (OSError, ValueError) as error:
+                if failed is None:
+                    raise
+                failed[name] = str(error)
+                continue
             if batch and item[1].shape != batch[0][1].shape:
                 yield batch
                 batch = []

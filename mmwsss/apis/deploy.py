@@ -1,5 +1,6 @@
 """A model as a plain function of pixels: for ONNX and for counting operations."""
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,7 +107,7 @@ def export_onnx(model: nn.Module, path: str | Path, size: Sequence[int] = (256, 
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ImportError(f'the export to ONNX needs {error.name}: {NEEDS}') from error
-    network = deployed(model).cpu()
+    network = deployed(copy.deepcopy(model)).cpu()  # the caller's stays where it is
     shapes = None
     if dynamic:
         shapes = dict(image={0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC,
@@ -146,7 +147,7 @@ def onnx_difference(model: nn.Module, path: str | Path, image: Tensor) -> dict[s
         import onnxruntime
     except ImportError as error:
         raise ImportError(f'the check needs onnxruntime: {NEEDS}') from error
-    network = deployed(model).cpu()
+    network = deployed(copy.deepcopy(model)).cpu()  # the caller's stays where it is
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
     try:
         found = session.run(list(network.outputs), dict(image=image.numpy()))

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pprint
+import shlex
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -384,7 +385,7 @@ def _texts(result: Inspection, network: Backbone, folder: Path, labels: Path, ou
         backbone=_call(network.config, 13),
         summary=(f'{len(result.names)} images ({negatives} of no class), {len(result.classes)} '
                  f'classes; sizes for {where}.'),
-        classifier=out / 'classifier.py', segmentation=out / 'segmentation.py',
+        classifier=shlex.quote(f'{out}/classifier.py'), segmentation=out / 'segmentation.py',
         bg='oracle' if scored else 'auto',
         rule='here by the masks.' if scored else 'here by a rule that needs no masks.',
         scored='' if not scored else SCORED.substitute(

@@ -16,10 +16,13 @@ from torch import Tensor
 
 from mmwsss.datasets.splits import config_classes
 from mmwsss.inference import load_model, read_config
+from mmwsss.inference.settings import check_settings
+from mmwsss.models.segmentors.msc_encoder_decoder import check_score_maps
 from mmwsss.registry import INFERENCERS
 from mmwsss.structures.artifacts import read_mask, write_class_names, write_mask
 from mmwsss.utils import atomic_write, load_checkpoint_safely
 from mmwsss.utils.images import write_image
+from mmwsss.utils.io import file_digest
 from mmwsss.utils.palette import voc_palette
 from mmwsss.utils.progress import track
 from mmwsss.visualization import overlay_mask
@@ -81,10 +84,12 @@ class SegmentationInferencer:
         if max_side is not None and max_side < 1:
             raise ValueError(f'max_side={max_side} must be positive')
         cfg = read_config(config)
+        self.checkpoint = checkpoint
         self.model = load_model(cfg, checkpoint, device)
         if not hasattr(self.model, 'decode_head'):
             raise ValueError('the config is not that of a segmentation model (it has no '
                              'decode_head); for a classifier use tools/infer_cams.py')
+        check_score_maps(self.model.decode_head)
         count = self.model.decode_head.num_classes
         names, colors = class_names(cfg, checkpoint)
         self.classes = tuple(classes or names or (f'class {i}' for i in range(1, count)))
@@ -97,6 +102,12 @@ class SegmentationInferencer:
             palette = voc_palette(count)
         self.palette = [[int(value) for value in color] for color in palette]
         self.max_side, self.tile, self.overlap = max_side, tile, overlap
+
+    def settings(self) -> dict:
+        """What the masks depend on."""
+        digest = None if self.checkpoint is None else file_digest(self.checkpoint)
+        return dict(checkpoint=digest, classes=list(self.classes), max_side=self.max_side,
+                    tile=self.tile, overlap=self.overlap)
 
     def __call__(self, image: ImageLike | Sequence[ImageLike]) -> np.ndarray | list[np.ndarray]:
         """
@@ -186,7 +197,7 @@ def segment_folder(infer: SegmentationInferencer,
     ``masks/<name>.png`` (palette PNG; names of the classes inside and beside),
     ``overlays/<name>.jpg``, ``areas.csv`` (pixels of each class) and, by ``formats``:
     ``coco.json``, ``yolo/``, ``cvat/`` ("Segmentation mask 1.1"), ``labelme/``. Masks that are
-    there are kept.
+    there are kept, and must be of the same model and options.
 
     Args:
         infer: The model.
@@ -201,13 +212,14 @@ def segment_folder(infer: SegmentationInferencer,
         Name to message of the images that could not be read; the others are done all the same.
 
     Raises:
-        ValueError: An unknown format.
+        ValueError: An unknown format, or the folder has masks of another model.
     """
     unknown = sorted(set(formats) - set(EXPORTS))
     if unknown:
         raise ValueError(f'no export {unknown}; there are {list(EXPORTS)}')
     out = Path(out)
     names = ('background', *infer.classes)
+    check_settings(out / 'masks', infer.settings(), 'masks', overwrite)
     write_class_names(out / 'masks', names, infer.palette)
     failed: dict[str, str] = {}
     for name, path in track(list(images.items()), 'images'):
@@ -216,7 +228,7 @@ def segment_folder(infer: SegmentationInferencer,
             continue
         try:
             image = read_image(path)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             failed[name] = str(error)
             continue
         mask = infer(image)

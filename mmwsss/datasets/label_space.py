@@ -1,5 +1,7 @@
 """Which classes a data set has, which of them are chosen, and their colours."""
 
+import difflib
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -10,10 +12,26 @@ from mmwsss.utils.palette import voc_palette
 
 from .label_tables import Classes
 
+KEYS = ('classes', 'all_classes', 'palette')
+
 
 def registered_metainfo(name: str) -> dict:
     """METAINFO of a registered data set; empty if there is none."""
     return dict(getattr(DATASETS.get(name), 'METAINFO', {}))
+
+
+def _check_keys(metainfo: Mapping) -> None:
+    for key in set(metainfo) - set(KEYS):  # else free
+        near = difflib.get_close_matches(str(key).lower(), KEYS, n=1, cutoff=0.8)
+        if near:
+            raise ValueError(f'metainfo has the key "{key}"; did you mean {near[0]}?')
+
+
+def _read_names(key: str, path: str) -> list[str]:
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'metainfo.{key}={path!r} is read as a file of names, which does '
+                                f'not exist; the name of a single class is ({path!r}, )')
+    return list_from_file(path)
 
 
 class LabelSpace:
@@ -71,8 +89,9 @@ class LabelSpace:
             owner: See the class.
         """
         known = known or {}
+        _check_keys(metainfo)
         metainfo = {**known, **metainfo}
-        names = {key: list_from_file(value) if isinstance(value, str) else value
+        names = {key: _read_names(key, value) if isinstance(value, str) else value
                  for key, value in metainfo.items() if key in ('classes', 'all_classes')}
         everything = (known.get('classes') or names.get('all_classes') or names.get('classes')
                       or default())

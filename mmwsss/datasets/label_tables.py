@@ -164,6 +164,11 @@ def _read_csv(path: Path) -> Table:
     if not rows:
         return {}
     header, body = rows[0], rows[1:]
+    for row in rows:
+        cell = next((cell for cell in row[1:] if ',' in cell or cell[:1] in '[{(' and cell), None)
+        if cell is not None:
+            raise ValueError(f'label table "{path}": the cell "{cell}" of "{row[0]}" looks like '
+                             'several classes; write a class a cell, or put ";" between them')
     has_header = _word(header[0]) in _IMAGE_WORDS and len(header) > 1
     if has_header and len(header) == 2 and _word(header[1]) in _CLASS_WORDS:
         return _long((row[0], [name for cell in row[1:] for name in re.split(r'\s*[;|]\s*', cell)])

@@ -1,7 +1,7 @@
 """Mistakes in a config that would train for nothing, found before the first step."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.logging import print_log
@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmwsss.utils.checkpoint import is_pretrained
+from mmwsss.utils.errors import did_you_mean
 
 FREEZING = ('frozen_stages', 'frozen_blocks', 'norm_eval')
 
@@ -106,3 +107,33 @@ def _freezes(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     return isinstance(value, int) and value >= 0 or isinstance(value, Sequence) and bool(value)
+
+
+PARAMWISE = ('custom_keys', 'norm_decay_mult', 'bias_decay_mult', 'dwconv_decay_mult',
+             'bias_lr_mult', 'flat_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate')
+
+
+def check_paramwise(model: nn.Module, optim_wrapper: Mapping) -> None:
+    """Compare ``paramwise_cfg`` of mmengine's own constructor, which takes any key, with what it
+    reads and with the model.
+
+    Raises:
+        TypeError: An option that it does not read.
+    """
+    cfg = optim_wrapper.get('paramwise_cfg') or {}
+    kind = optim_wrapper.get('constructor', 'DefaultOptimWrapperConstructor')
+    if not cfg or getattr(kind, '__name__', kind) != 'DefaultOptimWrapperConstructor':
+        return
+    custom = cfg.get('custom_keys') or {}
+    for where, keys, known in (('', cfg, PARAMWISE), *(
+            (f'.custom_keys[{name!r}]', one, ('lr_mult', 'decay_mult'))
+            for name, one in custom.items())):
+        for key in sorted(set(keys) - set(known)):
+            raise TypeError(f'optim_wrapper.paramwise_cfg{where} has no option "{key}"'
+                            f'{did_you_mean(key, list(known))}')
+    names = [name for name, _ in model.named_parameters()]
+    for key in custom:
+        if not any(key in name for name in names):
+            parts = sorted({part for name in names for part in name.split('.')})
+            print_log(f'optim_wrapper.paramwise_cfg.custom_keys: no parameter has "{key}" in its '
+                      f'name{did_you_mean(key, parts)}', logger='current', level=30)

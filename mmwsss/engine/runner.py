@@ -13,6 +13,9 @@ from torch import nn
 from mmwsss.inference.model import model_config
 from mmwsss.registry import OPTIMIZERS
 from mmwsss.utils.console import compact
+from mmwsss.utils.model_wrapper import unwrap_model
+
+from .checks import check_paramwise
 
 
 class WSSSRunner(Runner):
@@ -33,6 +36,7 @@ class WSSSRunner(Runner):
 
         Raises:
             KeyError: There is no such optimizer.
+            TypeError: See :func:`check_paramwise`.
         """
         if isinstance(optim_wrapper, Mapping):
             for part in (optim_wrapper, *optim_wrapper.values()):
@@ -40,6 +44,7 @@ class WSSSRunner(Runner):
                 kind = kind.get('type') if isinstance(kind, Mapping) else None
                 if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
                     raise KeyError(f'{kind} is not in the optimizer registry')
+            check_paramwise(unwrap_model(self.model), optim_wrapper)
         return super().build_optim_wrapper(optim_wrapper)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:

@@ -10,18 +10,11 @@ from .confusion import (
     scores_from_confusion,
 )
 from .image_label_metrics import ImageLabelAP, ImageLabelMetric
-from .seed import (
-    SeedCurve,
-    evaluate_cams,
-    seed_confusion,
-    seed_histogram,
-    threshold_range,
-)
+from .seed import SeedCurve, seed_confusion, seed_histogram, threshold_range
 from .seed_metric import SeedMetric
 
 __all__ = [
     'ImageLabelAP', 'ImageLabelMetric', 'Scores', 'SeedCurve', 'SeedMetric', 'class_confusions',
-    'confusion_matrix', 'evaluate_cams', 'image_scores', 'iou_from_confusion', 'mask_confusion',
-    'mask_iou', 'mean_scores', 'scores_from_confusion', 'seed_confusion', 'seed_histogram',
-    'threshold_range'
+    'confusion_matrix', 'image_scores', 'iou_from_confusion', 'mask_confusion', 'mask_iou',
+    'mean_scores', 'scores_from_confusion', 'seed_confusion', 'seed_histogram', 'threshold_range'
 ]

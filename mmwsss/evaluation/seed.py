@@ -11,16 +11,12 @@ CAMs and thresholds are compared as float32, as if each threshold were stacked u
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmwsss.datasets.mask_ids import IGNORE, mask_ids_of
-from mmwsss.datasets.splits import Split
-from mmwsss.models.utils.cam import resize_cam
-from mmwsss.structures.artifacts import load_cam
 
 from .confusion import confusion_matrix, iou_from_confusion, mean_scores
 
@@ -216,31 +212,3 @@ class SeedCurve:
     def scores(self, threshold: float) -> dict[str, float]:
         """Mean scores (:func:`~mmwsss.evaluation.mean_scores`) at one of the thresholds."""
         return mean_scores(self.at(threshold))
-
-
-def evaluate_cams(cam_dir: str | Path, split: Split,
-                  thresholds: Sequence[float] = SWEEP) -> SeedCurve:
-    """Score a folder of CAM files ``<name>.npz`` at every threshold.
-
-    Args:
-        cam_dir: Folder of CAM files.
-        split: Images with ground truth.
-        thresholds: ``(start, stop, step)``, ``stop`` included.
-
-    Raises:
-        FileNotFoundError, ValueError: A file is missing or wrong; the message names it.
-    """
-    thresholds = threshold_range(*thresholds)
-    shape = (split.num_classes + 1, split.num_classes, len(thresholds) + 1)
-    total = np.zeros(int(np.prod(shape)), dtype=np.int64)
-    for name in split.names:
-        path = Path(cam_dir) / f'{name}.npz'
-        cam, keys, *_ = load_cam(path, split.num_classes)
-        gt = split.ground_truth(name)
-        try:
-            cells, counts = seed_histogram(
-                resize_cam(cam, gt.shape), keys, gt, thresholds, split.num_classes)
-        except ValueError as error:
-            raise ValueError(f'{path}: {error}') from error
-        total[cells.numpy()] += counts.numpy()
-    return SeedCurve(thresholds, histogram_confusion(total.reshape(shape)))

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -15,6 +16,7 @@ INFERENCE = {name: parameter.default
              if parameter.default is not inspect.Parameter.empty
              and name not in ('size', 'eps', 'background')}
 FILES = dict(stride='auto', batch_size=1, num_workers=2)
+VALIDATION = {*INFERENCE, 'logits'}  # of a model's test_cfg and val_cam
 
 
 def cam_options(cfg: Config, **overrides: Any) -> dict:
@@ -35,12 +37,21 @@ def cam_options(cfg: Config, **overrides: Any) -> dict:
     test_cfg = (cfg.get('model') or {}).get('test_cfg') or {}
     block = (cfg.get('pipeline') or {}).get('cam') or {}
     given = {key: value for key, value in overrides.items() if value is not None}
-    for where, some in (('pipeline.cam', block), ('CAMs', given)):
-        unknown = sorted(set(some) - set(defaults))
-        if unknown:
-            raise ValueError(f'{where}: no option {unknown}; there are {sorted(defaults)}')
-    options = {**defaults, **{key: test_cfg[key] for key in INFERENCE if key in test_cfg},
-               **block, **given}
+    for where, some, known in (('model.test_cfg', test_cfg, VALIDATION),
+                               ('pipeline.cam', block, defaults), ('CAMs', given, defaults)):
+        _check_known(where, some, known)
+    return _checked({**defaults, **{key: test_cfg[key] for key in INFERENCE if key in test_cfg},
+                     **block, **given})
+
+
+def _check_known(where: str, some: Mapping, known: Collection) -> None:
+    unknown = sorted(set(some) - set(known))
+    if unknown:
+        raise ValueError(f'{where}: no option {unknown}; there are {sorted(known)}')
+
+
+def _checked(options: dict) -> dict:
+    """The options, if all are in their range."""
     options['scales'] = _scales(options['scales'])
     for key, least, others in (('stride', 1, ('auto', )), ('max_side', 1, (None, )),
                                ('batch_size', 1, ()), ('num_workers', 0, ())):
@@ -79,8 +90,14 @@ def resolve_test_cfg(cfg: Config) -> Config:
 
     Returns:
         ``cfg``.
+
+    Raises:
+        ValueError: See :func:`cam_options`; of ``model.val_cam``, too.
     """
     model = cfg.get('model') or {}
     if 'type' in model and hasattr(MODELS.get(model['type']), 'predict_cam'):
         cfg.model.test_cfg = {**(model.get('test_cfg') or {}), **inference_options(cfg)}
+        val_cam = model.get('val_cam') or {}
+        _check_known('model.val_cam', val_cam, VALIDATION)
+        _checked({**FILES, **cfg.model.test_cfg, **val_cam})
     return cfg

@@ -12,7 +12,7 @@ def mask_shares(records: Sequence[Mapping], labels: Mapping[str, Sequence[int]])
 
     Args:
         records: Lines of the manifest: ``name``, ``classes`` that the mask has, and ``background``,
-            the share of its pixels that are background (older lines have none).
+            the share of its pixels, 255 aside, that are background (older lines have none).
         labels: Classes ``0..C-1`` of each image; images of no class do not count.
 
     Returns:

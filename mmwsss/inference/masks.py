@@ -15,7 +15,7 @@ from mmengine.dist import all_gather_object, barrier, get_dist_info, is_main_pro
 from mmengine.logging import print_log
 
 from mmwsss.datasets.transforms import LoadImage
-from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS
+from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS, MaskRefiner
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import (
     load_cam,
@@ -84,7 +84,8 @@ class MaskReport:
         made: Number of masks made now (by all ranks).
         skipped: Number that was there.
         failed: Error message by image id.
-        shares: Of all masks, see :func:`~mmwsss.inference.mask_shares.mask_shares`.
+        shares: Of all masks, see :func:`~mmwsss.inference.mask_shares.mask_shares`; empty where
+            other files were made, as labels of affinity networks.
     """
 
     made: int = 0
@@ -155,8 +156,8 @@ def generate_masks(dataset: Any,
     Ranks share the images. A mask that is there and not older than its CAM is kept, so an
     interrupted run resumes. An image that fails does not stop the others: it is listed in
     ``<out_dir>/failed.json``, and the next call does just those again. ``manifest.jsonl`` has a
-    line ``name, classes, size, sha256, background`` (share of its pixels) per mask. Shares of
-    empty and full masks and of classes lost are logged, with a warning where they are large.
+    line ``name, classes, size, sha256, background`` (share of its pixels but 255) per mask. Shares
+    of empty and full masks and of classes lost are logged, with a warning where they are large.
 
     Args:
         dataset: :class:`ImageLabelDataset`, or a list of ``dict(name=..., img_path=...)``.
@@ -215,9 +216,9 @@ def generate_masks(dataset: Any,
         known.update(made)
         lines = _write_manifest(out_dir, records, known, refiner.suffix, failed)
         write_failed(out_dir, failed)
-        if refiner.suffix == '.png':
-            if job.names:
-                write_class_names(out_dir, job.names, palette)
+        if refiner.suffix == '.png' and job.names:
+            write_class_names(out_dir, job.names, palette)
+        if isinstance(refiner, MaskRefiner):  # of confident labels many pixels are 255 on purpose
             shares = mask_shares(lines, _labels(dataset))
             _report_shares(shares, refiner)
     barrier()
@@ -231,10 +232,10 @@ def _labels(dataset: Any) -> dict[str, Sequence[int]]:
     return {info['name']: info.get('labels', ()) for info in dataset}
 
 
-def _report_shares(shares: dict, refiner: Any) -> None:
+def _report_shares(shares: dict, refiner: MaskRefiner) -> None:
     if shares:
         print_log(f'masks: {describe(shares)}', 'current')
-    for line in warnings(shares, getattr(refiner, 'bg', None), type(refiner).__name__):
+    for line in warnings(shares, refiner.bg, type(refiner).__name__):
         print_log(line, 'current', level=logging.WARNING)
 
 

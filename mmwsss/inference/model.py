@@ -12,7 +12,7 @@ from torch import nn
 from mmwsss.registry import MODELS
 from mmwsss.utils import load_checkpoint_safely, register_all_modules
 from mmwsss.utils.checkpoint import state_dict_of
-from mmwsss.utils.cli import merge_options
+from mmwsss.utils.cli import check_keys, merge_options
 from mmwsss.utils.option_types import check_option_types
 from mmwsss.utils.setup_env import choose_device
 from mmwsss.utils.shipped import find_config
@@ -35,13 +35,14 @@ def read_config(config: str | Path | Config, options: Mapping[str, Any] | None =
     Raises:
         FileNotFoundError: There is no such file.
         ImportError: ``custom_imports`` names what cannot be imported.
-        KeyError: An option has an unknown top-level key.
+        KeyError: An option has an unknown top-level key, or the file nearly one of a run.
         SyntaxError: The file is no Python.
         TypeError: An option of a component has a wrong type; names it.
     """
     register_all_modules()
     if not isinstance(config, Config):
         config = _from_file(str(find_config(config)))
+    check_keys(config)
     merge_options(config, options)
     if any(key.split('.')[0] == 'custom_imports' for key in options or ()):
         if not isinstance(config.custom_imports, Mapping):

@@ -43,7 +43,8 @@ def beyond(best: float, known: Sequence[float]) -> list[float]:
 class _Confusions:
     """Confusion matrices of one image's refined masks, ``(T, C + 1, C + 2)``."""
 
-    def __init__(self, refiner: Any, thresholds: Sequence[float], split: Split, cam_dir: Path):
+    def __init__(self, refiner: MaskRefiner, thresholds: Sequence[float], split: Split,
+                 cam_dir: Path):
         self.refiner, self.thresholds = refiner, thresholds
         self.split, self.cam_dir = split, cam_dir
         self.load = LoadImage()
@@ -52,12 +53,9 @@ class _Confusions:
         name = record['name']
         image = self.load(dict(img_path=record['img_path']))['img']
         cam, keys, *_ = load_cam(self.cam_dir / f'{name}.npz', self.split.num_classes)
-        truth, counts = self.split.ground_truth(name), []
-        for threshold in self.thresholds:
-            self.refiner.bg = threshold
-            mask = self.refiner(image, cam, keys)
-            counts.append(confusion_matrix(mask, truth, self.split.num_classes))
-        return np.stack(counts)
+        truth = self.split.ground_truth(name)
+        return np.stack([confusion_matrix(mask, truth, self.split.num_classes)
+                         for mask in self.refiner.masks(image, cam, keys, self.thresholds)])
 
 
 def refined_curve(refiner: dict | MaskRefiner, thresholds: Sequence[float], split: Split,
@@ -66,9 +64,8 @@ def refined_curve(refiner: dict | MaskRefiner, thresholds: Sequence[float], spli
     """mIoU of refined masks at several background thresholds.
 
     Args:
-        refiner: A :class:`~mmwsss.models.refiners.MaskRefiner` with a constant ``bg``, which is
-            changed, or its config.
-        thresholds: Values of ``bg``.
+        refiner: A :class:`~mmwsss.models.refiners.MaskRefiner`, or its config.
+        thresholds: Values of ``bg``, in place of the refiner's own.
         split: Images with ground truth; of more than ``limit``, that many, evenly spread.
         cam_dir: Folder of CAM files.
         limit: None: all images.

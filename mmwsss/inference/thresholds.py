@@ -119,6 +119,9 @@ def crf_agreement(cam_dir: str | Path, images: Mapping[str, str], preset: str = 
         images: Image file by name.
         preset: Of the CRF.
         thresholds: What to choose from.
+
+    Raises:
+        ValueError: No image has a class.
     """
     crf, load = make_crf(preset), LoadImage()
     agreement = []
@@ -129,6 +132,8 @@ def crf_agreement(cam_dir: str | Path, images: Mapping[str, str], preset: str = 
             cam = resize_cam(cam, size).numpy()
             agreement.append([_agreement(image, with_background(cam, t), crf)
                               for t in thresholds])
+    if not agreement:
+        raise _no_class(cam_dir)
     return float(thresholds[int(np.mean(agreement, axis=0).argmax())])
 
 
@@ -137,6 +142,10 @@ def _agreement(image: np.ndarray, scores: np.ndarray, crf: Callable) -> float:
     ious = [((before == i) & (after == i)).sum() / max(((before == i) | (after == i)).sum(), 1)
             for i in range(len(scores))]
     return float(np.mean(ious))
+
+
+def _no_class(cam_dir: str | Path) -> ValueError:
+    return ValueError(f'the CAM files in "{cam_dir}" hold no class')
 
 
 # Rules over histograms; 'crf' needs the images as well.
@@ -155,7 +164,8 @@ def choose_threshold(cam_dir: str | Path, names: Sequence[str], rule: str = DEFA
     Args:
         cam_dir: Folder of the CAM files.
         names: Ids of the images; of more than ``limit``, that many, evenly spread, are looked at.
-        rule: Key of ``RULES``, or ``'crf'`` (:func:`crf_agreement`, on 32 images).
+        rule: Key of ``RULES``, or ``'crf'`` (:func:`crf_agreement`, on 32 images that have
+            a class).
         images: Image file by name, for ``'crf'``.
         limit: See ``names``.
         options: Of the rule, as ``share=0.3`` of ``'mean_share'``.
@@ -165,15 +175,16 @@ def choose_threshold(cam_dir: str | Path, names: Sequence[str], rule: str = DEFA
     """
     if rule not in RULES and rule != 'crf':
         raise ValueError(f'no rule "{rule}" for a threshold; there are {[*RULES, "crf"]}')
-    names = list(names)
+    names = spread(list(names), limit)
     if not names:
         raise ValueError('no images to choose a threshold on')
     if rule == 'crf':
         if images is None:
             raise ValueError("the rule 'crf' needs the image files")
-        some = spread(names, min(limit, 32))
+        known = [name for name in names if len(load_cam(Path(cam_dir) / f'{name}.npz').keys)]
+        some = spread(known, 32)
         return crf_agreement(cam_dir, {name: images[name] for name in some}, **options)
-    histograms = cam_histograms(cam_dir, spread(names, limit))
+    histograms = cam_histograms(cam_dir, names)
     if not len(histograms):
-        raise ValueError(f'the CAM files in "{cam_dir}" hold no class')
+        raise _no_class(cam_dir)
     return round(RULES[rule](histograms, **options), 4)

@@ -13,20 +13,19 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import barrier
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
-from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmseg.evaluation import IoUMetric
 from torch import nn
 
 from mmwsss.datasets.splits import inner_dataset
 from mmwsss.engine import WSSSRunner
-from mmwsss.engine.checks import check_frozen
-from mmwsss.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from mmwsss.engine.checks import check_frozen, check_paramwise
+from mmwsss.registry import DATASETS, HOOKS, METRICS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
 from mmwsss.utils import check_pretrained, register_safe_loader, use_launcher
 from mmwsss.utils.checkpoint import latest_checkpoint
-from mmwsss.utils.errors import constructor_options
 
 from .fingerprint import file_digests, plain
+from .runner_parts import check_component, check_loader, check_loop, check_runner_parts
 
 KEYS = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler',
         'custom_hooks', 'load_from', 'model_wrapper_cfg', 'auto_scale_lr', 'sync_bn', 'randomness')
@@ -45,13 +44,14 @@ def training_settings(cfg: Config, seed: int, *more: str) -> dict:
     return dict(config=config, seed=seed, weights=file_digests(config))
 
 
-def check_training(cfg: Config, name: str, loaded: bool = False) -> nn.Module:
+def check_training(cfg: Config, name: str, loaded: bool = False, block: str = '') -> nn.Module:
     """Build what a training needs beside its data, which may not be there yet.
 
     Args:
         cfg: Its config.
         name: Of the config, for messages.
         loaded: Its weights come from a training before it.
+        block: Of the pipeline, ``'segment'`` or ``'affinity'``, if it names the config.
 
     Returns:
         The model.
@@ -62,10 +62,10 @@ def check_training(cfg: Config, name: str, loaded: bool = False) -> nn.Module:
     for part in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
         if cfg.get(part) is None:
             raise ValueError(f'config "{name}" has no {part}; the pipeline trains from it')
-    check_pretrained(cfg)
+    check_pretrained(cfg, option=f'pipeline.{block}.cfg_options.' if block else '')
     model = MODELS.build(cfg.model)
     check_frozen(model, loaded or bool(cfg.get('load_from')))
-    _check_loop(cfg.train_cfg)
+    check_loop(cfg.train_cfg)
     schedulers = cfg.get('param_scheduler') or []
     if isinstance(schedulers, dict) and 'type' in schedulers:
         schedulers = [schedulers]
@@ -73,6 +73,7 @@ def check_training(cfg: Config, name: str, loaded: bool = False) -> nn.Module:
         check_component(PARAM_SCHEDULERS, part, 'param_scheduler',
                        ('convert_to_iter_based', 'optimizer'))
     if 'optimizer' in cfg.optim_wrapper or 'constructor' in cfg.optim_wrapper:
+        check_paramwise(model, cfg.optim_wrapper)
         with _quiet():  # the training says it again
             wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
         several = isinstance(wrapper, OptimWrapperDict)
@@ -81,7 +82,9 @@ def check_training(cfg: Config, name: str, loaded: bool = False) -> nn.Module:
                 _build_scheduler(part, one)
     for hook in cfg.get('custom_hooks') or []:
         HOOKS.build(hook)
+    check_runner_parts(cfg)
     for key in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        check_loader(cfg.get(key) or {}, key)
         dataset = inner_dataset((cfg.get(key) or {}).get('dataset') or {})
         check_component(DATASETS, dataset, f'{key}.dataset')
         for step in dataset.get('pipeline') or []:
@@ -126,16 +129,6 @@ def _quiet() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def _check_loop(cfg: dict) -> None:
-    """Options and lengths of the loop, which is built with a Runner only."""
-    check_component(LOOPS, cfg, 'train_cfg')
-    for key in ('max_epochs', 'max_iters', 'val_interval'):
-        value = cfg.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)
-                                  or value < 1):
-            raise ValueError(f'train_cfg.{key}={value!r} must be a whole number of at least 1')
-
-
 def _build_scheduler(cfg: dict, wrapper: OptimWrapper) -> None:
     """Build a schedule as mmengine's Runner does; the lengths do not matter."""
     cfg = dict(plain(cfg), optimizer=wrapper)
@@ -146,18 +139,6 @@ def _build_scheduler(cfg: dict, wrapper: OptimWrapper) -> None:
         kind.build_iter_from_epoch(**cfg, epoch_length=10)
     else:
         PARAM_SCHEDULERS.build(cfg)
-
-
-def check_component(registry: Registry, cfg: Any, where: str, known: tuple = ()) -> None:
-    """Check type and options of what can only be built with a Runner."""
-    if not isinstance(cfg, dict) or 'type' not in cfg:
-        return
-    kind = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
-    if kind is None:
-        raise KeyError(f'{where}: there is no {registry.name} "{cfg["type"]}"')
-    unknown = sorted(set(cfg) - {'type', '_scope_', *known, *constructor_options(kind)})
-    if unknown:
-        raise TypeError(f'{where}: {kind.__name__} has no option {unknown}')
 
 
 def last_checkpoint(folder: Path) -> Path:

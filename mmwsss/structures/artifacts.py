@@ -290,7 +290,7 @@ def cam_record(folder: str | Path, name: str) -> dict:
 
 def mask_record(path: str | Path, name: str) -> dict:
     """What the manifest says of a mask, or of a file of affinity scores: as :func:`cam_record`, and
-    of masks ``background``, its share of the pixels."""
+    of masks ``background``, its share of the pixels that are not 255 (1 if all are)."""
     path = Path(path)
     if path.suffix == '.npz':
         scores, keys = load_affinity_scores(path)
@@ -298,8 +298,10 @@ def mask_record(path: str | Path, name: str) -> dict:
                     sha256=file_digest(path))
     mask = read_mask(path)
     classes = [int(i) - 1 for i in np.unique(mask) if 0 < i < 255]
+    known = mask[mask != 255]
+    background = float((known == 0).mean()) if known.size else 1.
     return dict(name=name, classes=classes, size=list(mask.shape), sha256=file_digest(path),
-                background=round(float((mask == 0).mean()), 4))
+                background=round(background, 4))
 
 
 def write_manifest(folder: str | Path, records: Sequence[dict]) -> list[dict]:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 PathLike = str | Path
 
-SCRATCH = ('train from scratch with --cfg-options model.backbone.init_cfg=None (and, for '
-           'ResNet38d, model.backbone.norm_eval=False model.backbone.frozen_stages=-1, because its '
-           'frozen layers would stay random)')
+SCRATCH = ('train from scratch with --cfg-options {option}model.backbone.init_cfg=None (and, for '
+           'ResNet38d, {option}model.backbone.norm_eval=False '
+           '{option}model.backbone.frozen_stages=-1, because its frozen layers would stay random)')
 # Where the weights that our configs name come from: part of the file name -> how to get them.
 SOURCES = {
     'resnet38d': 'download ilsvrc-cls_rna-a1_cls1000_ep-0001.params (itijyou/ademxapp on GitHub), '
@@ -44,10 +44,11 @@ SOURCES = {
 }
 
 
-def _missing(path: PathLike, where: str = '') -> FileNotFoundError:
+def _missing(path: PathLike, where: str = '', option: str = '') -> FileNotFoundError:
     how = next((text for name, text in SOURCES.items() if name in Path(path).name), None)
-    mend = ((how.format(path=path) + '; or ' + SCRATCH) if how else
-            'check the path; for initial weights, ' + SCRATCH)
+    scratch = SCRATCH.format(option=option)
+    mend = (f'{how.format(path=path)}; or {scratch}' if how else
+            f'check the path; for initial weights, {scratch}')
     return FileNotFoundError(
         f'checkpoint "{path}"{where} does not exist (looked for at '
         f'{os.path.abspath(os.path.expanduser(path))}). To fix it, {mend}.')
@@ -149,7 +150,7 @@ def load_from_url(url: str, map_location: Any = None) -> Any:
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f'checkpoint "{url}" could not be downloaded ({error}). Without a network, download it '
-            f'elsewhere and put it at {path}; or {SCRATCH}.')
+            f'elsewhere and put it at {path}; or {SCRATCH.format(option="")}.')
     return load_checkpoint_safely(path, map_location)
 
 
@@ -289,12 +290,13 @@ def is_pretrained(cfg: Any) -> bool:
     return getattr(kind, '__name__', str(kind)).split('.')[-1] in ('Pretrained', 'PretrainedInit')
 
 
-def check_pretrained(cfg: Any, where: str | None = None) -> None:
+def check_pretrained(cfg: Any, where: str | None = None, option: str = '') -> None:
     """Walk a config and refuse initial weights that are not there, before anything is built.
 
     Args:
         cfg: Config, or any part of it.
         where: Name of that part, for the message.
+        option: What its keys begin with in ``--cfg-options``, likewise.
 
     Raises:
         FileNotFoundError: A ``Pretrained`` checkpoint, or ``load_from``, is a local file that does
@@ -308,8 +310,10 @@ def check_pretrained(cfg: Any, where: str | None = None) -> None:
             wanted = wanted or cfg.get('load_from')
         if isinstance(wanted, str) and '://' not in wanted and not os.path.isfile(
                 os.path.expanduser(wanted)):
-            raise _missing(wanted, f' ({where or "load_from"} of the config)')
+            key = option + (where or 'load_from')
+            prefix, found, _ = key.partition('model.')
+            raise _missing(wanted, f' ({key} of the config)', prefix if found else option)
     if isinstance(cfg, (Mapping, list, tuple)):
         children = cfg.items() if isinstance(cfg, Mapping) else enumerate(cfg)
         for key, value in children:
-            check_pretrained(value, f'{where}.{key}' if where else str(key))
+            check_pretrained(value, f'{where}.{key}' if where else str(key), option)

@@ -138,6 +138,27 @@ def default_work_dir(config: str, cfg: 'Config') -> str:
         'work_dirs', os.path.splitext(os.path.basename(config))[0])
 
 
+def _run_keys() -> set[str]:
+    """Top-level keys that something looks for in a config."""
+    from mmengine.runner import Runner
+    return {*OTHER_KEYS, *inspect.signature(Runner.__init__).parameters}
+
+
+def check_keys(cfg: 'Config') -> None:
+    """Refuse a top-level key of a config that is nearly that of a run; others are variables of the
+    file.
+
+    Raises:
+        KeyError: Names it and the nearest.
+    """
+    known = _run_keys()
+    for key in set(cfg.keys()) - known:
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.9)
+        if near:
+            raise KeyError(f'config "{cfg.filename}" has the key "{key}", which nothing reads; did '
+                           f'you mean {near[0]}? A variable of the file needs another name')
+
+
 def merge_options(cfg: 'Config', options: Mapping[str, Any] | None) -> 'Config':
     """Put ``--cfg-options`` on top of a config, in place.
 
@@ -147,9 +168,8 @@ def merge_options(cfg: 'Config', options: Mapping[str, Any] | None) -> 'Config':
         ValueError: A key is only a variable of the config file, whose value was put where it is
             used when the file was read, so that changing it has no effect.
     """
-    from mmengine.runner import Runner
     options = dict(options or {})
-    used = {*OTHER_KEYS, *inspect.signature(Runner.__init__).parameters}
+    used = _run_keys()
     known = {*cfg.keys(), *used}
     for key in options:
         top = key.split('.')[0]

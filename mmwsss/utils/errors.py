@@ -35,7 +35,8 @@ def _registries() -> 'list[Registry]':
     return registries()
 
 
-def _did_you_mean(name: str, names: list[str]) -> str:
+def did_you_mean(name: str, names: list[str]) -> str:
+    """The end of a message that proposes the nearest names; empty if none is near."""
     near = difflib.get_close_matches(name, names, n=3)
     return f'; did you mean {" or ".join(near)}?' if near else ''
 
@@ -159,7 +160,7 @@ def explain(error: BaseException) -> str | None:
             key = match[2]
             component, options = _component(error, match[1].replace('.__init__', ''))
             known = f'; its options are {", ".join(options)}' if options else ''
-            return f'{component} has no option "{key}"{_did_you_mean(key, options) or known}'
+            return f'{component} has no option "{key}"{did_you_mean(key, options) or known}'
         match = re.search(r'([\w.]+)\(\) missing \d+ required .* arguments?: (.*)', text)
         if match:
             return f'{match[1].replace(".__init__", "")} lacks the option {match[2]}'
@@ -172,7 +173,7 @@ def explain(error: BaseException) -> str | None:
             names = [name for registry in _registries() if registry.name == match[2]
                      for one in (registry, registry.parent) if one is not None
                      for name in one.module_dict]
-            return (f'there is no {match[2]} "{match[1]}"{_did_you_mean(match[1], names)} (one of '
+            return (f'there is no {match[2]} "{match[1]}"{did_you_mean(match[1], names)} (one of '
                     'your own must be imported through custom_imports)')
         if text == 'gt_sem_seg':  # of mmseg's metrics
             return ('the images have no masks, so no metric can score them: set mask_dir or '

@@ -172,6 +172,8 @@ def test_pil_images_are_read_as_files(tmp_path):
 def test_labels_by_name_and_names_that_lead_outside(infer, image, tmp_path):
     found = infer(dict(p=image, q=image), labels=dict(q=['cat']))
     assert found[1]['labels'] == ['cat'] and found[0]['labels'] == infer(image)['labels']
+    with pytest.raises(ValueError, match=r"labels of \['qq'\], but .* there are \['p', 'q'\]"):
+        infer(dict(p=image, q=image), labels=dict(qq=['cat']))
     for name in ('../evil', '/evil'):
         with pytest.raises(ValueError, match='evil" would be written outside out_dir'):
             infer({name: image}, out_dir=tmp_path)
@@ -220,6 +222,11 @@ def test_each_registered_refiner(config, image, refiner, tmp_path):
     cam = np.stack([result['cam']['cat'], result['cam']['cow']])
     expected = MODELS.build(refiner)(image, cam, [0, 2])
     assert (result['mask'] == expected).all() and set(np.unique(expected)) <= {0, 1, 3}
+
+
+def test_what_makes_no_mask_is_refused(config):
+    with pytest.raises(ValueError, match='AffinityScores makes no mask'):
+        CAMInferencer(config, refiner=dict(type='AffinityScores'))
 
 
 def test_no_refiner_is_missing_above():
@@ -277,5 +284,9 @@ def test_a_folder_in_batches_with_files(infer, image, tmp_path):
     assert next(later)['name'] == 'a'  # before the second is read
     with pytest.raises(FileNotFoundError, match='gone.png'):
         next(later)
+    failed = {}
+    paths = [str(folder / name) for name in ('a.png', 'gone.png', 'b.png')]
+    assert [r['name'] for r in infer.stream(paths, failed=failed)] == ['a', 'b']
+    assert list(failed) == ['gone'] and 'gone.png' in failed['gone']
     with pytest.raises(FileNotFoundError, match='no image in'):
         infer(tmp_path / 'out' / 'cams')

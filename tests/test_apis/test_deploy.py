@@ -83,7 +83,10 @@ def test_onnxruntime_agrees(build, tmp_path):
     pytest.importorskip('onnxruntime')
     pytest.importorskip('onnxscript')
     model, path = build(), tmp_path / 'a.onnx'
+    model.train()
     export_onnx(model, path, (40, 56), ['cat', 'dog'])
+    assert model.training  # it goes on as it was
+    model.eval()
     for shape in ((2, 3, 40, 56), (1, 3, 40, 56), (3, 3, 33, 64)):
         found = onnx_difference(model, path, torch.rand(shape) * 255)
         assert set(found) == set(deployed(model).outputs)

@@ -107,6 +107,8 @@ def test_short_and_commented(source, tmp_path):
     assert str(ROOT) not in ''.join(texts)  # works where the package is installed
     with pytest.raises(ValueError, match='has a project already'):
         new_project(images, table, tmp_path / 'p', backbone='small')
+    _, config = new_project(images, table, tmp_path / 'with blank', backbone='small')
+    assert f"tools/run_pipeline.py '{config}'" in config.read_text()
 
 
 def test_nothing_is_written_for_a_wrong_folder(source, tmp_path):

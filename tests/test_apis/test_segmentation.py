@@ -164,6 +164,22 @@ def test_folder(colours, image, tmp_path):
     assert len(colours.model.seen) == seen
     segment_folder(colours, dict(a=images['a']), out, overwrite=True)
     assert len(colours.model.seen) > seen
+    colours.classes = (*NAMES[:5], 'other')
+    with pytest.raises(ValueError, match='masks that were made with another classes'):
+        segment_folder(colours, images, out)
+    segment_folder(colours, dict(a=images['a']), out, overwrite=True)
+    colours.checkpoint = out / 'areas.csv'
+    with pytest.raises(ValueError, match='masks that were made with another checkpoint'):
+        segment_folder(colours, images, out)
+
+
+def test_one_score_map_for_two_classes_is_refused():
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.decode_head.update(num_classes=2, out_channels=1)
+    for kind in ('MSCEncoderDecoder', 'mmseg.EncoderDecoder'):
+        cfg.model.type = kind
+        with pytest.raises(ValueError, match='decode_head.out_channels=1 for num_classes=2'):
+            SegmentationInferencer(cfg, classes=('a', ))
 
 
 def test_errors(checkpoint, colours, image, tmp_path):

@@ -360,3 +360,16 @@ def test_labels_of_masks_are_those_of_eaders_code(tmp_path):
     assert done.returncode == 2 and 'labels.csv" must end in .json' in done.stderr
     table = read_label_table(tmp_path / 'labels.json')
     assert table == {name: expected[name] for name in ('2007_000000', '2007_000001')}
+
+
+def test_labels_of_masks_in_subfolders_and_with_blanks(tmp_path):
+    (tmp_path / 'masks/sub').mkdir(parents=True)
+    for i, name in enumerate(('a', 'a b', 'sub/c'), 1):
+        Image.fromarray(np.full((2, 2), i, np.uint8)).save(tmp_path / f'masks/{name}.png')
+    assert masks_to_labels.labels_of_masks(tmp_path / 'masks') == {
+        'a': [0], 'a b': [1], 'sub/c': [2]}
+    (tmp_path / 'list.txt').write_text('a b\nsub/c -1\n')
+    subprocess.run([sys.executable, str(TOOLS / 'masks_to_labels.py'), str(tmp_path / 'masks'),
+                    str(tmp_path / 'labels.json'), '--list', str(tmp_path / 'list.txt')],
+                   check=True)
+    assert read_label_table(tmp_path / 'labels.json') == {'a b': [1], 'sub/c': [2]}

@@ -303,3 +303,14 @@ def test_a_folder_without_list_and_labels_is_read_with_its_subfolders(tmp_path):
     dataset = ImageLabelDataset(str(tmp_path), test_mode=True, metainfo=dict(classes=('x', )))
     assert [dataset.get_data_info(i)['name'] for i in range(len(dataset))] == [
         'b', 'sub/a', 'sub/deep/c d']
+
+
+@pytest.mark.parametrize(('metainfo', 'message'), [
+    (dict(clases=('cat', 'dog')), 'metainfo has the key "clases"; did you mean classes'),
+    (dict(CLASSES=('cat', 'dog')), 'did you mean classes'),
+    (dict(all_clases=('cat', 'dog')), 'did you mean all_classes'),
+    (dict(classes='cat'), "metainfo.classes='cat' is read as a file .*single class is")])
+def test_keys_of_the_metainfo(config, metainfo, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        DATASETS.build({**config, 'metainfo': metainfo})
+    DATASETS.build({**config, 'metainfo': {**config['metainfo'], 'task_name': 'mine'}})

@@ -131,6 +131,9 @@ def test_lists_of_indices_are_no_zeros_and_ones(tmp_path, text):
     ('image,cat,dog\np0,1\n', 'row of "p0" has 2 cells, its header 3'),
     ('image,cat,cat\np0,1,0\n', 'must name each class once'),
     ('image,cat,dog\np0,1,0\np0,0,1\n', '"p0" twice'),
+    ('image,labels\np0,"cat,dog"\np1,dog\n', 'cell "cat,dog" of "p0" looks like several classes'),
+    ('image,labels\np0,"[\'cat\', \'dog\']"\n', 'of "p0" looks like several classes'),
+    ('image,labels\np0,cat\np1,[]\n', r'cell "\[\]" of "p1" looks like'),
     ('p0,"' + 'x' * 140000, 'a.csv.*is not valid CSV: field larger')])
 def test_bad_csv(tmp_path, text, match):
     (tmp_path / 'a.csv').write_text(text)

@@ -8,7 +8,7 @@ from mmengine.config import ConfigDict
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from torch import nn
 
-from mmwsss.engine import Bfloat16OptimWrapper, optimizers, use_amp
+from mmwsss.engine import Bfloat16OptimWrapper, checks, optimizers, use_amp
 from mmwsss.registry import OPTIM_WRAPPERS
 
 
@@ -239,3 +239,16 @@ def test_amp_needs_native_bfloat16(monkeypatch, flags, native):
     use_amp(cfg)
     assert cfg.get('type', 'OptimWrapper') == ('Bfloat16OptimWrapper' if native else 'OptimWrapper')
     assert len(said) == (0 if native else 1) and all('float32' in text for text in said)
+
+
+def test_keys_of_no_parameter_are_named(monkeypatch):
+    model = torch.nn.ModuleDict(dict(head=torch.nn.Linear(2, 2)))
+    said = []
+    monkeypatch.setattr(checks, 'print_log', lambda text, **kwargs: said.append(text))
+    checks.check_paramwise(model, dict(paramwise_cfg=dict(custom_keys=dict(
+        haed=dict(lr_mult=10.), head=dict(lr_mult=10.)))))
+    assert len(said) == 1 and 'no parameter has "haed" in its name; did you mean head' in said[0]
+    with pytest.raises(TypeError, match='paramwise_cfg has no option "bias_lr_mul"'):
+        checks.check_paramwise(model, dict(paramwise_cfg=dict(bias_lr_mul=2.)))
+    checks.check_paramwise(model, dict(  # one of our own, which checks by itself
+        constructor='WSSSOptimWrapperConstructor', paramwise_cfg=dict(new_layers=('head', ))))

@@ -14,14 +14,15 @@ from PIL import Image
 from mmwsss.datasets import ImageLabelDataset
 from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import (
+    SeedCurve,
     SeedMetric,
     confusion_matrix,
-    evaluate_cams,
     mean_scores,
     seed_confusion,
     threshold_range,
 )
 from mmwsss.evaluation.seed_metric import in_held_out
+from mmwsss.inference import score_cams
 from mmwsss.structures import WSSSDataSample
 
 C = 5
@@ -242,17 +243,24 @@ def test_folder_of_cams(tmp_path):
     (tmp_path / 'labels.json').write_text(json.dumps({str(seed): ['a'] for seed in range(3)}))
     split = Split(ImageLabelDataset(str(tmp_path), label_file='labels.json', img_dir='img',
                                     seg_dir='gt', metainfo=dict(classes=CLASSES)))
-    curve = evaluate_cams(tmp_path / 'cam', split, (0, 0.6, 0.1))
-    assert np.array_equal(curve.confusion, total)
+    found = score_cams(split, tmp_path / 'cam', thresholds=(0, 0.6, 0.1), held_out=0,
+                       out_file=tmp_path / 'seeds.json')
+    curve = SeedCurve(threshold_range(0, 0.6, 0.1), total)
+    written = json.loads((tmp_path / 'seeds.json').read_text())['curve']
+    assert written['thresholds'] == pytest.approx(curve.thresholds)
+    for key, values in curve.means.items():
+        assert written[key] == pytest.approx(values)
+    assert found['threshold@oracle'] == pytest.approx(curve.best)
     assert curve.scores(curve.best)['mIoU'] == pytest.approx(curve.miou.max())
+    assert found['mIoU@oracle'] == pytest.approx(curve.miou.max())
     with pytest.raises(KeyError, match='0.25'):
         curve.at(0.25)
     (tmp_path / 'cam' / '1.npz').unlink()
     with pytest.raises(FileNotFoundError, match='1.npz'):
-        evaluate_cams(tmp_path / 'cam', split)
+        score_cams(split, tmp_path / 'cam')
     (tmp_path / 'cam' / '0.npz').write_bytes(b'no')
     with pytest.raises(ValueError, match='0.npz'):
-        evaluate_cams(tmp_path / 'cam', split)
+        score_cams(split, tmp_path / 'cam')
 
 
 @pytest.mark.slow

@@ -184,6 +184,16 @@ def test_wrong_options(block, message):
         cam_options(cfg)
 
 
+@pytest.mark.parametrize(('key', 'block', 'message'), [
+    ('test_cfg', dict(scale=(1., )), r"model.test_cfg: no option \['scale'\]"),
+    ('val_cam', dict(flipp=True), r"model.val_cam: no option \['flipp'\]"),
+    ('val_cam', dict(norm='mimax'), "norm='mimax'"),
+    ('val_cam', dict(scales=()), 'positive numbers')])
+def test_wrong_options_of_the_model_are_found_when_it_is_read(key, block, message):
+    with pytest.raises(ValueError, match=message):
+        read_config(config(**{key: block}))
+
+
 def test_validation_alone_may_be_cheaper():
     model = MODELS.build(dict(
         type='WSSSClassifier', backbone=dict(

@@ -9,7 +9,7 @@ from mmwsss.inference import generate_masks
 from mmwsss.inference.mask_shares import mask_shares, warnings
 from mmwsss.inference.refined import best_refined, candidates, refined_curve
 from mmwsss.registry import MODELS
-from mmwsss.structures.artifacts import read_classes, save_cam
+from mmwsss.structures.artifacts import mask_record, read_classes, save_cam, write_mask
 from mmwsss.utils import register_all_modules
 
 NAMES = ('a', 'b', 'c', 'none')
@@ -86,6 +86,26 @@ def test_report_of_masks(truth, tmp_path, capsys):
     assert again.made == 0 and again.shares == good.shares
     assert (tmp_path / 'good/classes.txt').read_text().split() == ['background', 'x', 'y']
     assert read_classes(tmp_path / 'good/a.png') == ('background', 'x', 'y')
+
+
+def test_labels_of_an_affinity_network_have_no_shares(truth, tmp_path, monkeypatch):
+    """They are full of 255, and no option of pipeline.mask changes them."""
+    logged = []
+    monkeypatch.setattr('mmwsss.inference.masks.print_log', lambda *args, **_: logged.append(args))
+    report = generate_masks(truth, tmp_path / 'cam', tmp_path / 'labels',
+                            dict(type='IRLabel', fg=0.95, bg=0.01))
+    assert report.made == 4 and report.shares == {} and not logged
+    assert (tmp_path / 'labels/classes.txt').is_file()
+
+
+def test_share_of_background_leaves_255_out(tmp_path):
+    mask = np.full((4, 5), 255)
+    write_mask(tmp_path / 'none.png', mask)
+    mask[0, :3], mask[1] = 2, 0
+    write_mask(tmp_path / 'a.png', mask)
+    record = mask_record(tmp_path / 'a.png', 'a')
+    assert record['classes'] == [1] and record['background'] == 5 / 8
+    assert mask_record(tmp_path / 'none.png', 'none')['background'] == 1
 
 
 def test_refined_threshold(truth, tmp_path):

@@ -3,10 +3,25 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from mmwsss.inference import choose_threshold
 from mmwsss.inference import thresholds as module
+from mmwsss.inference.refined import refined_curve
+from mmwsss.models.refiners import with_background
+from mmwsss.models.utils.cam import resize_maps
+from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import save_cam
+
+IRN = dict(
+    type='IRNet', in_channels=(16, 16, 32, 64, 128), crop_size=64,
+    backbone=dict(type='mmpretrain.ResNet', depth=18, base_channels=16, stem_channels=16,
+                  strides=(1, 2, 2, 1), out_indices=(0, 1, 2, 3)))
+PSA = dict(
+    type='AffinityNet', in_channels=(16, 32, 128), channels=(4, 6, 8),
+    backbone=dict(type='ResNet38d', width=1 / 32, out_indices=(4, 5, 6), norm_eval=False,
+                  frozen_stages=-1))
+LEVELS = [0.1, 0.25, 0.5, 0.7]
 
 
 @pytest.fixture
@@ -104,6 +119,96 @@ def test_rules_on_files(folder, rule):
     images = {name: str(folder / f'{name}.png') for name in 'abc'}
     low = dict(otsu_li=0.15).get(rule, 0.3)
     assert low <= choose_threshold(folder, ['a', 'b', 'c'], rule, images) < 0.8
+
+
+def test_crf_looks_at_images_with_a_class(folder, monkeypatch):
+    """One of 100 images has a class, and it is not among 32 that are evenly spread."""
+    names = [f'empty{i}' for i in range(99)]
+    names.insert(1, 'a')
+    for name in names:
+        if name != 'a':
+            save_cam(folder / f'{name}.npz', np.zeros((0, 40, 40)), [], (40, 40))
+    images = {name: str(folder / 'a.png') for name in names}
+    found = choose_threshold(folder, names, 'crf', images)
+    assert found == choose_threshold(folder, ['a'], 'crf', images) > 0.05
+    names.remove('a')
+    with pytest.raises(ValueError, match='hold no class'):
+        choose_threshold(folder, names, 'crf', images)
+
+
+# -- masks at several thresholds -------------------------------------------------------------------
+def walking(folder, name, **options):
+    """A refiner with a random network, and how often the network is asked."""
+    torch.manual_seed(0)
+    kind, network, question = dict(irn=('IRNMask', IRN, 'edge'),
+                                   psa=('PSAMask', PSA, 'features'))[name]
+    torch.save(dict(state_dict=MODELS.build(network).state_dict()), folder / 'net.pth')
+    refiner = MODELS.build(dict(type=kind, model=network, checkpoint=str(folder / 'net.pth'),
+                                device='cpu', bg=0.3, log_steps=4, **options))
+    ask, calls = getattr(refiner, question), []
+    setattr(refiner, question, lambda image: calls.append(1) or ask(image))
+    return refiner, calls
+
+
+@pytest.mark.parametrize('options', [{}, dict(keep=0.5), dict(crf='psa_rw')], ids=str)
+@pytest.mark.parametrize('name', ['irn', 'psa'])
+def test_a_network_runs_once_for_all_thresholds(folder, name, options):
+    refiner, calls = walking(folder, name, **options)
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (70, 85, 3), np.uint8)
+    cam = rng.random((2, 5, 6)).astype(np.float32)
+    cam[0, 0], cam[1, 2:4] = 0.25, 0  # ties with a background
+    full = resize_maps(torch.from_numpy(cam), (70, 85)).numpy()
+    masks = list(refiner.masks(image, cam, [1, 3], LEVELS))
+    scores = list(refiner.scores_at(image, full, LEVELS))
+    assert len(calls) == 2 and refiner.bg == 0.3
+    for threshold, mask, score in zip(LEVELS, masks, scores, strict=True):
+        refiner.bg = threshold  # a plain loop
+        expected = refiner.scores(image, full)
+        np.testing.assert_allclose(score, expected, atol=1e-6, rtol=1e-6)
+        assert (score.argmax(0) == expected.argmax(0)).all()
+        assert (mask == refiner(image, cam, [1, 3])).all() and mask.dtype == np.uint8
+    assert len({mask.tobytes() for mask in masks}) > 1  # the thresholds differ
+    assert not any(mask.any() for mask in refiner.masks(image, cam[:0], [], LEVELS))
+
+
+def test_any_refiner_takes_thresholds_in_place_of_its_own(folder):
+    rng = np.random.default_rng(1)
+    image, cam = rng.integers(0, 256, (9, 8, 3), np.uint8), rng.random((2, 9, 8), np.float32)
+    refiner = MODELS.build(dict(type='ThresholdMask', alpha=3))
+    for threshold, mask in zip(LEVELS, refiner.masks(image, cam, [1, 3], LEVELS), strict=True):
+        expected = np.array([0, 2, 4])[with_background(cam, threshold).argmax(0)]
+        assert (mask == expected).all()
+    assert refiner.bg is None and refiner.alpha == 3
+
+
+class _Split:
+    """The folder's images; the square is class 1."""
+
+    num_classes = 2
+
+    def __init__(self, folder):
+        self.folder, self.dataset = folder, self
+
+    def __len__(self):
+        return 3
+
+    def get_data_info(self, i):
+        return dict(name='abc'[i], img_path=str(self.folder / f'{"abc"[i]}.png'))
+
+    def ground_truth(self, name):
+        mask = np.zeros((40, 40), np.uint8)
+        mask[10:30, 10:30] = 2
+        return mask
+
+
+@pytest.mark.parametrize('name', ['irn', 'psa'])
+def test_the_oracle_asks_the_network_once_an_image(folder, name):
+    refiner, calls = walking(folder, name)
+    curve = refined_curve(refiner, LEVELS, _Split(folder), folder)
+    assert len(calls) == 3 and len(curve) == len(LEVELS)
+    alone = [refined_curve(refiner, [level], _Split(folder), folder)[0] for level in LEVELS]
+    assert curve.tolist() == alone and len(set(alone)) > 1
 
 
 def test_errors(folder):

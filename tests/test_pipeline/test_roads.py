@@ -1,6 +1,7 @@
 """Tool, pipeline and API give the same; no ground truth is needed; settings name no place."""
 
 import copy
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from mmwsss.pipeline.predictions import SavePredictions, predict_files
 from mmwsss.pipeline.report import print_table, rows_of, write_report
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import read_classes, read_mask
+from mmwsss.utils.errors import explain
 
 ROOT = Path(__file__).parents[2]
 
@@ -250,6 +252,24 @@ def test_second_run_is_refused(config, tmp_path):
     ("opt['train_dataloader.dataset.data_root'] = '/proc/no'", '/proc/no'),
     ("opt['train_dataloader.dataset.img_suffix'] = '.tif'", r'\.tif'),
     ("opt['train_dataloader.dataset.mask_classes'] = 'NoSet'", 'NoSet'),
+    ("opt['train_dataloader.batch_sise'] = 4",
+     r"train_dataloader: DataLoader has no option \['batch_sise'\]; did you mean batch_size"),
+    ("opt['train_dataloader.batch_size'] = 0", 'train_dataloader.batch_size=0 must be'),
+    ("opt['train_dataloader.sampler.type'] = 'InfinitSampler'",
+     'train_dataloader.sampler: there is no .*InfinitSampler"; did you mean InfiniteSampler'),
+    ("opt['train_dataloader.sampler.shufle'] = True", 'sampler: DefaultSampler has no option'),
+    ("opt['train_dataloader.collate_fn'] = dict(type='nope')",
+     'train_dataloader.collate_fn: there is no .*"nope"'),
+    ("opt['default_hooks.checkpoint.intervall'] = 4",
+     'default_hooks.checkpoint: WSSSCheckpointHook has no option .*did you mean interval'),
+    ("opt['log_processor.by_epoc'] = True", 'log_processor: .*did you mean by_epoch'),
+    ("opt['randomness'] = dict(sed=1)", 'randomness has no option .*did you mean seed'),
+    ("opt['optim_wrapper.paramwise_cfg'] = dict(custom_key={})",
+     'paramwise_cfg has no option "custom_key"; did you mean custom_keys'),
+    ("opt['optim_wrapper.paramwise_cfg'] = dict(custom_keys=dict(head=dict(lr_mul=9.)))",
+     'has no option "lr_mul"; did you mean lr_mult'),
+    ("opt['model.backbone.init_cfg'] = dict(type='Pretrained', checkpoint='gone.pth')",
+     'pipeline.segment.cfg_options.model.backbone.init_cfg=None'),
     ("cfg.pipeline.metrics = [dict(type='NoMetric')]", 'NoMetric'),
     ("cfg.pipeline.stages = dict(mine=dict(type='NoStage'))", 'NoStage'),
 ])
@@ -260,6 +280,8 @@ def test_wrong_options_of_any_stage_are_found_before_the_training(
     exec(change, dict(cfg=config, opt=options))
     if options:
         config.pipeline.segment.cfg_options = options
-    with pytest.raises(Exception, match=message):
+    with pytest.raises(Exception) as found:
         Pipeline(config, tmp_path / 'w').check()
+    line = explain(found.value)
+    assert line and '\n' not in line and re.search(message, line), line
     assert not (tmp_path / 'w').exists()

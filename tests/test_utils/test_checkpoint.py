@@ -114,6 +114,8 @@ def test_check_pretrained_walks_the_config(tmp_path):
         check_pretrained(cfg)
     with pytest.raises(FileNotFoundError, match='load_from'):
         check_pretrained(Config(dict(load_from='gone.pth')))
+    with pytest.raises(FileNotFoundError, match=r'--cfg-options pipeline\.segment\.model'):
+        check_pretrained(cfg, option='pipeline.segment.')
 
 
 def test_latest_checkpoint(tmp_path):

@@ -143,3 +143,16 @@ def test_options_are_kept_as_typed():
     assert args.cfg_options == {'a': 1, 'b': ['x', 2], 'c': 3}
     again = make_parser('', 'cfg_options').parse_args(['--cfg-options', *args.cfg_options_typed])
     assert again.cfg_options == args.cfg_options
+
+
+@pytest.mark.parametrize(('key', 'near'), [
+    ('param_schedulers', 'param_scheduler'), ('default_hook', 'default_hooks'),
+    ('pipelines', 'pipeline')])
+def test_keys_of_a_file_that_are_nearly_those_of_a_run(tmp_path, key, near):
+    path = tmp_path / 'mine.py'
+    path.write_text(f'{key} = dict()\ntrain_pipeline = []\ncrop_size = 3\n')
+    with pytest.raises(KeyError, match=f'has the key "{key}", which nothing reads; did you mean '
+                                       f'{near}'):
+        read_config(path)
+    path.write_text('train_pipeline = []\ncrop_size = 3\npipeline = None\n')
+    assert read_config(path).crop_size == 3

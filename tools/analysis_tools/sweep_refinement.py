@@ -14,7 +14,7 @@ constant backgrounds from one histogram. Tune on images that you do not report.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +33,7 @@ class Sweep:
     of an image of no class, from None to the only one.
     """
 
-    def __init__(self, args: argparse.Namespace, split: 'Split'):
+    def __init__(self, args: argparse.Namespace, split: 'Split', changed: Mapping | None = None):
         from mmwsss.datasets.transforms import LoadImage
         from mmwsss.evaluation.seed import SWEEP, threshold_range
         from mmwsss.inference import refiner_config
@@ -56,7 +56,7 @@ class Sweep:
         if args.refine in ('psa', 'irn'):
             options = dict(device=args.device) if args.device else {}
             self.refiner = MODELS.build(
-                refiner_config(args.refine, options, args.network, args.checkpoint))
+                refiner_config(args.refine, options, args.network, args.checkpoint, changed))
         self.load = LoadImage()
 
     def __call__(self, info: dict) -> dict:
@@ -167,7 +167,7 @@ def run(args: argparse.Namespace) -> None:
     if not split or not split.has_ground_truth:
         raise ValueError(f'the images of {args.loader}_dataloader have no ground truth to score on')
     infos = [split.dataset.get_data_info(i) for i in range(len(split))][:args.images]
-    sweep = Sweep(args, split)
+    sweep = Sweep(args, split, cfg.get('refiners'))
     on_gpu = hasattr(sweep, 'refiner') and sweep.refiner.device.type != 'cpu'
     totals: dict = {}
     results = ordered_map(sweep, infos, 0 if on_gpu else args.num_workers)

@@ -8,11 +8,13 @@ Ours takes the background and the classes of the image, in a pool of processes.
 import argparse
 import os
 import time
+from functools import partial
 
 import cv2
 import numpy as np
 
-from mmwsss.models.refiners import TorchCRF, crf_map, make_crf
+from mmwsss.models.refiners import TorchCRF, make_crf
+from mmwsss.utils.parallel import ordered_map
 
 
 class Images:
@@ -40,9 +42,16 @@ class Images:
         return img, prob
 
 
+def refine(crf, pair: tuple) -> np.ndarray:
+    return crf(*pair).argmax(0)
+
+
 def measure(crf, images, workers: int) -> tuple[float, list]:
-    begin = time.perf_counter()
-    masks = [prob.argmax(0) for prob in crf_map(crf, images, workers)]
+    begin, masks = time.perf_counter(), []
+    for _, mask, error in ordered_map(partial(refine, crf), images, workers):
+        if error is not None:
+            raise RuntimeError(f'CRF of image {len(masks)}: {error}')
+        masks.append(mask)
     return (time.perf_counter() - begin) / len(images), masks
 
 

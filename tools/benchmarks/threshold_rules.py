@@ -9,7 +9,9 @@ loader of the config, and need ground truth for the comparison alone.
 
 import argparse
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,20 +43,24 @@ def compare(split: 'Split', cams: str, shares: list[float], crf: bool) -> list[d
         shares: For ``mean_share``.
         crf: Also the rule ``crf``.
     """
-    from mmwsss.evaluation import evaluate_cams
-    from mmwsss.inference import RULES, choose_threshold
-    curve = evaluate_cams(cams, split, thresholds=(0., 1., 0.01))
+    from mmwsss.inference import RULES, choose_threshold, score_cams
+    from mmwsss.structures.artifacts import read_record
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / 'seeds.json'
+        oracle = score_cams(split, cams, thresholds=(0., 1., 0.01), held_out=0, out_file=file)
+        curve = read_record(file)['curve']
     infos = [split.dataset.get_data_info(i) for i in range(len(split))]
     images = {info['name']: info['img_path'] for info in infos}
-    best = float(curve.miou.max())
-    rows = [dict(rule='oracle', threshold=curve.best, mIoU=best, miss=0., seconds=0.)]
+    best = oracle['mIoU@oracle']
+    rows = [dict(rule='oracle', threshold=oracle['threshold@oracle'], mIoU=best, miss=0.,
+                 seconds=0.)]
     rules = [(rule, rule, {}) for rule in (*RULES, *(['crf'] if crf else []))]
     rules += [(f'mean_share={share:g}', 'mean_share', dict(share=share)) for share in shares]
     for label, rule, options in rules:
         begin = time.perf_counter()
         threshold = choose_threshold(cams, split.names, rule, images, **options)
         seconds = time.perf_counter() - begin
-        miou = float(np.interp(threshold, curve.thresholds, curve.miou))
+        miou = float(np.interp(threshold, curve['thresholds'], curve['mIoU']))
         rows.append(dict(rule=label, threshold=threshold, mIoU=miou, miss=best - miou,
                          seconds=seconds))
     return rows

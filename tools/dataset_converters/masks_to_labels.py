@@ -25,7 +25,7 @@ def labels_of_masks(folder: str | Path, names: list[str] | None = None,
 
     Args:
         folder: Folder of the masks, ids ``1..C``.
-        names: Image ids; None: all masks of the folder.
+        names: Image ids; None: all masks below the folder.
         suffix: Ending of the files.
 
     Raises:
@@ -33,9 +33,10 @@ def labels_of_masks(folder: str | Path, names: list[str] | None = None,
         ValueError: A mask cannot be decoded.
     """
     from mmwsss.structures.artifacts import read_mask
+    from mmwsss.utils.images import images_below
     folder = Path(folder)
     if names is None:
-        names = sorted(path.stem for path in folder.glob(f'*{suffix}'))
+        names = [name.removesuffix(suffix) for name in images_below(folder, (suffix, ))]
     if not names:
         raise FileNotFoundError(f'no mask *{suffix} in "{folder}"')
     table = {}
@@ -58,7 +59,9 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f'"{args.out}" must end in .json, the form that is written')
     names = None
     if args.list:
-        names = [line.split()[0] for line in read_text(args.list).splitlines() if line.strip()]
+        lines = [line.strip() for line in read_text(args.list).splitlines() if line.strip()]
+        names = [line if (args.masks / f'{line}.png').is_file() else line.split()[0]
+                 for line in lines]  # a name with blanks, or further columns
     table = labels_of_masks(args.masks, names)
     with atomic_write(args.out) as file:
         json.dump(table, file)

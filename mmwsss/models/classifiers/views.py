@@ -105,7 +105,14 @@ class Views:
         return self._known_labels.get(name, self._known_labels['image'])
 
     def valid(self, name: str = 'image') -> Tensor:
-        """1 on the image, 0 on padding: ``(N, 1, H, W)`` for a view given by the data."""
+        """1 on the image, 0 on padding: ``(N, 1, H, W)`` for a view given by the data.
+
+        Raises:
+            KeyError: A module makes the view, so where its padding is only the module knows.
+        """
+        if name in self._recipes:
+            raise KeyError(f'view "{name}" is made by a module, so where it is padded is not '
+                           'known; ask for that of the view it is made of')
         images = self._images[name]
         mask = valid_mask(self.samples.get(name) or self.samples.get('image') or [],
                           images.shape[-2:], images.device)

@@ -258,6 +258,8 @@ class WSSSClassifier(_Network, BaseModel):
         Raises:
             KeyError: A view or a field is missing; says which and how to get it.
         """
+        if 'inputs' not in sample:
+            raise KeyError('the pipeline of the training set must end with PackWSSSInputs')
         for module in self.wsss_modules:
             if module in late:
                 continue

@@ -2,27 +2,26 @@ from .affinity_labels import AFFINITY_LABELS, AffinityScores, AffinityTarget, IR
 from .affinity_net import AffinityNet, IRNet, affinity_loss, displacement_loss
 from .base import CAMRefiner
 from .confident_labels import combine_confident, confident_labels
-from .crf import CRF_PRESETS, DenseCRF, TorchCRF, crf_map, has_pydensecrf, make_crf
+from .crf import CRF_PRESETS, DenseCRF, TorchCRF, has_pydensecrf, make_crf
 from .mask_refiners import (
     REFINERS,
     CRFMask,
-    IRNMask,
     MaskRefiner,
     PARMask,
-    PSAMask,
     ThresholdMask,
     with_background,
 )
 from .pairs import feature_affinity, pair_labels, pair_offsets, path_affinity
 from .par import PAMR, PAR
 from .random_walk import irn_affinity, propagate_irn, propagate_psa, psa_affinity, random_walk
+from .walk_masks import IRNMask, PSAMask
 
 __all__ = [
     'AFFINITY_LABELS', 'CRF_PRESETS', 'REFINERS', 'AffinityNet', 'AffinityScores',
     'AffinityTarget', 'CAMRefiner', 'CRFMask', 'DenseCRF', 'IRLabel', 'IRNMask', 'IRNet',
     'MaskRefiner', 'PAMR', 'PAR', 'PARMask', 'PSAMask', 'ThresholdMask', 'TorchCRF',
-    'affinity_loss', 'combine_confident',
-    'confident_labels', 'crf_map', 'displacement_loss', 'feature_affinity', 'has_pydensecrf',
-    'irn_affinity', 'make_crf', 'pair_labels', 'pair_offsets', 'path_affinity', 'propagate_irn',
-    'propagate_psa', 'psa_affinity', 'random_walk', 'with_background'
+    'affinity_loss', 'combine_confident', 'confident_labels', 'displacement_loss',
+    'feature_affinity', 'has_pydensecrf', 'irn_affinity', 'make_crf', 'pair_labels',
+    'pair_offsets', 'path_affinity', 'propagate_irn', 'propagate_psa', 'psa_affinity',
+    'random_walk', 'with_background'
 ]

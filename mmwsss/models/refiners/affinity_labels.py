@@ -14,7 +14,7 @@ from ..utils.cam import resize_cam
 from .base import CAMRefiner
 from .confident_labels import combine_confident
 from .crf import make_crf
-from .mask_refiners import check_unary, crf_scores, with_background
+from .mask_refiners import check_gt_prob, check_unary, crf_scores, with_background
 
 # By the name that the tool knows them by.
 AFFINITY_LABELS = dict(
@@ -43,17 +43,19 @@ class IRLabel(AffinityTarget):
             background map (SIPE), for both.
         bg: Of the map that finds background (IRN 0.05, KTSE 0.10); or ``'own'``.
         preset: CRF of both.
-        gt_prob: Confidence in the labels before the CRF.
+        gt_prob: Confidence in the labels before the CRF, in (0, 1).
         bg_factor: With ``'own'``, the map that finds background takes this times the network's
             background (SIPE 0.5).
 
     Raises:
-        ValueError: A background is out of its range, or only one of them is ``'own'``.
+        ValueError: A background or ``gt_prob`` is out of its range, or only one background is
+            ``'own'``.
     """
 
     def __init__(self, fg: float | str = 0.30, bg: float | str = 0.05,
                  preset: str | dict = 'irn_label', gt_prob: float = 0.7, bg_factor: float = 0.5):
         super().__init__(preset)
+        check_gt_prob('IRLabel', gt_prob)
         if 'own' in (fg, bg):
             if fg != bg:
                 raise ValueError(f"IRLabel: fg={fg!r} and bg={bg!r}; 'own' is for both")
@@ -103,6 +105,9 @@ class AffinityScores(AffinityTarget):
         high: Large alpha, little background (PSA 32, AEFT 21, MCTformer 12).
         preset: CRF of both.
         unary, gt_prob, all_labels: As for :class:`CRFMask`; PPC ``'labels'``, .7 and 21.
+
+    Raises:
+        ValueError: An option is out of its range.
     """
 
     suffix = '.npz'
@@ -111,6 +116,7 @@ class AffinityScores(AffinityTarget):
                  unary: str = 'scores', gt_prob: float = 0.7, all_labels: int | None = None):
         super().__init__(preset)
         check_unary('AffinityScores', unary)
+        check_gt_prob('AffinityScores', gt_prob)
         self.unary = unary
         self.gt_prob = gt_prob
         self.all_labels = all_labels

@@ -1,7 +1,7 @@
 """Fully connected CRF (Kraehenbuehl & Koltun, NeurIPS 2011) with the field's parameter sets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,7 +10,6 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmwsss.registry import MODELS
-from mmwsss.utils.parallel import ordered_map
 
 
 def _preset(iters, gauss_sxy, gauss_compat, bilateral_sxy, bilateral_srgb, bilateral_compat):
@@ -272,34 +271,3 @@ def make_crf(cfg: None | str | Mapping | _CRF) -> _CRF | None:
     print_log('pydensecrf is not installed (pip install pydensecrf2): the CRF is TorchCRF, '
               'equal but slower', 'current', level=30)
     return TorchCRF(**options)
-
-
-class _Apply:
-
-    def __init__(self, crf: _CRF):
-        self.crf = crf
-
-    def __call__(self, pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        return self.crf(*pair)
-
-
-def crf_map(crf: _CRF,
-            pairs: Sequence[tuple[np.ndarray, np.ndarray]],
-            num_workers: int = 0) -> Iterator[np.ndarray]:
-    """Refine many images in a pool of processes.
-
-    Args:
-        crf: The CRF.
-        pairs: ``(img, prob)`` each; a sequence that loads on access keeps memory bounded.
-        num_workers: Processes; 0 works in this one.
-
-    Yields:
-        Refined probabilities in order.
-
-    Raises:
-        RuntimeError: The CRF of an image failed; names its place.
-    """
-    for i, (_, prob, error) in enumerate(ordered_map(_Apply(crf), pairs, num_workers)):
-        if error is not None:
-            raise RuntimeError(f'CRF of image {i}: {error}')
-        yield prob

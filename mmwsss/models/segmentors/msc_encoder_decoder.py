@@ -11,7 +11,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmwsss.registry import MODELS
 
@@ -58,6 +58,7 @@ class MSCEncoderDecoder(EncoderDecoder):
             raise ValueError(f'train_scales={train_scales} must be positive')
         if self.train_scales and self.with_auxiliary_head:
             raise ValueError('train_scales goes without auxiliary_head; leave one of them out')
+        check_score_maps(self.decode_head)
         self._check_test_cfg()
         self.crf = make_crf((self.test_cfg or {}).get('crf'))
 
@@ -137,6 +138,17 @@ class MSCEncoderDecoder(EncoderDecoder):
             sample.seg_logits.data = prob.clamp_min(1e-12).log()
             sample.pred_sem_seg.data = prob.argmax(0, keepdim=True)
         return samples
+
+
+def check_score_maps(head: nn.Module) -> None:
+    """Raises:
+        ValueError: The head has not one score map for each class (mmseg's ``out_channels=1``).
+    """
+    if head.out_channels != head.num_classes:
+        raise ValueError(
+            f'model.decode_head.out_channels={head.out_channels} for num_classes='
+            f'{head.num_classes}: a score map for each class is needed, the background included; '
+            'leave out_channels out')
 
 
 def scoped(part: Any) -> Any:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import torch
 from mmcv.cnn import ConvModule
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+# Not their children: timm's BatchNormAct2d has an activation, too.
+NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 # Files whose blocks and stems apply norm1 to the output of conv1, and so on.
 RESIDUAL = ('mmpretrain.models.backbones.resnet', 'mmseg.models.backbones.resnet')
 
@@ -30,7 +31,7 @@ def _pairs(model: nn.Module) -> Iterator[tuple[nn.Conv2d, nn.Module, str]]:
             continue
         for conv, name in pairs:
             norm = module._modules.get(name)
-            if (type(conv) is nn.Conv2d and isinstance(norm, _BatchNorm) and not norm.training
+            if (type(conv) is nn.Conv2d and type(norm) in NORMS and not norm.training
                     and norm.track_running_stats and conv.out_channels == norm.num_features):
                 yield conv, module, name
 

@@ -59,7 +59,8 @@ class AffinityStage(_AffinityBlock):
         return training_settings(context.affinity_config(), context.seed)
 
     def check(self, context: Context) -> None:
-        check_training(context.affinity_config(), context.block('affinity')['config'])
+        check_training(context.affinity_config(), context.block('affinity')['config'],
+                       block='affinity')
 
     def run(self, context: Context, folder: Path) -> dict[str, Any]:
         labels = self.before[0].folder.resolve()

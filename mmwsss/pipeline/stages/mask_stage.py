@@ -20,8 +20,9 @@ from mmwsss.visualization import overlay_mask
 
 from ..context import Context
 from ..fingerprint import file_digests
+from ..runner_parts import check_component
 from ..stage import Chart, Column, Stage
-from ..training import check_component, last_checkpoint
+from ..training import last_checkpoint
 
 
 def num_workers(context: Context) -> int:

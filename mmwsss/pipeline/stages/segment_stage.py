@@ -94,7 +94,7 @@ class SegmentStage(Stage):
                     f'segmentation config "{name}" tests the classes {classes}, '
                     f'the method has {context.classes}; set metainfo of its data sets')
         self._check_classes(context, cfg, name)
-        model = check_training(cfg, name)
+        model = check_training(cfg, name, block='segment')
         if self.ground_truth:
             self._check_ground_truth(context, cfg)
         else:

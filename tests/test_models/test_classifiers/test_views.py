@@ -135,3 +135,12 @@ def test_rows_without_announcement_and_without_gradient(counter):
     views = make(counter)
     assert not views('image', 'teacher', grad=False, rows=1).cam.requires_grad
     assert [shape[0] for _, shape in counter.calls] == [1]
+
+
+def test_padding_of_a_view_that_a_module_makes_is_not_known(counter):
+    views = make(counter)
+    views.add('x0.5', lambda: views.image()[..., ::2, ::2])
+    for _ in range(2):  # before it is made, and after
+        with pytest.raises(KeyError, match='view "x0.5" is made by a module'):
+            views.valid('x0.5')
+        views.image('x0.5')

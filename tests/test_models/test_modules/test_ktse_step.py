@@ -1,5 +1,6 @@
 """A whole KTSE step: what is forwarded, what comes out, what learns."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -262,3 +263,115 @@ def test_classification_of_the_first_images_only():
     assert model.backbone.pixels == 12 * 32**2
     with pytest.raises(ValueError, match='cls_images=0'):
         classifier(cls_images=0)
+
+
+def normed(cam, labels):
+    """N() of the maps of the image's classes; 0 for the others."""
+    cam = np.maximum(np.asarray(cam, np.float64), 0)
+    result = np.zeros_like(cam)
+    for n, c in zip(*np.nonzero(labels)):
+        low, high = cam[n, c].min(), cam[n, c].max()
+        result[n, c] = np.maximum(cam[n, c] - low - 1e-5, 0) / (high - low + 1e-5)
+    return result
+
+
+def code_response(cam, labels, size):
+    up = F.interpolate(cam.clamp(min=0), size, mode='bilinear')
+    return torch.tensor(normed(up, labels).max(1, keepdims=True)).float()
+
+
+def labels_of(samples):
+    return np.array([sample.gt_label.tolist() for sample in samples])
+
+
+@pytest.mark.parametrize('options', [{}, dict(margin=0.2, weight=3.), dict(margin=0., num_pairs=1),
+                                     dict(target='anchor', margin=0.02)])
+@pytest.mark.parametrize('crop', [48, 36])  # 36: not a multiple of the stride
+def test_sie_equals_the_code(options, crop):
+    """Both halves under the classes of either image; of the paper, the anchor's half."""
+    model = classifier(dict(SIE, **{'num_pairs': 2, **options}))
+    inputs, samples = batch(3, crop)
+    found = model(inputs, samples, mode='loss')['sie.loss_kt'].item()
+    n, anchor = options.get('num_pairs', 2), options.get('target') == 'anchor'
+    first, second = inputs['image'][:n], inputs['paired'][:n]
+    with torch.no_grad():
+        cams = [model.extract(x).cam for x in (first, second, torch.cat([first, second], 2))]
+    rows = cams[0].shape[2]
+    mixed = F.interpolate(cams[2], (2 * rows, cams[0].shape[3]), mode='bilinear')
+    labels, other = labels_of(samples['image'])[:n], labels_of(samples['paired'])[:n]
+    assert (labels != other).any()
+    gaps = []
+    for k, cam in enumerate(cams[:1] if anchor else cams[:2]):
+        gap = cam - mixed[:, :, k * rows:(k + 1) * rows] - options.get('margin', 0.05)
+        present = labels if anchor else np.maximum(labels, other)
+        gaps.append(gap.clamp(min=0).numpy() * present[:, :, None, None])
+    expected = options.get('weight', 1) * np.mean(gaps)
+    assert expected > 0 and found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize('options', [
+    {}, dict(threshold=0.4, global_weight=0.3, local_weight=0.7, margin=0.1),
+    dict(restrict=False, margin=0., weight=3.)])
+def test_mga_equals_the_code(options):
+    model = classifier(dict(MGA, **options))
+    inputs, samples = batch(3, 48, views=('image', ))
+    losses = model(inputs, samples, mode='loss')
+    labels, threshold = labels_of(samples['image']), options.get('threshold', 0.6)
+    with torch.no_grad():
+        cam = model.extract(inputs['image']).cam
+        response = code_response(cam, labels, (48, 48))
+        erased = model.extract(inputs['image'] * (response < threshold)).cam.numpy()
+    cam, apart, local = cam.numpy(), [], []
+    kept = normed(cam, labels).max(1) < threshold
+    for n, c in np.ndindex(*labels.shape):
+        means = [np.maximum(x[n, c], 0).mean() for x in (erased, cam)]
+        apart.append(abs(means[0] - means[1]) * labels[n, c])
+        gap = (erased - cam)[n, c] * (kept[n] if options.get('restrict', True) else 1)
+        local.append(np.maximum(gap - options.get('margin', 0.05), 0) * labels[n, c])
+    for name, value in (('global', np.mean(apart)), ('local', np.mean(local))):
+        expected = options.get('weight', 1) * options.get(f'{name}_weight', 1) * value
+        assert expected > 0
+        assert losses[f'mga.loss_{name}'].item() == pytest.approx(expected, rel=1e-3), name
+
+
+def code_distances(output, labels, threshold):
+    """Squared distances of AEFT's pairs, each image with its only partner."""
+    pooled, response = output.extra['pooled_map'].numpy(), normed(output.cam, labels)
+    anchor, whole = np.zeros((2, *labels.shape))
+    for n, c in zip(*np.nonzero(labels)):
+        feature = pooled[n, c] / abs(pooled[n, c]).max()
+        anchor[n, c] = feature[response[n, c] < threshold].mean()
+        whole[n, c] = feature[response[n, c] < 1].mean()
+    return ((anchor - whole[::-1])**2).sum(1)
+
+
+@pytest.mark.parametrize('options', [
+    {}, dict(threshold=0.4, region_threshold=0.4, attract_weight=0.7, repulse_weight=0.3)])
+def test_aeft_equals_the_code(options):
+    """Six images, each disjoint from one other only: with their defaults all pairs are near, else
+    all but the farthest."""
+    labels = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1],
+                       [0, 1, 1, 0], [0, 1, 0, 1], [0, 0, 1, 1.]])
+    inputs, _ = batch(6, 48, views=('image', ))
+    samples = dict(image=[WSSSDataSample(gt_label=torch.tensor(row).float()) for row in labels])
+    with torch.no_grad():
+        output = classifier().extract(inputs['image'])
+    distances = np.sort(code_distances(output, labels, options.get('region_threshold', 0.2)))
+    margin = 0.5
+    if options:
+        margin = distances[-2:].mean()
+        options = dict(options, margin=float(margin))
+    near = distances[distances < margin]
+    assert len(near) == (5 if options else 6)
+
+    model = classifier(dict(AEFT, **options))
+    losses = model(inputs, samples, mode='loss')
+    response = code_response(output.cam, labels, (48, 48))
+    with torch.no_grad():
+        erased = model.extract(
+            inputs['image'] * response * (response < options.get('threshold', 0.6)))
+    means = [np.maximum(x.extra['pooled_map'].numpy(), 0).mean((2, 3)) for x in (erased, output)]
+    attract = options.get('attract_weight', 0.2) * np.mean(abs(means[0] - means[1]) * labels)
+    repulse = options.get('repulse_weight', 0.15) * np.mean(margin - near)
+    assert losses['aeft.loss_attract'].item() == pytest.approx(attract, rel=1e-3)
+    assert losses['aeft.loss_repulse'].item() == pytest.approx(repulse, rel=1e-3)

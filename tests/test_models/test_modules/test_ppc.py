@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from mmwsss.models import WSSSClassifier
 from mmwsss.models.modules.ppc import (
@@ -109,6 +110,81 @@ def batch():
 PPC = dict(type='PixelToPrototypeContrast', in_channels=8, proj_channels=6, size=16)
 SEAM = dict(type='SelfSupervisedEquivariantAttention', size=16)
 EPS = dict(type='ExplicitPseudoPixelSupervision', size=16, revised=True)
+
+
+def public_view(model, labels, image, size, bg_score, top):
+    """Unit pixels, pseudo labels and unit prototypes of one view, pixel by pixel."""
+    output = model.extract(image)
+    weight = model.wsss_modules[0].projection.weight[:, :, 0, 0]
+    projected = torch.einsum('dc,nchw->ndhw', weight, output.extra['dropped']).clamp(min=0)
+
+    def resized(x):
+        return F.interpolate(x, size, mode='bilinear', align_corners=True).double().numpy()
+
+    projected, revised = resized(projected), np.maximum(resized(output.extra['cam_rv']), 0)
+    low, high = revised.min((2, 3), keepdims=True), revised.max((2, 3), keepdims=True)
+    scores = np.maximum(revised - low - 1e-5, 0) / (high - low + 1e-5)
+    features, rows, pseudo = [], [], []
+    for n, y, x in np.ndindex(len(labels), *size):
+        features.append(projected[n, :, y, x])
+        rows.append([bg_score, *scores[n, 1:, y, x]])
+        pseudo.append(np.argmax(rows[-1] * np.array([1, *labels[n]])))
+    features, rows, prototypes = np.array(features), np.array(rows), []
+    for label in range(rows.shape[1]):
+        order = rows[:, label] if label else -rows[:, 1:].max(1)
+        best = np.argsort(-order, kind='stable')[:top]
+        prototypes.append(unit((rows[best, label, None] * features[best]).sum(0)))
+    return unit(features), np.array(pseudo), np.array(prototypes)
+
+
+def public_contrast(features, prototypes, labels, temperature):
+    logits = features @ prototypes.T / temperature
+    return np.mean([
+        np.log(np.exp(row).sum()) - row[label] for row, label in zip(logits, labels)])
+
+
+def public_intra(features, prototypes, labels, temperature, negatives, chance):
+    means = []
+    for label in np.unique(labels):
+        mine = np.flatnonzero(labels == label)
+        values = {}
+        for i in mine:
+            row = prototypes @ features[i] / temperature
+            others = np.sort(row)[::-1][slice(*negatives)]
+            values[i] = np.log(np.exp(row[label]) + np.exp(others).sum()) - row[label]
+        half, last = len(mine) // 2, len(mine) * 6 // 10
+        hard = mine[np.argsort(features[mine] @ prototypes[label])][last - half:last]
+        chosen = [*mine[np.argsort(chance[mine])][:half], *hard]
+        means.append(np.mean([values[i] for i in chosen]) if chosen else 0)
+    return np.mean(means)
+
+
+def test_module_equals_the_public_code(monkeypatch):
+    """Prototypes of the other view, labels of the other view, and both of the same view."""
+    bg_score, temperature, negatives = 0.3, 0.2, (1, 3)
+    model = classifier(dict(
+        PPC, size=48, bg_score=bg_score, top_fraction=1 / 6, temperature=temperature,
+        negatives=negatives, cross_prototype=0.3, cross_label=0.5, intra=0.7))
+    labels = np.array([[1., 0, 0], [0, 1, 1]])
+    image = 4 * torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    chance = torch.rand(2 * 6 * 6, generator=torch.Generator().manual_seed(3))
+    monkeypatch.setattr(torch, 'rand_like', lambda values: chance)
+    samples = [WSSSDataSample(gt_label=torch.tensor(row).float()) for row in labels]
+    losses = model(dict(image=image), dict(image=samples), mode='loss')
+    small = F.interpolate(image, (48, 48), mode='bilinear', align_corners=True)
+    with torch.no_grad():
+        (f1, y1, p1), (f2, y2, p2) = (
+            public_view(model, labels, x, (6, 6), bg_score, 6) for x in (image, small))
+    assert (y1 != y2).any() and min(np.bincount(y1, minlength=4)) > 1
+    expected = dict(
+        cross_prototype=0.3 * (public_contrast(f1, p2, y1, temperature)
+                               + public_contrast(f2, p1, y2, temperature)) / 2,
+        cross_label=0.5 * (public_contrast(f1, p1, y2, temperature)
+                           + public_contrast(f2, p2, y1, temperature)) / 2,
+        intra=0.7 * (public_intra(f1, p1, y1, temperature, negatives, chance.numpy())
+                     + public_intra(f2, p2, y2, temperature, negatives, chance.numpy())) / 2)
+    for name, value in expected.items():
+        assert losses[f'ppc.loss_{name}'].item() == pytest.approx(value, rel=1e-4), name
 
 
 def test_all_of_ppc_with_eps_forwards_two_views(counted):

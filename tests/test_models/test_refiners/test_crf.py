@@ -1,4 +1,5 @@
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,12 +8,12 @@ from mmwsss.models.refiners import (
     CRF_PRESETS,
     DenseCRF,
     TorchCRF,
-    crf_map,
     has_pydensecrf,
     make_crf,
 )
 from mmwsss.models.refiners import crf as crf_module
 from mmwsss.registry import MODELS
+from mmwsss.utils.parallel import ordered_map
 
 needs_pydensecrf = pytest.mark.skipif(not has_pydensecrf(), reason='pydensecrf is not installed')
 
@@ -123,15 +124,21 @@ def test_without_pydensecrf(monkeypatch):
         DenseCRF()
 
 
-def test_map_keeps_order_and_names_the_failure():
+def apply(crf, pair):
+    return crf(*pair)
+
+
+def test_processes_keep_order_and_say_what_failed():
     pairs = [drawn(8, 10, seed) for seed in range(4)]
     crf = TorchCRF(iters=1)
     for workers in (0, 2):
-        for (img, prob), out in zip(pairs, crf_map(crf, pairs, workers)):
+        for (img, prob), (_, out, error) in zip(
+                pairs, ordered_map(partial(apply, crf), pairs, workers), strict=True):
+            assert error is None
             np.testing.assert_allclose(out, crf(img, prob), atol=1e-5)
     pairs[2] = (pairs[2][0], pairs[2][1][:, 1:])
-    with pytest.raises(RuntimeError, match='image 2.*resize'):
-        list(crf_map(crf, pairs, 2))
+    errors = [error for *_, error in ordered_map(partial(apply, crf), pairs, 2)]
+    assert errors[:2] == [None, None] and errors[3] is None and 'resize' in errors[2]
 
 
 def test_a_crf_on_a_gpu_is_no_work_for_forked_processes():

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 import mmwsss.datasets  # noqa: F401
 import mmwsss.engine  # noqa: F401
 from mmwsss.inference import generate_masks
-from mmwsss.models.refiners.crf import make_crf
+from mmwsss.models.refiners import make_crf, pair_offsets
 from mmwsss.registry import MODELS, TRANSFORMS
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +80,27 @@ def test_affinity_scores_from_labels():
     assert abs(plain.astype(np.float32) - scores.astype(np.float32)).max() > 0.05
     with pytest.raises(ValueError, match="AffinityScores: unary='x' must be"):
         MODELS.build(dict(type='AffinityScores', unary='x'))
+
+
+@pytest.mark.parametrize('options, message', [
+    *[(dict(type=name, gt_prob=value, **options), f'{name}: gt_prob={value} must be in')
+      for name, options in (('CRFMask', dict(bg=0.3)), ('IRLabel', {}), ('AffinityScores', {}))
+      for value in (0, 1, 1.5, float('nan'))],
+    *[(dict(type='PARMask', bg=0.3, down_scale=value), f'PARMask: down_scale={value} must be')
+      for value in (0, -1, 0.5)],
+    *[(dict(type=name, bg=0.3, radius=value), f'{name}: radius={value} must be')
+      for name in ('IRNMask', 'PSAMask') for value in (1, 0, 2.5)]], ids=str)
+def test_options_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(options)
+
+
+def test_the_least_options():
+    MODELS.build(dict(type='PARMask', bg=0.3, down_scale=1))
+    assert len(pair_offsets(2)) == 4 and not pair_offsets(1)
+    for name in ('IRNMask', 'PSAMask'):  # a radius of 2 is right, and then the network is missing
+        with pytest.raises(ValueError, match=f'{name} needs a trained network'):
+            MODELS.build(dict(type=name, bg=0.3, radius=2))
 
 
 @pytest.mark.slow

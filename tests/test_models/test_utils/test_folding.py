@@ -7,6 +7,8 @@ from torch import nn
 from mmwsss.models.backbones import ResNet38d
 from mmwsss.models.utils.folding import prepared_convolutions
 
+BatchNormAct2d = pytest.importorskip('timm.layers').BatchNormAct2d
+
 
 def with_statistics(model):
     """Norms as after a training."""
@@ -32,6 +34,7 @@ def count(model):
     (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, affine=False), nn.ReLU()), 0),
     (lambda: nn.Sequential(ConvModule(3, 4, 3, norm_cfg=dict(type='BN'))), 0),
     (lambda: nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3)), 1),
+    (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), BatchNormAct2d(4)), 1),  # it is a ReLU, too
     (lambda: nn.Sequential(ConvModule(
         3, 4, 3, norm_cfg=dict(type='BN'), order=('norm', 'conv', 'act'))), 1),
 ])
