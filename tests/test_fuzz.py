@@ -37,7 +37,7 @@ fuzz = settings(max_examples=EXAMPLES or 40, deadline=None, derandomize=not EXAM
                 suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 CELLS = st.sampled_from(['p0', 'p1', 'image', 'class', 'cat', 'dog', '0', '1', '2', '', '-1', '.5',
-                         '"', '\n', '\0', 'ä', '\ufeff', '9' * 5000, '"a\n'])
+                         '"', '\n', '\0', 'ä', '\ufeff', '9' * 5000, '"a\n', '../a'])
 TEXT = st.one_of(
     st.text(max_size=60),
     st.lists(st.tuples(CELLS, st.sampled_from([',', ';', '\t', ' ', '\n'])), max_size=30).map(
@@ -122,7 +122,9 @@ def test_lists(tmp_path, text):
     try:
         dataset = ImageLabelDataset(
             str(tmp_path), ann_file='list.txt', label_file='table.json', drop_empty=True)
-    except (ValueError, FileNotFoundError):
+    except (ValueError, FileNotFoundError) as error:
+        files = ('list.txt', 'table.json', 'p0.jpg', 'p1.jpg')
+        assert any(name in str(error) for name in files), error
         return
     assert {dataset.get_data_info(i)['name'] for i in range(len(dataset))} <= {'p0', 'p1'}
 

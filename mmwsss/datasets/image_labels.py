@@ -172,7 +172,8 @@ class ImageLabelDataset(BaseDataset):
             entries = read_label_table(self.label_file)
             table = LabelTable(order=entries.order)
             for key, classes in entries.items():
-                name = self._split(self.key_to_name(key) if isinstance(key, int) else key)[0]
+                name = self.key_to_name(key) if isinstance(key, int) else key
+                name = self._split(name, self.label_file)[0]
                 if name in table:
                     raise ValueError(
                         f'label table "{self.label_file}" has "{name}" twice (with and without the '
@@ -207,11 +208,11 @@ class ImageLabelDataset(BaseDataset):
 
     # -- list --------------------------------------------------------------------------------------
     @staticmethod
-    def _split(name: str) -> tuple[str, str]:
-        """Id and ending, if it is one of an image."""
+    def _split(name: str, source: str) -> tuple[str, str]:
+        """Id and ending, if it is one of an image, of a name in the file ``source``."""
         path = PurePosixPath(name)
         if path.is_absolute() or '..' in path.parts or not path.parts:
-            raise ValueError(f'"{name}" is no image id: it must be a path below img_dir')
+            raise ValueError(f'"{source}": "{name}" is no image id, which is a path below img_dir')
         if path.suffix in IMG_SUFFIXES:
             return name[:-len(path.suffix)], path.suffix
         return name, ''
@@ -237,7 +238,7 @@ class ImageLabelDataset(BaseDataset):
         """Records ``name, img_path, labels`` (indices into ``classes``) and the paths of maps."""
         source = self.ann_file or self.label_source or self.img_dir
         lines = self._listed()
-        names = None if lines is None else [self._split(line)[0] for line in lines]
+        names = None if lines is None else [self._split(line, source)[0] for line in lines]
         labels = self.read_labels(names)
         self._table = None
         if labels is None and not self.test_mode:
@@ -247,7 +248,7 @@ class ImageLabelDataset(BaseDataset):
             lines = sorted(labels) if labels is not None else self._images_of_folder()
         records = {}
         for line in lines:
-            name, suffix = self._split(line)
+            name, suffix = self._split(line, source)
             if name in records:
                 raise ValueError(f'"{source}" has "{name}" twice; keep one line of it')
             records[name] = dict(name=name, suffix=suffix)

@@ -191,6 +191,19 @@ def test_maps_that_nobody_gave(config, key, option):
     assert value.unique().tolist() == ([0, 1, 255] if key == 'prior_mask' else [0, 1])
 
 
+def test_ending_of_saliency_maps(config, folder):
+    for path in list((folder / 'sal').glob('*.png')):
+        path.rename(path.with_name(f'{path.stem}_sal.png'))
+    load = [dict(type='LoadImage'), dict(type='LoadMask', key='saliency')]
+    config = {**config, 'pipeline': [*load, dict(type='PackWSSSInputs')], 'saliency_dir': 'sal'}
+    _fails(config, FileNotFoundError, 'a.png', 'saliency_dir')
+    dataset = DATASETS.build({**config, 'saliency_suffix': '_sal.png'})
+    for i, name in enumerate('abcdef'):
+        expected = np.array(Image.open(folder / 'sal' / f'{name}_sal.png')) > 0
+        saliency = dataset[i]['data_samples']['image'].saliency
+        assert np.array_equal(saliency.numpy(), expected)
+
+
 def test_bad_lists(config, folder):
     (folder / 'list.txt').write_text('\n\n')
     _fails(config, ValueError, 'list.txt', 'empty')
@@ -199,7 +212,7 @@ def test_bad_lists(config, folder):
     (folder / 'list.txt').write_text('a\nzebra\n')
     _fails(config, ValueError, 'zebra', 'labels.json', 'no label')
     (folder / 'list.txt').write_text('../a\n')
-    _fails(config, ValueError, '../a')
+    _fails(config, ValueError, 'list.txt": "../a" is no image id')
 
 
 def test_bad_labels(config, folder):

@@ -50,6 +50,18 @@ def test_images_and_masks_of_the_list(root):
     assert [record['name'] for record in build(root, ann_file='')] == ['a', 'b', 'c']
 
 
+def test_ending_of_the_masks(root):
+    for path in list((root / 'mask').glob('*.png')):
+        path.rename(path.with_name(f'{path.stem}_mask.png'))
+    for ann_file, names in (('list.txt', ['b', 'a']), ('', ['a', 'b', 'c'])):
+        dataset = build(root, mask_suffix='_mask.png', ann_file=ann_file)
+        assert [record['name'] for record in dataset] == names
+        for record in dataset:
+            assert np.array_equal(record['gt_seg_map'], mask_of(root, f'{record["name"]}_mask'))
+    with pytest.raises(FileNotFoundError, match='b.png'):
+        build(root)
+
+
 def test_a_subset_of_the_classes_of_the_masks(root):
     dataset = build(
         root, mask_classes=('cat', 'cow', 'dog'),

@@ -40,6 +40,15 @@ def test_voc_labels_from_xml(voc):
                                                     [0, 64, 128]]
 
 
+def test_voc_folder_of_the_xml(voc):
+    (voc / 'Annotations').rename(voc / 'xml')
+    dataset = VOCImageLabelDataset(str(voc), xml_dir='xml')
+    assert dataset.get_cat_ids(0) == [0, 14] and dataset.get_cat_ids(1) == [19]
+    assert len(VOCImageLabelDataset(str(voc), ann_file='', xml_dir='xml')) == 2
+    with pytest.raises(FileNotFoundError, match='Annotations'):
+        VOCImageLabelDataset(str(voc))
+
+
 def test_voc_labels_from_npy_and_odd_lists(voc):
     table = {2007000032: np.eye(20, dtype=np.float32)[3], 2007000039: np.eye(20)[4]}
     np.save(voc / 'cls_labels.npy', table, allow_pickle=True)

@@ -139,7 +139,7 @@ class AdversarialErasingTriplet(WSSSModule):
         if self.repulse_weight:
             cam = views['image'].cam
             anchor = region_features(pooled, cam, labels, self.region_threshold)
-            # Every pixel but the very peak, since the threshold is 1.
+            # The whole image: normalised activations are below 1.
             whole = region_features(pooled, cam, labels, 1.)
             partner, valid = disjoint_partners(labels)
             losses['loss_repulse'] = self.repulse_weight * repulse_loss(

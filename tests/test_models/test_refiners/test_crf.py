@@ -96,6 +96,25 @@ def test_from_labels(cls):
         crf.from_labels(img, labels, 3, all_labels=21), crf(img, energy), atol=1e-5)
 
 
+@pytest.mark.parametrize('options, calls', [
+    (dict(type='CRFMask', bg=0.3, unary='labels'), 1), (dict(type='IRLabel'), 2),
+    (dict(type='AffinityScores', unary='labels'), 2)])
+def test_confidence_in_the_labels_reaches_the_crf(options, calls):
+    img, prob = drawn()
+    seen = []
+
+    class Recorder(TorchCRF):
+        def from_labels(self, img, labels, num_labels, gt_prob=None, all_labels=None):
+            seen.append(gt_prob)
+            return np.eye(num_labels, dtype=np.float32)[labels].transpose(2, 0, 1)
+
+    for expected in (0.7, 0.9):
+        given = {} if expected == 0.7 else dict(gt_prob=expected)
+        MODELS.build(dict(options, preset=Recorder(), **given))(img, prob[1:], [4])
+        assert seen == [expected] * calls
+        seen.clear()
+
+
 def test_wrong_input():
     img, prob = drawn()
     crf = TorchCRF()

@@ -96,3 +96,17 @@ def test_wrong_options():
         PAR(dilations=())
     with pytest.raises(ValueError, match='num_iters'):
         PAR(num_iters=-1)
+
+
+@pytest.mark.parametrize('down_scale, size', [(None, (6, 5)), (1, (13, 10)), (2, (6, 5)),
+                                              (3, (4, 3)), (20, (1, 1))])
+def test_masks_are_refined_at_reduced_size(down_scale, size):
+    options = {} if down_scale is None else dict(down_scale=down_scale)
+    mask = MODELS.build(dict(type='PARMask', bg=0.3, **options))
+    seen = []
+    mask.refiner.register_forward_pre_hook(lambda par, args: seen.extend(args))
+    rng = np.random.default_rng(0)
+    scores = mask.scores(rng.integers(0, 256, (13, 10, 3), np.uint8),
+                         rng.random((2, 13, 10), np.float32))
+    assert [tuple(x.shape) for x in seen] == [(1, 3, *size), (1, 3, *size)]
+    assert scores.shape == (3, 13, 10)
