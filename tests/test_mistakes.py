@@ -16,7 +16,7 @@ from mmwsss.datasets import PseudoMaskDataset
 from mmwsss.engine.checks import check_begins, check_classes, check_frozen
 from mmwsss.inference import read_config
 from mmwsss.models import WSSSClassifier
-from mmwsss.registry import MODELS
+from mmwsss.registry import DATASETS, MODELS
 from mmwsss.structures import WSSSDataSample
 from mmwsss.structures.artifacts import write_class_names, write_mask
 from mmwsss.utils import register_all_modules
@@ -196,3 +196,18 @@ def test_curves_of_other_programs(kind, package, tmp_path, monkeypatch):
         events = EventAccumulator(str(files[0].parent))
         events.Reload()
         assert 'loss' in events.Tags()['scalars'] and len(events.Scalars('loss')) == 1
+
+
+@pytest.mark.parametrize(('pipeline', 'message'), [
+    ([dict(type='LoadImage')], 'must end with PackWSSSInputs'),
+    ([dict(type='RandomFlip'), dict(type='LoadImage'), dict(type='PackWSSSInputs')],
+     "a step of the pipeline lacks 'img', which a step before it must make")])
+def test_steps_of_the_pipeline_that_do_not_fit(tmp_path, pipeline, message):
+    data = dict(type='ShapesDataset', data_root=str(tmp_path), num_images=2, image_size=32)
+    model = MODELS.build(dict(type='WSSSClassifier', backbone=NET, head=dict(HEAD, num_classes=6)))
+    right = DATASETS.build(dict(data, pipeline=[dict(type='LoadImage'),
+                                                dict(type='PackWSSSInputs')]))
+    model.check_sample(right[0])
+    with pytest.raises((KeyError, ValueError)) as found:
+        model.check_sample(DATASETS.build(dict(data, pipeline=pipeline))[0])
+    assert message in explain(found.value)

@@ -354,7 +354,13 @@ class ImageLabelDataset(BaseDataset):
         """Run the pipeline (or another one) on image ``idx`` under random numbers made of
         ``(seed, *key)``."""
         with sample_rng(self.seed, *key):
-            sample = (pipeline or self.pipeline)(self.get_data_info(idx))
+            try:
+                sample = (pipeline or self.pipeline)(self.get_data_info(idx))
+            except KeyError as error:
+                if ' ' in str(error.args[0]):  # a sentence for the user
+                    raise
+                raise ValueError(f'a step of the pipeline lacks {error}, which a step before it '
+                                 'must make (LoadImage comes first)') from error
         if sample is None:
             name = self.get_data_info(idx)['name']
             raise ValueError(f'the pipeline gave nothing for "{name}"; every transform must return '
