@@ -15,8 +15,8 @@ from mmengine.registry import Registry
 PARTS = ('model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'optim_wrapper',
          'train_cfg', 'val_cfg', 'test_cfg', 'pipeline')
 # Types of the blocks of ``pipeline``, and of what is in some of them.
-BLOCKS = dict(prior=str, start=(str | dict), baseline=(str | dict), cam=dict, affinity=dict,
-              mask=dict, segment=dict, metrics=list[dict], stages=dict, report=dict)
+BLOCKS = dict(prior=(str | dict), start=(str | dict), baseline=(str | dict), cam=dict,
+              affinity=dict, mask=dict, segment=dict, metrics=list[dict], stages=dict, report=dict)
 INNER = dict(config=str, cfg_options=dict, labels=dict)
 
 

@@ -22,10 +22,15 @@ _refiners = dict(
         'pipeline.affinity': dict(
             config=f'{_configs}/irnet_voc6.py', labels=dict(type='IRLabel', fg=0.30, bg=0.10)),
         'pipeline.mask': dict(_delete_=True, type='IRNMask', bg='oracle', beta=10, log_steps=6)})
+# One second phase for all refiners, so the prior masks stay those of dense CRF.
+_prior = {'pipeline.prior': dict(
+    _delete_=True, config=f'{_configs}/sipe_voc6.py', affinity=None,
+    mask=dict(type='CRFMask', preset='irn_label', unary='labels', bg='own'))}
 rows = [
     dict(name=f'{_name}, {_refiner}', voc6=dict(
         config=f'{_configs}/{_config}_voc6.py',
-        options={'pipeline.baseline': None, 'pipeline.segment': None, **_options}))
-    for _name, _config in (('plain CAM', 'gap'), ('SEAM', 'seam'), ('EADER', 'eader'),
-                           ('KTSE', 'ktse'), ('SIPE + CSD', 'csd_sipe'))
+        options={'pipeline.baseline': None, 'pipeline.segment': None, **_options, **_more}))
+    for _name, _config, _more in (
+        ('plain CAM', 'gap', {}), ('SEAM', 'seam', {}), ('EADER', 'eader', {}),
+        ('KTSE', 'ktse', {}), ('SIPE + CSD', 'csd_sipe', _prior))
     for _refiner, _options in _refiners.items()]

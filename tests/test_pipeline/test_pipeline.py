@@ -219,6 +219,12 @@ def test_prior_masks_reach_the_data_set(config, tmp_path):
     assert pipeline.stages['classify'].before[0] is pipeline.stages['prior']
     pipeline.run()
     assert pipeline.stages['mask'].is_done and prior.stages['mask'].is_done
+    # Its blocks are those of this config, unless it has its own.
+    config.pipeline.mask.bg = 0.6
+    for own, bg in (({}, 0.6), (dict(mask=dict(type='ThresholdMask', bg=0.2)), 0.2)):
+        config.pipeline.prior = dict(config=str(path), **own)
+        prior = Pipeline(copy.deepcopy(config), tmp_path / 'w').stages['prior'].pipeline
+        assert prior.context.mask_options['bg'] == bg
 
 
 def test_the_prior_is_trained_as_its_own_config_says(config, tmp_path):

@@ -14,14 +14,16 @@ LEAVE = ('prior', 'start', 'baseline', 'segment', 'stages', 'metrics', 'report')
 class PriorStage(SideStage):
     """``pipeline.prior='configs/irn/irn_r50_voc.py'``: the masks of that config become the
     ``prior_dir`` of this one's data set. Its classifier is trained as that config says; the blocks
-    that make CAMs and masks are those of this config."""
+    that make CAMs and masks are those of this config, or of ``prior=dict(config=..., mask=...)``.
+    """
 
     blocks = ('prior', )
     last = 'mask'
 
     def prepare(self, context: Any) -> None:
+        file, own = context.side_config('prior')
         options = {key: value for key, value in context.options.items() if key not in LEAVE}
-        self.pipeline = context.side(context.find(context.options['prior']),
-                                     context.work_dir / 'prior', options)
+        self.pipeline = context.side(context.find(file), context.work_dir / 'prior',
+                                     {**options, **own})
         folder = self.pipeline.stages['mask'].folder
         set_prior_dir(context.cfg.train_dataloader, str(folder.resolve()))
