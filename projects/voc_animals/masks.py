@@ -26,11 +26,19 @@ _refiners = dict(
 _prior = {'pipeline.prior': dict(
     _delete_=True, config=f'{_configs}/sipe_voc6.py', affinity=None,
     mask=dict(type='CRFMask', preset='irn_label', unary='labels', bg='own'))}
+# IRN with the background that SIPE scores itself, as in its paper.
+_own = dict(_refiners, IRN={
+    'pipeline.affinity': dict(
+        config=f'{_configs}/irnet_voc6.py',
+        labels=dict(type='IRLabel', fg='own', bg='own', bg_factor=0.5)),
+    'pipeline.mask': dict(
+        _delete_=True, type='IRNMask', bg='own', power=1.5, beta=10, log_steps=6)})
 rows = [
     dict(name=f'{_name}, {_refiner}', voc6=dict(
         config=f'{_configs}/{_config}_voc6.py',
         options={'pipeline.baseline': None, 'pipeline.segment': None, **_options, **_more}))
-    for _name, _config, _more in (
-        ('plain CAM', 'gap', {}), ('SEAM', 'seam', {}), ('EADER', 'eader', {}),
-        ('KTSE', 'ktse', {}), ('SIPE + CSD', 'csd_sipe', _prior))
-    for _refiner, _options in _refiners.items()]
+    for _name, _config, _more, _known in (
+        ('plain CAM', 'gap', {}, _refiners), ('SEAM', 'seam', {}, _refiners),
+        ('EADER', 'eader', {}, _refiners), ('KTSE', 'ktse', {}, _refiners),
+        ('SIPE + CSD', 'csd_sipe', _prior, _own))
+    for _refiner, _options in _known.items()]
