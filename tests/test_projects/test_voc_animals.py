@@ -271,7 +271,15 @@ def test_second_phases_share_their_start(monkeypatch, tmp_path, file):
             if refiner in ('psa', 'irn'):  # as the config that runs it alone
                 cfg = variant.pipeline.context.cfg.pipeline
                 alone = Config.fromfile(f'projects/voc_animals/configs/{refiner}_voc6.py').pipeline
+                if row.name == 'SIPE + CSD, IRN':  # by the background that SIPE scores
+                    alone.mask.update(bg='own', power=1.5)
+                    alone.affinity.labels = dict(
+                        type='IRLabel', fg='own', bg='own', bg_factor=0.5)
                 assert (cfg.mask, cfg.affinity) == (alone.mask, alone.affinity)
+            if 'prior' in variant.stages:  # one second phase, whoever refines its CAMs
+                prior = variant.pipeline.stages['prior'].pipeline
+                assert prior.context.mask_options['type'] == 'CRFMask'
+                assert 'affinity' not in prior.stages
             start = variant.pipeline.stages['start'].pipeline.context
             gpp = variant.pipeline.context.cfg.model.head.type == 'GPPHead'
             assert start.file == f'projects/voc_animals/configs/cam{"-gpp" * gpp}_voc6.py'
