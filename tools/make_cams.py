@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
 
     from mmwsss.datasets.splits import Split
     from mmwsss.inference import cam_options, read_config
+    from mmwsss.inference.cam_options import file_options
     from mmwsss.inference.settings import check_settings
     from mmwsss.pipeline import Context, make_cams
     from mmwsss.utils import setup_launcher
@@ -59,10 +60,8 @@ def run(args: argparse.Namespace) -> None:
     dataset = context.images_of(args.loader)
     checkpoint = args.checkpoint or context.checkpoint('classify')
     changed = dict(scales=args.scales, flip=args.flip, stride=args.stride)
-    options = cam_options(cfg, **changed)
     check_settings(folder, dict(
-        checkpoint=file_digest(checkpoint),
-        options={key: options[key] for key in options if key not in ('batch_size', 'num_workers')}),
+        checkpoint=file_digest(checkpoint), options=file_options(cam_options(cfg, **changed))),
         'CAMs', args.overwrite)
     make_cams(context, checkpoint, folder, dataset, args.overwrite, **changed,
               batch_size=args.batch_size, num_workers=args.num_workers)

@@ -78,6 +78,12 @@ def _scales(scales: Any) -> tuple[float, ...]:
     return scales
 
 
+def file_options(options: Mapping[str, Any]) -> dict:
+    """Those of :func:`cam_options` that change what is in the files, not only the speed."""
+    return {key: value for key, value in options.items()
+            if key not in ('batch_size', 'num_workers')}
+
+
 def inference_options(cfg: Config, **overrides: Any) -> dict:
     """The part of :func:`cam_options` that :func:`multi_scale_cam` takes."""
     options = cam_options(cfg, **overrides)

@@ -8,6 +8,7 @@ from mmengine.dist import is_main_process
 
 from mmwsss.evaluation.seed import SWEEP
 from mmwsss.inference import cam_options, generate_cams, load_model, score_cams, seed_mask
+from mmwsss.inference.cam_options import file_options
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.registry import STAGES
 from mmwsss.structures.artifacts import load_cam, read_record
@@ -74,8 +75,7 @@ class CAMStage(Stage):
         return (*self._columns, *(column for column in more if f'mIoU@{column.key}' in known))
 
     def settings(self, context: Context) -> dict:
-        options = {key: value for key, value in context.cam_options.items()
-                   if key not in ('batch_size', 'num_workers')}
+        options = file_options(context.cam_options)
         settings = dict(options=options, data=list_digest(self.images(context)), sweep=SWEEP,
                         splits=[(split.name, split.names) for split in context.scored])
         if context.fixed_threshold is not None:
