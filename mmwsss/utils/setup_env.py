@@ -1,5 +1,6 @@
 """Registries and processes, before a Runner is built."""
 
+import atexit
 import datetime
 import gc
 import sys
@@ -95,6 +96,14 @@ def setup_launcher(cfg: Config, launcher: str) -> None:
             init_dist(launcher, **env_cfg.get('dist_cfg', {}))
         else:
             torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(days=1))
+            # gloo's threads that still run when Python is gone abort the process, now and then.
+            atexit.register(leave_group)
+
+
+def leave_group() -> None:
+    """Leave the processes of the run, where they were joined."""
+    if is_distributed():
+        torch.distributed.destroy_process_group()
 
 
 def use_launcher(cfg: Config, launcher: str) -> None:

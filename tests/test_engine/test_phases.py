@@ -368,6 +368,7 @@ def one_of_two(system, work_dir):
                 type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False,
                 find_unused_parameters=True)))
     torch.save(result, f'{work_dir}/rank{rank}.pth')
+    torch.distributed.destroy_process_group()  # or gloo's threads may abort at exit
 
 
 @pytest.mark.slow

@@ -39,6 +39,7 @@ def work(rank, folder):
         mean=net['norm'].running_mean, var=net['norm'].running_var, gradients=mean_gradients(net),
         seed=sampler.seed, repulse=repulse_loss(equal, equal, torch.ones(3) > 0, min_pairs=4)),
         f'{folder}/{rank}.pt')
+    torch.distributed.destroy_process_group()  # or gloo's threads may abort at exit
 
 
 def test_two_processes(tmp_path):

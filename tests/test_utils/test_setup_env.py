@@ -1,6 +1,7 @@
 import gc
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,26 @@ def test_tools_without_a_runner_join_on_gpus_too(monkeypatch):
     setup_launcher(cfg, 'pytorch')
     assert joined == [(('pytorch', ), dict(backend='nccl'))]
     assert 'model_wrapper_cfg' not in cfg
+
+
+def test_a_process_on_cpus_leaves_its_group_at_the_end():
+    program = (
+        'import atexit, torch\n'
+        'from mmengine.config import Config\n'
+        'from mmwsss.utils import setup_launcher\n'
+        # called after what setup_launcher registers, as that comes later
+        'atexit.register(lambda: print(torch.distributed.is_initialized()))\n'
+        'setup_launcher(Config(dict()), "pytorch")\n'
+        'print(torch.distributed.is_initialized())\n')
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    done = subprocess.run(
+        [sys.executable, '-c', program], cwd=ROOT, check=True, timeout=120, text=True,
+        capture_output=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), CUDA_VISIBLE_DEVICES='', RANK='0',
+                 WORLD_SIZE='1', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port)))
+    assert done.stdout.split() == ['True', 'False']
 
 
 def test_registering_needs_no_import_of_the_user():
@@ -104,6 +125,7 @@ def test_every_tool_joins_as_its_config_says(tool, monkeypatch, tmp_path):
         raise Joined(launcher, kwargs)
 
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')  # a new logger of mmengine looks
     monkeypatch.setattr(setup_env, 'set_multi_processing', lambda **kwargs: None)
     monkeypatch.setattr(setup_env, 'init_dist', init_dist)
     monkeypatch.syspath_prepend(ROOT / 'tools')
