@@ -138,8 +138,13 @@ def test_crf_looks_at_images_with_a_class(folder, monkeypatch):
 
 # -- masks at several thresholds -------------------------------------------------------------------
 def walking(folder, name, **options):
-    """A refiner with a random network, and how often the network is asked."""
+    """A refiner, PAR or with a random network, and how often affinities or network are asked."""
     torch.manual_seed(0)
+    if name == 'par':
+        refiner, calls = MODELS.build(dict(type='PARMask', bg=0.3, **options)), []
+        ask = refiner.refiner.affinity
+        refiner.refiner.affinity = lambda image: calls.append(1) or ask(image)
+        return refiner, calls
     kind, network, question = dict(irn=('IRNMask', IRN, 'edge'),
                                    psa=('PSAMask', PSA, 'features'))[name]
     torch.save(dict(state_dict=MODELS.build(network).state_dict()), folder / 'net.pth')
@@ -151,8 +156,8 @@ def walking(folder, name, **options):
 
 
 @pytest.mark.parametrize('options', [{}, dict(keep=0.5), dict(crf='psa_rw')], ids=str)
-@pytest.mark.parametrize('name', ['irn', 'psa'])
-def test_a_network_runs_once_for_all_thresholds(folder, name, options):
+@pytest.mark.parametrize('name', ['irn', 'psa', 'par'])
+def test_affinities_are_made_once_for_all_thresholds(folder, name, options):
     refiner, calls = walking(folder, name, **options)
     rng = np.random.default_rng(1)
     image = rng.integers(0, 256, (70, 85, 3), np.uint8)

@@ -202,7 +202,8 @@ class PARMask(MaskRefiner):
     """Pixel-adaptive refinement of the softmax of background and CAM, at reduced size.
 
     Args:
-        refiner: Config of :class:`PAR` or :class:`PAMR`.
+        refiner: Config of :class:`PAR`, :class:`PAMR` or another that refines each channel on its
+            own.
         down_scale: Refine at this fraction of the image's size (AFA, KTSE: 2).
         bg, alpha, crf, keep: See :class:`MaskRefiner`.
 
@@ -218,14 +219,25 @@ class PARMask(MaskRefiner):
         self.down_scale = down_scale
 
     @torch.no_grad()
+    def refine(self, image: np.ndarray, stacks: Tensor) -> Iterator[np.ndarray]:
+        """Refine several ``(N, K + 1, H, W)`` of one image at once, each channel on its own."""
+        size = image.shape[:2]
+        small = [max(side // self.down_scale, 1) for side in size]
+        stacks = resize_maps(stacks, small).softmax(1)
+        guide = resize_maps(chw(image).float(), small)
+        refined = self.refiner(guide[None], stacks.flatten(0, 1)[None])[0]
+        for scores in refined.unflatten(0, stacks.shape[:2]):
+            yield resize_maps(scores, size).numpy()
+
     def scores(self, image: np.ndarray, cam: np.ndarray,
                background: np.ndarray | None = None) -> np.ndarray:
-        size = image.shape[:2]
-        small = tuple(max(side // self.down_scale, 1) for side in size)
         stack = torch.from_numpy(self.with_background(cam, background))
-        stack = resize_maps(stack, small).softmax(0)
-        guide = resize_maps(chw(image).float(), small)
-        return resize_maps(self.refiner(guide[None], stack[None])[0], size).numpy()
+        return next(self.refine(image, stack[None]))
+
+    def scores_at(self, image: np.ndarray, cam: np.ndarray,
+                  thresholds: Sequence[float]) -> Iterator[np.ndarray]:
+        return self.refine(image, torch.from_numpy(
+            np.stack([with_background(cam, threshold) for threshold in thresholds])))
 
 
 def check_unary(name: str, unary: str) -> None:
