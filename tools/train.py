@@ -49,10 +49,10 @@ def load_config(args: argparse.Namespace) -> 'Config':
     use_safe_checkpoints(cfg)
     if args.amp:
         use_amp(cfg.optim_wrapper)
-    if args.seed is not None or args.deterministic:
-        cfg.randomness = {**cfg.get('randomness', {}), 'deterministic': args.deterministic}
-        if args.seed is not None:
-            cfg.randomness['seed'] = args.seed
+    if args.seed is not None:
+        cfg.randomness = {**cfg.get('randomness', {}), 'seed': args.seed}
+    if args.deterministic:
+        cfg.randomness = {**cfg.get('randomness', {}), 'deterministic': True}
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ValueError(f'--auto-scale-lr: {args.config} has no '

@@ -5,6 +5,7 @@ A mask is uint8 ``(H, W)``: 0 background, ``1..C`` the classes in the order of `
 """
 
 from collections.abc import Sequence
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -22,34 +23,23 @@ def _present(mask: np.ndarray, classes: Sequence[str]) -> list[int]:
 
 
 # -- COCO ------------------------------------------------------------------------------------------
-def rle_counts(region: np.ndarray) -> list[int]:
-    """Lengths of the runs of a bool region ``(H, W)`` in column order, first the one outside it
-    (which may be 0)."""
-    flat = np.asarray(region, bool).ravel(order='F')
-    ends = np.flatnonzero(np.diff(flat)) + 1
-    counts = np.diff(np.concatenate([[0], ends, [flat.size]])).tolist()
-    return [0, *counts] if flat[:1].any() else counts
+def coco_masks() -> ModuleType:
+    """``pycocotools.mask``.
 
-
-def rle_string(counts: Sequence[int]) -> str:
-    """COCO's text of run lengths: from the fourth on the difference to the one two before; each in
-    groups of 5 bits, low ones first, bit 6 set where more follow, plus 48."""
-    text = []
-    for i, count in enumerate(counts):
-        value = count - counts[i - 2] if i > 2 else count
-        while True:
-            bits, value = value & 31, value >> 5
-            # The rest is only the sign of the last group.
-            done = value == (-1 if bits & 16 else 0)
-            text.append(chr(48 + (bits if done else bits | 32)))
-            if done:
-                break
-    return ''.join(text)
+    Raises:
+        ImportError: It is not installed.
+    """
+    try:
+        from pycocotools import mask
+    except ImportError as error:
+        raise ImportError("COCO's masks need pycocotools: pip install pycocotools") from error
+    return mask
 
 
 def coco_rle(region: np.ndarray) -> dict:
     """COCO's compressed run-length code of a bool region ``(H, W)``: ``size`` and ``counts``."""
-    return dict(size=list(region.shape), counts=rle_string(rle_counts(region)))
+    code = coco_masks().encode(np.asfortranarray(region, np.uint8))
+    return dict(size=list(region.shape), counts=code['counts'].decode())
 
 
 def coco_annotations(mask: np.ndarray, classes: Sequence[str]) -> list[dict]:

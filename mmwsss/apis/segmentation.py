@@ -18,6 +18,7 @@ from mmwsss.datasets.splits import config_classes
 from mmwsss.inference import load_model, read_config
 from mmwsss.inference.settings import check_settings
 from mmwsss.models.segmentors.msc_encoder_decoder import check_score_maps
+from mmwsss.pipeline.fingerprint import digest, plain
 from mmwsss.registry import INFERENCERS
 from mmwsss.structures.artifacts import read_mask, write_class_names, write_mask
 from mmwsss.utils import atomic_write, load_checkpoint_safely
@@ -85,6 +86,7 @@ class SegmentationInferencer:
             raise ValueError(f'max_side={max_side} must be positive')
         cfg = read_config(config)
         self.checkpoint = checkpoint
+        self.model_digest = digest(plain(cfg.get('model')))
         self.model = load_model(cfg, checkpoint, device)
         if not hasattr(self.model, 'decode_head'):
             raise ValueError('the config is not that of a segmentation model (it has no '
@@ -105,9 +107,9 @@ class SegmentationInferencer:
 
     def settings(self) -> dict:
         """What the masks depend on."""
-        digest = None if self.checkpoint is None else file_digest(self.checkpoint)
-        return dict(checkpoint=digest, classes=list(self.classes), max_side=self.max_side,
-                    tile=self.tile, overlap=self.overlap)
+        weights = None if self.checkpoint is None else file_digest(self.checkpoint)
+        return dict(checkpoint=weights, model=self.model_digest, classes=list(self.classes),
+                    max_side=self.max_side, tile=self.tile, overlap=self.overlap)
 
     def __call__(self, image: ImageLike | Sequence[ImageLike]) -> np.ndarray | list[np.ndarray]:
         """
@@ -213,10 +215,13 @@ def segment_folder(infer: SegmentationInferencer,
 
     Raises:
         ValueError: An unknown format, or the folder has masks of another model.
+        ImportError: ``coco`` without pycocotools.
     """
     unknown = sorted(set(formats) - set(EXPORTS))
     if unknown:
         raise ValueError(f'no export {unknown}; there are {list(EXPORTS)}')
+    if 'coco' in formats:
+        exports.coco_masks()
     out = Path(out)
     names = ('background', *infer.classes)
     check_settings(out / 'masks', infer.settings(), 'masks', overwrite)

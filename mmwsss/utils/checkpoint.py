@@ -137,10 +137,12 @@ def load_from_disk(path: str, map_location: Any = None) -> Any:
 
 
 def load_from_url(url: str, map_location: Any = None) -> Any:
-    """Download a file once (rank 0) into torch's hub folder and read it safely."""
+    """Download a file once per node into torch's hub folder and read it safely."""
     path = os.path.join(torch.hub.get_dir(), 'checkpoints', os.path.basename(url.split('?')[0]))
     error = None
-    if dist.get_rank() == 0 and not os.path.isfile(path):
+    # Nodes may share no folder; torch renames what is whole, so two may also write to one.
+    first = int(os.environ.get('LOCAL_RANK', dist.get_rank())) == 0
+    if first and not os.path.isfile(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         try:
             torch.hub.download_url_to_file(url, path, progress=False)

@@ -1,8 +1,11 @@
+import sys
+
 import cv2
 import numpy as np
 import pytest
 
 from mmwsss.apis import exports
+from mmwsss.apis.segmentation import segment_folder
 
 CLASSES = ('cat', 'dog')
 
@@ -41,6 +44,7 @@ def test_areas(mask):
 
 
 def test_coco_round_trip(mask):
+    pytest.importorskip('pycocotools')
     data = exports.coco_dataset([('a.jpg', mask), ('b.jpg', 1 - (mask == 2))], CLASSES)
     assert [image['file_name'] for image in data['images']] == ['a.jpg', 'b.jpg']
     assert [(a['id'], a['image_id'], a['category_id']) for a in data['annotations']] == [
@@ -52,16 +56,27 @@ def test_coco_round_trip(mask):
 
 
 def test_rle_of_random_regions():
+    pytest.importorskip('pycocotools')
     rng = np.random.default_rng(0)
     for _ in range(30):
         region = cv2.resize(rng.random(rng.integers(2, 9, 2)), (37, 53)) > rng.random()
-        text = exports.rle_string(exports.rle_counts(region))
-        assert (decode(dict(size=[53, 37], counts=text)) == region).all()
+        assert (decode(exports.coco_rle(region)) == region).all()
 
 
 def test_known_text():
+    pytest.importorskip('pycocotools')
     # Runs 0, 5, 40, 7: 0; 5; 40 = 8 + 1 * 32; then 7 - 5 = 2.
-    assert exports.rle_string([0, 5, 40, 7]) == '05X12'
+    region = np.repeat([True, False, True], [5, 40, 7])[:, None]
+    assert exports.coco_rle(region) == dict(size=[52, 1], counts='05X12')
+
+
+def test_coco_without_its_package(monkeypatch, mask, tmp_path):
+    monkeypatch.setitem(sys.modules, 'pycocotools', None)
+    with pytest.raises(ImportError, match='pip install pycocotools'):
+        exports.coco_annotations(mask, CLASSES)
+    with pytest.raises(ImportError, match='pip install pycocotools'):  # before any work
+        segment_folder(None, {}, tmp_path, ['coco'])
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(('tolerance', 'off'), [(0, 0), (1, 12)])

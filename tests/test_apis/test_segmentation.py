@@ -202,3 +202,12 @@ def test_errors(checkpoint, colours, image, tmp_path):
 
 def test_without_a_checkpoint_the_config_names_the_classes():
     assert SegmentationInferencer(CONFIG).classes[0] == 'stripes'
+
+
+def test_masks_depend_on_the_config_of_the_model(checkpoint):
+    cfg = Config.fromfile(CONFIG)
+    before = SegmentationInferencer(cfg, checkpoint).settings()
+    assert SegmentationInferencer(CONFIG, checkpoint).settings() == before
+    cfg.merge_from_dict({'model.test_cfg.scales': (0.5, 1.)})
+    after = SegmentationInferencer(cfg, checkpoint).settings()
+    assert [key for key in before if before[key] != after[key]] == ['model']

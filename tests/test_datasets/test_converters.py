@@ -233,6 +233,7 @@ def test_known_run_lengths():
 
 
 def test_polygon_mask():
+    pytest.importorskip('pycocotools')
     mask = coco.polygon_mask([[2, 1, 6, 1, 6, 4, 2, 4]], 6, 8)
     inner = np.zeros((6, 8), bool)
     inner[1:4, 2:6] = True
@@ -251,6 +252,7 @@ def test_polygon_mask():
 
 
 def test_smaller_things_are_in_front():
+    pytest.importorskip('pycocotools')
     big, small = [[0, 0, 8, 0, 8, 6, 0, 6]], [[2, 2, 4, 2, 4, 4, 2, 4]]
     for items in ([(4, 48., big), (0, 4., small)], [(0, 4., small), (4, 48., big)]):
         mask = coco.draw_mask(6, 8, items)
@@ -259,6 +261,7 @@ def test_smaller_things_are_in_front():
 
 @pytest.fixture
 def coco_files():
+    pytest.importorskip('pycocotools')
     images, files = [], {}
     for i in (9, 25, 30):
         name = f'COCO_train2014_{i:012d}.jpg'

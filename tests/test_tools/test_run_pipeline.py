@@ -98,3 +98,22 @@ def test_stages_that_only_the_method_has(config, tmp_path):
     pipeline = Pipeline(str(config), tmp_path / 'w', stages=['cam', 'mask'], options=dict(
         baseline=dict(config=str(config), stages=dict(mask=None))))
     assert pipeline.wanted == {'cam', 'mask'} and pipeline.baseline.wanted == {'cam'}
+
+
+def test_seed_and_deterministic_are_apart(tmp_path, monkeypatch):
+    """A seed of the command line leaves what the config says beside it."""
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    module = importlib.import_module('train')
+    path = tmp_path / 'method.py'
+    path.write_text("default_scope = 'mmwsss'\noptim_wrapper = dict()\n"
+                    "randomness = dict(seed=1, deterministic=True)")
+
+    def randomness(*options):
+        monkeypatch.setattr('sys.argv', ['train.py', str(path), *options])
+        return dict(module.load_config(module.parse_args()).randomness)
+
+    assert randomness() == dict(seed=1, deterministic=True)
+    assert randomness('--seed', '7') == dict(seed=7, deterministic=True)
+    path.write_text("default_scope = 'mmwsss'\noptim_wrapper = dict()")
+    assert randomness('--seed', '7') == dict(seed=7)
+    assert randomness('--deterministic') == dict(deterministic=True)

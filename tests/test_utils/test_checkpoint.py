@@ -11,6 +11,7 @@ from mmwsss.utils.checkpoint import (
     check_pretrained,
     latest_checkpoint,
     load_checkpoint_safely,
+    load_from_url,
     load_pretrained,
     register_safe_loader,
 )
@@ -131,3 +132,29 @@ def test_latest_checkpoint(tmp_path):
         pointer.write_bytes(damage)
         with pytest.raises(ValueError, match='last_checkpoint" is damaged.*iter_3.pth'):
             latest_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize('rank, local, downloads', [(0, '0', 1), (2, '0', 1), (3, '1', 0),
+                                                    (0, None, 1), (2, None, 0)])
+def test_one_process_of_each_node_downloads(tmp_path, monkeypatch, rank, local, downloads):
+    """Nodes may share no folder."""
+    calls = []
+    monkeypatch.setattr('mmengine.dist.get_rank', lambda: rank)
+    monkeypatch.delenv('LOCAL_RANK', raising=False)
+    if local:
+        monkeypatch.setenv('LOCAL_RANK', local)
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+
+    def download(url, path, progress):
+        calls.append(url)
+        torch.save(dict(a=torch.ones(1)), path)
+
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    url = 'https://example.org/net.pth?x=1'
+    if downloads:
+        assert load_from_url(url)['a'] == 1
+        assert load_from_url(url)['a'] == 1
+    else:
+        with pytest.raises(FileNotFoundError, match='could not be downloaded'):
+            load_from_url(url)
+    assert len(calls) == downloads

@@ -18,10 +18,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from archives import copy_files
 
+from mmwsss.apis.exports import coco_masks
 from mmwsss.utils import atomic_write
 from mmwsss.utils.cli import at_least, make_parser, run_tool
 
@@ -58,6 +58,8 @@ def decode_counts(text: str | bytes) -> list[int]:
 def rle_mask(rle: dict) -> np.ndarray:
     """Bool ``(H, W)`` of an RLE, compressed or not; runs go down the columns, the first is 0.
 
+    pycocotools fills pixels that the runs leave out with what happens to be in memory.
+
     Raises:
         ValueError: The runs do not fill the image.
     """
@@ -72,27 +74,18 @@ def rle_mask(rle: dict) -> np.ndarray:
 
 
 def polygon_mask(polygons: Sequence[Sequence[float]], height: int, width: int) -> np.ndarray:
-    """Bool ``(H, W)``: the union of polygons ``[x, y, x, y, ...]`` of COCO, where pixel 0 reaches
-    from 0 to 1. A pixel belongs to it if its middle does, to a tenth of a pixel.
+    """Bool ``(H, W)``: the union of polygons ``[x, y, x, y, ...]``, filled as COCO's own API does.
 
     Raises:
         ValueError: A polygon has less than three points.
     """
-    mask = np.zeros((height, width), bool)
-    for polygon in polygons:
-        points = np.asarray(polygon, np.float64).reshape(-1, 2)
-        if len(points) < 3:
-            raise ValueError('a polygon has less than three points')
-        low = np.clip(np.floor(points.min(0)).astype(int), 0, (width, height))
-        high = np.clip(np.ceil(points.max(0)).astype(int), low, (width, height))
-        # OpenCV also fills every pixel that the outline touches, so fill at five times the size and
-        # take the middles. It counts from the middle of pixel 0, here in steps of 1/16.
-        fine = np.zeros((5 * (high - low))[::-1], np.uint8)
-        if fine.size:
-            steps = np.round(((points - low) * 5 - 0.5) * 16).astype(np.int32)
-            cv2.fillPoly(fine, [steps], 1, shift=4)
-            mask[low[1]:high[1], low[0]:high[0]] |= fine[2::5, 2::5] > 0
-    return mask
+    masks = coco_masks()
+    if any(len(polygon) < 6 for polygon in polygons):
+        raise ValueError('a polygon has less than three points')
+    if not polygons:
+        return np.zeros((height, width), bool)
+    polygons = [np.asarray(polygon, np.float64).tolist() for polygon in polygons]
+    return masks.decode(masks.merge(masks.frPyObjects(polygons, height, width))).astype(bool)
 
 
 def draw_mask(height: int, width: int, items: Sequence[tuple[int, float, object]]) -> np.ndarray:
@@ -181,9 +174,11 @@ def convert(annotations: str,
 
     Raises:
         FileNotFoundError, ValueError: A source is missing, damaged or not what it should be.
+        ImportError: pycocotools is not installed.
     """
     from mmwsss.datasets.coco import COCOImageLabelDataset
     from mmwsss.utils.parallel import ordered_map
+    coco_masks()
     classes = COCOImageLabelDataset.METAINFO['classes']
     out = Path(out)
     parts = '|'.join(splits)
