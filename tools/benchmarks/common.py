@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import platform
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +13,8 @@ import mmwsss  # noqa: F401 - first, since it prepares the import of mmengine
 
 # isort: split
 import torch
+
+from mmwsss.utils.memory import machine
 
 torch.set_num_threads(1)  # so that CPU time is the time of the work
 ROOT = Path(__file__).parents[2]
@@ -81,20 +81,13 @@ def check_equal(one: torch.Tensor, other: torch.Tensor, tolerance: float, what: 
         raise AssertionError(f'{what}: the versions differ by {difference:g}')
 
 
-def machine() -> str:
-    """Machine, date and versions in a line."""
-    import cv2
-    import numpy as np
-    cpu = platform.processor() or platform.machine()
-    if Path('/proc/cpuinfo').is_file():
-        models = [line.split(':')[1].strip()
-                  for line in Path('/proc/cpuinfo').read_text().splitlines()
-                  if line.startswith('model name')]
-        cpu = models[0] if models else cpu
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU'
-    return (f'{date.today()}, {os.cpu_count()} cores ({cpu}), {gpu}, '
-            f'{torch.get_num_threads()} thread(s) per process; Python {platform.python_version()}, '
-            f'PyTorch {torch.__version__}, NumPy {np.__version__}, OpenCV {cv2.__version__}')
+def machine_line() -> str:
+    """Date, machine and versions in a line."""
+    found = machine()
+    cpu, gpu = found.pop('cpu'), found.pop('gpu', 'no GPU')
+    versions = ', '.join(f'{name} {version}' for name, version in found.items())
+    return (f'{date.today()}, {cpu}, {gpu}, {torch.get_num_threads()} thread(s) per process; '
+            f'{versions}')
 
 
 def make_parser(doc: str) -> argparse.ArgumentParser:

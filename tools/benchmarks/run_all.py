@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import ROOT, Row, machine, make_parser, markdown
+from common import ROOT, Row, machine_line, make_parser, markdown
 
 # Script: options of the short form, options of the long one.
 BENCHMARKS = dict(
@@ -89,7 +89,7 @@ def main() -> None:
             print(error, file=sys.stderr)
         print(f'   {time.perf_counter() - begin:.0f} s', flush=True)
     form = 'long form' if args.full else 'short form'
-    note = f'{machine()}; {form}; load of the machine {load:.1f} at the start.'
+    note = f'{machine_line()}; {form}; load of the machine {load:.1f} at the start.'
     print(f'\n{note}\n\n{markdown(rows)}')
     if args.json:
         Path(args.json).write_text(json.dumps([vars(row) for row in rows]))
