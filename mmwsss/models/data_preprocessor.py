@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseDataPreprocessor
+from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from mmwsss.registry import MODELS
@@ -44,6 +45,7 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
         mean: Per-channel mean in the order the network wants, on the 0..255 scale.
         std: Per-channel standard deviation, likewise.
         bgr_to_rgb: The images come from OpenCV as BGR; the network wants RGB.
+        non_blocking: Copy to the device without waiting, which only pinned memory allows.
         channels_last: Give the images in PyTorch's memory format of that name, which convolutions
             hand on; on CPUs, depthwise ones are faster by it. The values are the same.
     """
@@ -67,6 +69,16 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
         images = images.to(torch.float32, copy=not self.bgr_to_rgb)  # never the caller's own
         return images.sub_(self.mean).div_(self.std)
 
+    def cast_data(self, data):
+        """To the device, but not ``gt_label``, see :meth:`forward`."""
+        if not isinstance(data, BaseDataElement):
+            return super().cast_data(data)
+        moved = data.new()
+        for key, value in data.items():
+            if key != 'gt_label' and hasattr(value, 'to'):
+                moved.set_data({key: value.to(self.device, non_blocking=self._non_blocking)})
+        return moved
+
     def forward(self, data: dict, training: bool = False) -> dict:
         """Args:
             data: ``inputs`` (view name to a list of uint8 ``(3, H, W)``) and ``data_samples`` (view
@@ -80,13 +92,8 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
         Raises:
             ValueError: The images of one view differ in size.
         """
-        given = data.get('data_samples') or {}
         data = self.cast_data(data)
         samples = data.get('data_samples') or {}
-        for name, rows in samples.items():
-            for row, origin in zip(rows, given[name]):
-                if 'gt_label' in origin:
-                    row.gt_label = origin.gt_label
         views = {}
         for name, images in data['inputs'].items():
             if not isinstance(images, Tensor):

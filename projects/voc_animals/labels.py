@@ -19,7 +19,7 @@ class FirstPhaseLabels(SelfSupervisedRegularization):
     @torch.no_grad()
     def pseudo_labels(self, views: Views) -> tuple[Tensor, None]:
         cam = views('image', 'teacher', grad=False).cam
-        return self.confident(cam, views.known_labels(), views.image()), None
+        return self.confident(cam, views.cpu_labels(), views.image()), None
 
 
 @MODELS.register_module()

@@ -50,11 +50,20 @@ def test_in_place_normalisation_is_exact_and_leaves_the_data_alone(bgr_to_rgb, d
     assert torch.equal(image, given)
 
 
+class Unmoved(torch.Tensor):
+    """Fails where it is copied to a device."""
+
+    def to(self, *args, **kwargs):
+        raise AssertionError('moved')
+
+
 def test_image_labels_stay_on_the_cpu():
-    sample = WSSSDataSample(gt_label=torch.ones(2), saliency=torch.zeros(4, 4))
+    label = torch.ones(2).as_subclass(Unmoved)
+    sample = WSSSDataSample(
+        gt_label=label, saliency=torch.zeros(4, 4), metainfo=dict(name='cat_01'))
     batch = dict(
         inputs=dict(image=[torch.zeros(3, 4, 4)]), data_samples=dict(image=[sample]))
     out = WSSSDataPreprocessor().to('meta')(batch)
     moved = out['data_samples']['image'][0]
     assert out['inputs']['image'].is_meta and moved.saliency.is_meta
-    assert torch.equal(moved.gt_label, torch.ones(2))
+    assert moved.gt_label is label and moved.name == 'cat_01'

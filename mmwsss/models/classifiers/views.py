@@ -56,13 +56,13 @@ class Views:
         self._forward = forward
         self._images = dict(images)
         self._recipes: dict[str, _Recipe] = {}
-        self._known_labels = {
+        self._cpu_labels = {
             name: torch.stack([sample.gt_label for sample in rows])
             for name, rows in samples.items() if rows and 'gt_label' in rows[0]
         }
         self._labels = {
             name: labels.to(images[name].device, non_blocking=True)
-            for name, labels in self._known_labels.items()
+            for name, labels in self._cpu_labels.items()
         }
         self._outputs: dict[tuple[str, str], tuple[CAMOutput, bool]] = {}
         self._expected: dict[tuple[str, str], int | None] = {}  # rows; None: all
@@ -99,10 +99,10 @@ class Views:
         """Multi-hot labels ``(N, C)`` of a view; a view without its own has those of ``image``."""
         return self._labels.get(name, self._labels['image'])
 
-    def known_labels(self, name: str = 'image') -> Tensor:
+    def cpu_labels(self, name: str = 'image') -> Tensor:
         """The labels ``(N, C)`` of a view given by the data, on the CPU: to ask them how many
         classes there are does not wait for the device."""
-        return self._known_labels.get(name, self._known_labels['image'])
+        return self._cpu_labels.get(name, self._cpu_labels['image'])
 
     def valid(self, name: str = 'image') -> Tensor:
         """1 on the image, 0 on padding: ``(N, 1, H, W)`` for a view given by the data.

@@ -55,8 +55,9 @@ def mean_after_resize(cam: Tensor, size: Sequence[int]) -> Tensor:
 class SEAMHead(GAPHead):
     """C + 1 score maps and their revision by pixel correlation.
 
-    ``extra['cam_rv']`` is the revised normalised CAM ``(N, C + 1, h, w)``, background first;
-    inference uses its class maps. The background score gets no gradient from the classification.
+    ``extra['cam_rv']`` is the revised normalised CAM ``(N, C + 1, h, w)``, background first. It is
+    made in training, and in evaluation mode where inference uses its class maps. The background
+    score gets no gradient from the classification.
     ``extra['dropped']`` ``(N, D, h, w)`` is what is classified, the last feature map after dropout.
 
     Args:
@@ -103,7 +104,8 @@ class SEAMHead(GAPHead):
         output.extra['dropped'] = dropped
         if self.full_size:
             output.logits = mean_after_resize(output.cam, image.shape[-2:])
-        output.extra['cam_rv'] = self.pcm(image, feats[:2], compete(output.cam.detach()))
+        if self.training or self.infer == 'revised':
+            output.extra['cam_rv'] = self.pcm(image, feats[:2], compete(output.cam.detach()))
         return output
 
     def infer_cam(self, output: CAMOutput, image: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from mmwsss.registry import MODELS
 
 from ..classifiers.views import Views
 from .base import WSSSModule
-from .ktse import add_erased_view
+from .erased_view import add_erased_view
 
 
 @MODELS.register_module()

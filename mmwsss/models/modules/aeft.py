@@ -4,11 +4,12 @@ The erased image attracts and an image of other classes repels, in the space of 
 pooling's map. Facts from the released code; the paper's text was not at hand.
 """
 
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from mmengine import dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmwsss.registry import MODELS
 
@@ -20,29 +21,26 @@ from .base import WSSSModule
 from .ktse import global_alignment_loss
 
 
-def attract_loss(anchor: Tensor, erased: Tensor, labels: Tensor) -> Tensor:
-    """The erased image's pooled map holds as much of each class: KTSE's global alignment (which
-    comes from here), on pooled maps ``(N, C, h, w)`` in place of CAMs."""
-    return global_alignment_loss(anchor, erased, labels)
-
-
 def region_features(pooled: Tensor, cam: Tensor, labels: Tensor,
-                    threshold: float) -> Tensor:
-    """Mean of the max-normalised pooled map where the normalised CAM is below ``threshold``.
+                    thresholds: Sequence[float]) -> list[Tensor]:
+    """Mean of the max-normalised pooled map where the normalised CAM is below each threshold.
 
     Args:
         pooled: Pooled map ``(N, C, h, w)``.
         cam: Raw CAM ``(N, C, h, w)``.
         labels: ``(N, C)``.
-        threshold: In (0, 1].
+        thresholds: Each in (0, 1]; 1 is the whole image, since normalised activations are below.
 
     Returns:
-        ``(N, C)``, 0 for absent classes.
+        For each threshold ``(N, C)``, 0 for absent classes.
     """
     feature = pooled / (pooled.abs().amax((-2, -1), keepdim=True) + 1e-5)
-    region = (normalize_cam(cam.detach(), mode='minmax') < threshold).to(feature)
-    mean = (feature * region).sum((-2, -1)) / (region.sum((-2, -1)) + 1e-5)
-    return mean * labels
+    response = normalize_cam(cam.detach(), mode='minmax')
+    regions = [(response < threshold).to(feature) for threshold in thresholds]
+    return [
+        (feature * region).sum((-2, -1)) / (region.sum((-2, -1)) + 1e-5) * labels
+        for region in regions
+    ]
 
 
 def disjoint_partners(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,6 +93,9 @@ class AdversarialErasingTriplet(WSSSModule):
         region_threshold: Part of the anchor's map that is compared (code .2).
         margin: See :func:`repulse_loss`.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=18``.
+
+    Raises:
+        ValueError: The head does no gated pyramid pooling.
     """
 
     prefix = 'aeft'
@@ -113,34 +114,30 @@ class AdversarialErasingTriplet(WSSSModule):
         self.region_threshold = region_threshold
         self.margin = margin
 
+    def check(self, model: nn.Module) -> None:
+        self.need(hasattr(model.head, 'gpp'), model, 'the map of gated pyramid pooling',
+                  "set head=dict(type='GPPHead', ...)")
+
     def add_views(self, views: Views) -> None:
         def erase() -> Tensor:
             image = views.image('image')
             response = foreground_response(
-                views['image'].cam, views.labels('image'), image.shape[-2:])
+                views['image'].cam, views.cpu_labels('image'), image.shape[-2:])
             return image * response * (response < self.threshold)
 
         views.add('erased_soft', erase, after=('image', ), threshold=self.threshold)
         views.expect('image', 'erased_soft')
 
-    @staticmethod
-    def pooled_map(output) -> Tensor:
-        if 'pooled_map' not in output.extra:
-            raise ValueError("AdversarialErasingTriplet needs head=dict(type='GPPHead', ...)")
-        return output.extra['pooled_map']
-
     def loss(self, views: Views) -> dict[str, Tensor]:
         labels = views.labels('image')
-        pooled = self.pooled_map(views['image'])
+        pooled = views['image'].extra['pooled_map']
         losses = {}
-        if self.attract_weight:
-            erased = self.pooled_map(views['erased_soft'])
-            losses['loss_attract'] = self.attract_weight * attract_loss(pooled, erased, labels)
+        if self.attract_weight:  # eq. 8 of KTSE, which comes from here, on pooled maps for CAMs
+            losses['loss_attract'] = self.attract_weight * global_alignment_loss(
+                pooled, views['erased_soft'].extra['pooled_map'], labels)
         if self.repulse_weight:
-            cam = views['image'].cam
-            anchor = region_features(pooled, cam, labels, self.region_threshold)
-            # The whole image: normalised activations are below 1.
-            whole = region_features(pooled, cam, labels, 1.)
+            anchor, whole = region_features(
+                pooled, views['image'].cam, labels, (self.region_threshold, 1.))
             partner, valid = disjoint_partners(labels)
             losses['loss_repulse'] = self.repulse_weight * repulse_loss(
                 anchor, whole[partner], valid, self.margin)

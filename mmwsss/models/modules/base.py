@@ -63,6 +63,30 @@ class WSSSModule(BaseModule):
     def check(self, model: nn.Module) -> None:
         """Raise ValueError if the classifier lacks what this idea needs; called once."""
 
+    def need(self, there: bool, model: nn.Module, what: str, mend: str) -> None:
+        """For :meth:`check`: the head must give something.
+
+        Args:
+            there: Whether it does.
+            model: The classifier.
+            what: What this idea needs, and the option by which it does.
+            mend: What to change.
+
+        Raises:
+            ValueError: It does not.
+        """
+        if not there:
+            raise ValueError(f'{type(self).__name__} needs {what}, which '
+                             f'{type(model.head).__name__} does not give; {mend}')
+
+    def need_background(self,
+                        model: nn.Module,
+                        option: str = '',
+                        mend: str = 'build the head with background=True') -> None:
+        """:meth:`need` a background score; a head that gives one has ``background = True``."""
+        self.need(getattr(model.head, 'background', None) is True, model,
+                  f'a background score{option}', mend)
+
     def add_views(self, views: Views) -> None:
         """Make and announce views before any network runs."""
 

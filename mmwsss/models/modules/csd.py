@@ -6,10 +6,12 @@ background, and the CAM of what was pasted must stay what it was in the source i
 
 The paper gives the two losses without softmax temperature or normalisation; an unfinished prototype
 by its first author has more details. ``variant='paper'`` reads the equations literally and is the
-default, ``'prototype'`` is that code to the letter. ``'confident'`` is **ours**: the prototype's
-losses on the purest pixels of the source image and with a sharper target, which gained more on our
-small data. All see the CAM as seeds do, cut at zero (MCTformer's has nothing below): left raw, the
-negative scores of a convolutional head rule the softmax.
+default; with ``mean=True``, the default too, both losses are ``196 / (h w)`` times the printed
+sums, so literal at MCTformer's 14 x 14 only. ``'prototype'`` is that code to the letter.
+``'confident'`` is **ours**: the prototype's losses on the purest pixels of the source image and
+with a sharper target, which gained more on our small data. All see the CAM as seeds do, cut at zero
+(MCTformer's has nothing below): left raw, the negative scores of a convolutional head rule the
+softmax.
 """
 
 import math

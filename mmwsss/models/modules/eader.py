@@ -72,7 +72,7 @@ def normalize_attention(cam: Tensor, mode: str = 'minmax') -> Tensor:
 
     Args:
         cam: ``(M, H, W)``.
-        mode: ``'minmax'``: minimum to 0 first (code); ``'max'``: ReLU first (paper).
+        mode: ``'minmax'``: minimum to 0 first (code); ``'max'``: ReLU first (paper, eq. 2).
 
     Returns:
         Maps in [0, 1]; a map without evidence stays 0.
@@ -160,7 +160,7 @@ class AdversarialErasing(WSSSModule):
     def copies(views: Views):
         """Image and class of each copy, two int64 ``(M,)``; M is 1 even if there is no label."""
         def find():
-            found = views.known_labels().nonzero()
+            found = views.cpu_labels().nonzero()
             found = found if len(found) else found.new_zeros(1, 2)
             return found.to(views.image().device, non_blocking=True).unbind(1)
 
@@ -172,7 +172,7 @@ class AdversarialErasing(WSSSModule):
         def attend() -> Tensor:
             output = views['image']
             if self.grad_cam is not None:
-                cam = self.grad_cam.attend(output, views.known_labels())
+                cam = self.grad_cam.attend(output, views.cpu_labels())
             else:
                 cam = F.relu(output.cam) if self.relu else output.cam
             if not views.trains('student'):

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from mmwsss.registry import MODELS
 
 from ..classifiers.views import Views
-from .base import WSSSModule
-from .seam import add_resized_view
+from .reduced_view import ReducedViewModule
 
 
 def saliency_loss(cam: Tensor,
@@ -51,7 +50,7 @@ def saliency_loss(cam: Tensor,
 
 
 @MODELS.register_module()
-class ExplicitPseudoPixelSupervision(WSSSModule):
+class ExplicitPseudoPixelSupervision(ReducedViewModule):
     """EPS: saliency maps supervise the class scores and the background score.
 
     Needs a head with a background score and the data field ``saliency`` ``(H, W)`` in [0, 1].
@@ -59,8 +58,8 @@ class ExplicitPseudoPixelSupervision(WSSSModule):
     Args:
         tau, alpha: See :func:`saliency_loss`.
         revised: Supervise SEAM's revised CAM as well (PPC with EPS).
-        scale, size: A second view on which to do the same, see :func:`add_resized_view`; its terms
-            and those of the image are averaged. Without either, the image only.
+        scale, size: A reduced view on which to do the same, see :class:`ReducedViewModule`; its
+            terms and those of the image are averaged. Without either, the image only.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`.
 
     Raises:
@@ -69,13 +68,12 @@ class ExplicitPseudoPixelSupervision(WSSSModule):
 
     prefix = 'eps'
     fields = ('saliency', )
+    needs_copy = False
 
     def __init__(self,
                  tau: float = 0.4,
                  alpha: float = 0.5,
                  revised: bool = False,
-                 scale: float | None = None,
-                 size: int | None = None,
                  **kwargs):
         super().__init__(**kwargs)
         for option, value in (('tau', tau), ('alpha', alpha)):
@@ -84,27 +82,11 @@ class ExplicitPseudoPixelSupervision(WSSSModule):
         self.tau = tau
         self.alpha = alpha
         self.revised = revised
-        self.scale = scale
-        self.size = size
 
     def check(self, model: nn.Module) -> None:
-        if getattr(model.head, 'background', None) is not True:
-            raise ValueError(
-                f'{type(self).__name__} trains the background score, which '
-                f'{type(model.head).__name__} does not give; build the head with background=True')
-        if self.revised and not hasattr(model.head, 'pcm'):
-            raise ValueError(
-                f'{type(self).__name__}: revised=True needs the revised CAM of '
-                "head=dict(type='SEAMHead', ...)")
-
-    def names(self, views: Views) -> list[str]:
-        """The supervised views."""
-        if self.scale is None and self.size is None:
-            return ['image']
-        return ['image', add_resized_view(views, self.scale, self.size)]
-
-    def add_views(self, views: Views) -> None:
-        views.expect(*self.names(views))
+        self.need_background(model)
+        if self.revised:
+            self.need_revised(model, ' for revised=True')
 
     def loss(self, views: Views) -> dict[str, Tensor]:
         labels = views.labels('image')

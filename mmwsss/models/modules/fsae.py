@@ -22,7 +22,8 @@ from .base import WSSSModule
 
 # -- equations -------------------------------------------------------------------------------------
 def confident_mask(prob: Tensor, tau: float) -> Tensor:
-    """Pixels whose best class, the background included, has at least probability ``tau``.
+    """M of eq. 7: pixels whose best class, the background included, has at least probability
+    ``tau``.
 
     Args:
         prob: Probabilities ``(N, K, h, w)``.
@@ -63,7 +64,8 @@ def pseudo_labels(logits: Tensor,
                   kernel: int = 3,
                   dilate: str = 'fg',
                   absent: str = 'zero') -> tuple[Tensor, Tensor, Tensor]:
-    """Hard labels of the weak view, the confident pixels M and the ring B around them.
+    """Hard labels of the weak view (eq. 6), the confident pixels M and the ring B around them
+    (eq. 7).
 
     Args:
         logits: Of the weak view, ``(N, C + 1, h, w)``, background first.
@@ -226,8 +228,9 @@ class FeatureSpatialActivationExpansion(WSSSModule):
         background: ``'head'``, ``'one_minus_max'`` or ``'constant'``, see :func:`pixel_scores`.
         temperature, constant: See :func:`pixel_scores`.
         teacher: Network that labels the weak view: ``'student'`` (its own training pass, without
-            gradient, at no cost), ``'teacher'`` (EMA weights; the paper on COCO) or ``'frozen'``
-            (the student in evaluation mode).
+            gradient, at no cost: the labels come from the dropout mask that the base losses see,
+            where the prototype makes a pass of its own, with another mask), ``'teacher'`` (EMA
+            weights; the paper on COCO) or ``'frozen'`` (the student in evaluation mode).
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; MCTformer: ``begin=10``.
 
     Raises:
@@ -276,11 +279,11 @@ class FeatureSpatialActivationExpansion(WSSSModule):
         self.networks = (teacher, )
 
     def check(self, model: nn.Module) -> None:
-        if self.background == 'head' and getattr(model.head, 'background', None) is not True:
-            raise ValueError(
-                f'{type(self).__name__}: {type(model.head).__name__} gives no background score; '
-                "build the head with background=True where it can (some pixel loss must train it), "
-                "or set background='one_minus_max' or 'constant' here")
+        if self.background == 'head':
+            self.need_background(
+                model, " for background='head'", 'build the head with background=True where it can '
+                "(some pixel loss must train it), or set background='one_minus_max' or 'constant' "
+                'here')
 
     def add_views(self, views: Views) -> None:
         views.expect('image', 'strong')

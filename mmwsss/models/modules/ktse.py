@@ -20,6 +20,7 @@ from ..classifiers.views import Views
 from ..utils.erasing import foreground_response
 from ..utils.reductions import masked_mean
 from .base import WSSSModule
+from .erased_view import add_erased_view, image_response
 
 
 # -- equations -------------------------------------------------------------------------------------
@@ -44,9 +45,10 @@ def knowledge_transfer_loss(target: Tensor,
 
 
 def inter_class_loss(scores: Tensor, mask: Tensor, detach: bool = True) -> Tensor:
-    """L_inter: the two best classes of a foreground pixel must lie apart.
+    """L_inter: the two best classes of a foreground pixel must lie apart (eq. 7).
 
-    ``sum((V_sec - V_max) M) / (sum M + 1e-5)`` with the best and second-best class score.
+    ``sum((V_sec - V_max) M) / max(sum M, 1e-6)`` with the best and second-best class score, by
+    :func:`masked_mean`: ``sum M`` is its mean over the ranks (the released code adds 1e-5 to it).
 
     Args:
         scores: Class scores ``(N, C, H, W)``, foreground only; non-negative in the code. The
@@ -70,7 +72,7 @@ def confident_ce_loss(logits: Tensor,
                       pseudo: Tensor,
                       fg_weight: float = 0.0125,
                       fg_images: Tensor | None = None) -> Tensor:
-    """Cross entropy on confident pixels, background and foreground averaged apart.
+    """Cross entropy on confident pixels, background and foreground averaged apart (eq. 5).
 
     ``mean_bg CE + fg_weight * mean_fg CE``; an empty set counts 0 (the original gives NaN).
 
@@ -146,10 +148,12 @@ class SimulatedInterImageErasing(WSSSModule):
     partners that it uses go through the network.
 
     Args:
-        num_pairs: Pairs per step over all ranks, the first of the batch.
+        num_pairs: Pairs per step over all ranks, the first of the batch; each of R ranks takes
+            ``ceil(num_pairs / R)``, or its batch if that is smaller.
         margin: Tolerated difference (code .05, paper 0).
         target: ``'both'`` aligns both halves under the classes of either image (code);
-            ``'anchor'`` only the anchor's half under its own (paper).
+            ``'anchor'`` only the anchor's half under its own (paper): the partners then go through
+            the network only for :class:`SelfSupervisedRegularization`, without gradient.
         detach: No gradient into the separate images' CAM (neither code nor, it seems, paper).
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=10``.
     """
@@ -187,14 +191,15 @@ class SimulatedInterImageErasing(WSSSModule):
         either = torch.maximum(views.labels('image')[:n], views.labels('paired')[:n])
         views.add('concat', concat, labels=either, num_pairs=n)
         views.expect('image', 'concat')
-        views.expect('paired', rows=n)
+        if self.target == 'both':
+            views.expect('paired', rows=n)
 
     def loss(self, views: Views) -> dict[str, Tensor]:
         n = self.pairs_of(views)
-        halves = [views['image'].cam[:n], views('paired', rows=n).cam]
-        labels = views.labels('concat')
-        if self.target == 'anchor':
-            halves, labels = halves[:1], views.labels('image')[:n]
+        halves, labels = [views['image'].cam[:n]], views.labels('image')[:n]
+        if self.target == 'both':
+            halves.append(views('paired', rows=n).cam)
+            labels = views.labels('concat')
         target = torch.cat(halves, dim=2)
         synthetic = views['concat'].cam
         height, width = halves[0].shape[-2:]
@@ -234,6 +239,9 @@ class SelfSupervisedRegularization(WSSSModule):
             channel whose scores are all negative when the module begins then has no gradient and
             stays so (``loss_intra`` at ``ln(C + 1)``): seen from scratch, not from ImageNet.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=10``.
+
+    Raises:
+        ValueError: Not ``0 <= low <= high <= 1``, or the head has no background score.
     """
 
     prefix = 'ssr'
@@ -269,6 +277,7 @@ class SelfSupervisedRegularization(WSSSModule):
         self.relu_logits = relu_logits
 
     def check(self, model: nn.Module) -> None:
+        self.need_background(model)
         if self.truncate:
             for name in ('mean', 'std'):  # what the images were normalised with
                 self.register_buffer(
@@ -295,12 +304,12 @@ class SelfSupervisedRegularization(WSSSModule):
     @torch.no_grad()
     def pseudo_labels(self, views: Views) -> tuple[Tensor, Tensor | None]:
         """Confident labels of ``image``, and of ``concat`` if there is such a view."""
-        cam, labels, image = views['image'].cam, views.known_labels(), views.image()
+        cam, labels, image = views['image'].cam, views.cpu_labels(), views.image()
         size = len(image)
         n = len(views.labels('concat')) if 'concat' in views else 0
         if n:
-            cam = torch.cat([cam, views('paired', rows=n).cam])
-            labels = torch.cat([labels, views.known_labels('paired')[:n]])
+            cam = torch.cat([cam, views('paired', grad=False, rows=n).cam])
+            labels = torch.cat([labels, views.cpu_labels('paired')[:n]])
             image = torch.cat([image, views.image('paired')[:n]])
         pseudo = self.confident(cam, labels, image)
         if not n:
@@ -375,25 +384,9 @@ class MultiGranularityAlignment(WSSSModule):
         if self.local_weight:
             valid = None
             if self.restrict:
-                valid = (foreground_response(anchor.detach(), labels) < self.threshold).to(anchor)
+                response = foreground_response(anchor.detach(), views.cpu_labels('image'))
+                valid = (response < self.threshold).to(anchor)
             target = erased.detach() if self.detach else erased
             losses['loss_local'] = self.local_weight * local_alignment_loss(
                 anchor, target, labels, valid, self.margin)
         return losses
-
-
-def image_response(views: Views) -> Tensor:
-    """Foreground response of ``image`` at its size ``(N, 1, H, W)``, without gradient."""
-    with torch.no_grad():
-        return views.shared('image_response', lambda: foreground_response(
-            views['image'].cam, views.labels('image'), views.image('image').shape[-2:]))
-
-
-def add_erased_view(views: Views, threshold: float, name: str = 'erased') -> None:
-    """Add the image whose most discriminative part is set to 0, the mean colour (eq. 1).
-
-    The mask is binary and gives no gradient.
-    """
-    views.add(name, lambda: views.image('image') * (image_response(views) < threshold),
-              after=('image', ), threshold=threshold)
-    views.expect('image', name)

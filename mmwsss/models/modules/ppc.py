@@ -17,8 +17,7 @@ from ..classifiers.views import Views
 from ..heads.pcm import resize_aligned
 from ..utils.cam import normalize_cam
 from ..utils.reductions import rank_mean
-from .base import WSSSModule
-from .seam import add_resized_view, check_one_size, check_revised
+from .reduced_view import ReducedViewModule
 
 
 # -- equations -------------------------------------------------------------------------------------
@@ -72,7 +71,11 @@ def prototype_contrast_loss(features: Tensor,
     Args:
         features: L2-normalised ``(M, D)``.
         prototypes: L2-normalised ``(K, D)``.
-        labels: ``(M,)``.
+        labels: ``(M,)`` in ``0..K-1``.
+        temperature: T.
+
+    Returns:
+        A scalar.
     """
     return F.cross_entropy(features @ prototypes.T / temperature, labels)
 
@@ -139,6 +142,9 @@ def rank_in_class(values: Tensor, labels: Tensor, size: Tensor) -> Tensor:
         values: ``(M,)``.
         labels: ``(M,)``.
         size: Number of each label, ``(K,)``.
+
+    Returns:
+        int64 ``(M,)``.
     """
     order = values.argsort(stable=True)
     order = order[labels[order].argsort(stable=True)]
@@ -150,7 +156,7 @@ def rank_in_class(values: Tensor, labels: Tensor, size: Tensor) -> Tensor:
 
 # -- module ----------------------------------------------------------------------------------------
 @MODELS.register_module()
-class PixelToPrototypeContrast(WSSSModule):
+class PixelToPrototypeContrast(ReducedViewModule):
     """PPC on SEAM's head: three contrast terms between an image and its reduced copy.
 
     Pixels are compared in a projection of the feature map that the head classifies, after its
@@ -165,7 +171,7 @@ class PixelToPrototypeContrast(WSSSModule):
         temperature: T.
         cross_prototype, cross_label, intra: Weights of the three terms.
         negatives: See :func:`intra_view_loss`.
-        scale, size: The reduced view, see :func:`add_resized_view`; PPC ``size=128``.
+        scale, size: The reduced view, see :class:`ReducedViewModule`; PPC ``size=128``.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`.
 
     Raises:
@@ -184,11 +190,8 @@ class PixelToPrototypeContrast(WSSSModule):
                  cross_label: float = 0.1,
                  intra: float = 0.1,
                  negatives: tuple[int, int] = (3, 13),
-                 scale: float | None = None,
-                 size: int | None = None,
                  **kwargs):
         super().__init__(**kwargs)
-        check_one_size(self, scale, size)
         if not 0 < top_fraction <= 1:
             raise ValueError(
                 f'PixelToPrototypeContrast: top_fraction={top_fraction} must be in (0, 1]')
@@ -201,22 +204,17 @@ class PixelToPrototypeContrast(WSSSModule):
         self.cross_label = cross_label
         self.intra = intra
         self.negatives = tuple(negatives)
-        self.scale = scale
-        self.size = size
 
     def check(self, model: nn.Module) -> None:
-        check_revised(self, model)
+        self.need_revised(model)
         if model.head.in_channels != self.projection.in_channels:
             raise ValueError(
                 f'PixelToPrototypeContrast: in_channels={self.projection.in_channels}, but the '
                 f'last feature map has {model.head.in_channels} channels')
 
-    def add_views(self, views: Views) -> None:
-        views.expect('image', add_resized_view(views, self.scale, self.size))
-
     def loss(self, views: Views) -> dict[str, Tensor]:
         labels = views.labels('image')
-        outputs = [views['image'], views[add_resized_view(views, self.scale, self.size)]]
+        outputs = [views[name] for name in self.names(views)]
         size = outputs[1].cam.shape[-2:]
         features, pseudo, prototypes = [], [], []
         for output in outputs:

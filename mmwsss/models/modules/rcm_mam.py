@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmengine import dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmwsss.registry import MODELS
 
@@ -241,6 +241,10 @@ class RegionalContrast(_MultiScaleModule):
         reduction: See :func:`regional_contrast_loss`.
         scales, support, relu: As in :class:`MultiScaleAttention`.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`.
+
+    Raises:
+        ValueError: An option is unknown, or with ``contrast='prototype'`` the head has no embedding
+            or another ``num_classes`` or ``embed_channels``.
     """
 
     prefix = 'rcm'
@@ -273,6 +277,19 @@ class RegionalContrast(_MultiScaleModule):
         if contrast == 'prototype':
             self.register_buffer('prototypes', torch.zeros(num_classes + 1, embed_channels))
 
+    def check(self, model: nn.Module) -> None:
+        if self.contrast != 'prototype':
+            return
+        embed = getattr(model.head, 'embed', None)
+        classes, channels = self.prototypes.shape[0] - 1, self.prototypes.shape[1]
+        self.need(embed is not None, model, "an embedding for contrast='prototype'",
+                  f'build the head with embed_channels={channels}')
+        found = model.head.num_classes, embed.out_channels
+        if found != (classes, channels):
+            raise ValueError(
+                f'RegionalContrast: num_classes={classes} and embed_channels={channels} must be '
+                f'those of the head, {found[0]} and {found[1]}')
+
     @torch.no_grad()
     def masks(self, views: Views) -> Tensor:
         """Class regions by the support network, ``(N, C + 1, h, w)``."""
@@ -284,11 +301,6 @@ class RegionalContrast(_MultiScaleModule):
     @torch.no_grad()
     def update_prototypes(self, embedding: Tensor, masks: Tensor) -> Tensor:
         """The batch's prototypes, and the latest ones of classes that it has not."""
-        if (masks.shape[1], embedding.shape[1]) != self.prototypes.shape:
-            raise ValueError(
-                f'RegionalContrast has {tuple(self.prototypes.shape)} prototypes (num_classes + 1, '
-                f'embed_channels), but the head gives {masks.shape[1] - 1} classes and '
-                f'{embedding.shape[1]} channels')
         new = class_prototypes(embedding, masks, self.average)
         prototypes = torch.where(new.any(1, keepdim=True), new, self.prototypes)
         self.prototypes.copy_(prototypes)
@@ -303,9 +315,6 @@ class RegionalContrast(_MultiScaleModule):
             loss = F.cross_entropy(
                 torch.cat([bg, cam], 1), masks.max(1).indices, reduction='none')
             return dict(loss_contrast=_reduce(loss, self.reduction))
-        if 'embedding' not in output.extra:
-            raise ValueError(
-                'RegionalContrast needs a head with an embedding; give the head embed_channels=256')
         support = views('image', self.support, grad=False).extra['embedding'].float()
         prototypes = self.update_prototypes(support, masks)
         return dict(

@@ -9,14 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmwsss.models.utils.multi_scale import scaled_size
 from mmwsss.registry import MODELS
 
 from ..classifiers.views import Views
 from ..heads.pcm import resize_aligned
 from ..heads.seam_head import keep_best
 from ..utils.cam import normalize_cam
-from .base import WSSSModule
+from .reduced_view import ReducedViewModule
 
 
 # -- equations -------------------------------------------------------------------------------------
@@ -27,6 +26,9 @@ def equivariance_loss(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
         first: Normalised CAM of the image at the size of ``second``, ``(N, C, h, w)``.
         second: Normalised CAM of the reduced image.
         labels: ``(N, C)``.
+
+    Returns:
+        A scalar.
     """
     return ((first - second) * labels[:, :, None, None]).abs().mean()
 
@@ -71,45 +73,9 @@ def min_pooling_loss(revised: Tensor, labels: Tensor, fraction: float = 0.25) ->
     return F.relu(foreground.topk(count, dim=1, largest=False).values).mean()
 
 
-def add_resized_view(views: Views,
-                     scale: float | None = None,
-                     size: int | None = None) -> str:
-    """Add the image reduced by ``scale`` (view ``x0.3``) or to ``size`` x ``size`` (``s128``).
-
-    Modules that ask for the same one share it.
-
-    Returns:
-        Name of the view.
-    """
-    name = f'x{scale:g}' if size is None else f's{size}'
-
-    def resize() -> Tensor:
-        image = views.image('image')
-        to = scaled_size(image.shape[-2:], scale) if size is None else (size, size)
-        return F.interpolate(image, to, mode='bilinear', align_corners=True)
-
-    views.add(name, resize, align_corners=True)
-    return name
-
-
-def check_one_size(module: nn.Module, scale: float | None, size: int | None) -> None:
-    """A second view needs either a scale or a size."""
-    if (scale is None) == (size is None):
-        raise ValueError(f'{type(module).__name__}: give either scale or size, '
-                         f'not scale={scale} and size={size}')
-
-
-def check_revised(module: nn.Module, model: nn.Module) -> None:
-    """The head must revise its CAM by pixel correlation."""
-    if not hasattr(model.head, 'pcm'):
-        raise ValueError(
-            f"{type(module).__name__} needs head=dict(type='SEAMHead', ...), whose pixel "
-            f'correlation revises the CAM; {type(model.head).__name__} has none')
-
-
 # -- module ----------------------------------------------------------------------------------------
 @MODELS.register_module()
-class SelfSupervisedEquivariantAttention(WSSSModule):
+class SelfSupervisedEquivariantAttention(ReducedViewModule):
     """SEAM. Needs a :class:`SEAMHead`; makes a reduced view.
 
     The classification loss of the reduced view is the classifier's affair: SEAM's mean over both
@@ -119,8 +85,8 @@ class SelfSupervisedEquivariantAttention(WSSSModule):
     ``full_size=False``), normalised, and those of the image reduced to the other size.
 
     Args:
-        scale: Factor of the reduced view; or
-        size: its side (PPC 128).
+        scale, size: The reduced view, see :class:`ReducedViewModule`; SEAM ``scale=0.3``, PPC
+            ``size=128``.
         er_weight, ecr_weight, min_weight: Weights of the three terms.
         fraction: Part of the differences that ECR mines.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`.
@@ -132,17 +98,12 @@ class SelfSupervisedEquivariantAttention(WSSSModule):
     prefix = 'seam'
 
     def __init__(self,
-                 scale: float | None = None,
-                 size: int | None = None,
                  er_weight: float = 1.,
                  ecr_weight: float = 1.,
                  min_weight: float = 1.,
                  fraction: float = 0.2,
                  **kwargs):
         super().__init__(**kwargs)
-        check_one_size(self, scale, size)
-        self.scale = scale
-        self.size = size
         self.er_weight = er_weight
         self.ecr_weight = ecr_weight
         self.min_weight = min_weight
@@ -150,20 +111,17 @@ class SelfSupervisedEquivariantAttention(WSSSModule):
         self.full_size = True  # what the head says
 
     def check(self, model: nn.Module) -> None:
-        check_revised(self, model)
+        self.need_revised(model)
         self.full_size = model.head.full_size
-
-    def add_views(self, views: Views) -> None:
-        views.expect('image', add_resized_view(views, self.scale, self.size))
 
     def loss(self, views: Views) -> dict[str, Tensor]:
         labels = views.labels('image')
-        second = add_resized_view(views, self.scale, self.size)
-        outputs = [views['image'], views[second]]
+        names = self.names(views)
+        outputs = [views[name] for name in names]
         maps = [output.cam.float() for output in outputs]
         revised = [output.extra['cam_rv'].float() for output in outputs]
         if self.full_size:
-            sizes = [views.image(name).shape[-2:] for name in ('image', second)]
+            sizes = [views.image(name).shape[-2:] for name in names]
             maps = [resize_aligned(x, size) for x, size in zip(maps, sizes)]
             revised = [resize_aligned(x, size) for x, size in zip(revised, sizes)]
         size = maps[1].shape[-2:]

@@ -56,9 +56,8 @@ class ImageSpecificPrototypes(WSSSModule):
         self.bg_weight = bg_weight
 
     def check(self, model: nn.Module) -> None:
-        if not isinstance(model.head, SIPEHead):
-            raise ValueError("ImageSpecificPrototypes needs head=dict(type='SIPEHead', ...), whose "
-                             f'hierarchical feature it uses, not {type(model.head).__name__}')
+        self.need(isinstance(model.head, SIPEHead), model, 'the hierarchical feature',
+                  "set head=dict(type='SIPEHead', ...)")
 
     def add_views(self, views: Views) -> None:
         views.expect('image')

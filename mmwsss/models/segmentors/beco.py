@@ -1,6 +1,8 @@
 """BECO: two segmentation models that teach each other (Rong et al., CVPR 2023)."""
 
 import copy
+import functools
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -18,18 +20,20 @@ from .msc_encoder_decoder import MSCEncoderDecoder, scoped
 
 
 def paste_region(labels: Tensor) -> Tensor:
-    """Pixels of half of an image's objects, as ClassMix chooses them.
+    """Pixels of half of an image's objects, as ClassMix chooses them, without waiting for a GPU.
 
     Args:
-        labels: Class ids ``(H, W)``; 0 (background) and 255 are never chosen.
+        labels: Class ids ``(H, W)`` in 0..255, int64; 0 (background) and 255 are never chosen.
 
     Returns:
         bool ``(H, W)``: the pixels of ``ceil(n / 2)`` of its ``n`` classes, drawn at random.
     """
-    classes = labels.unique()
-    classes = classes[(classes != 0) & (classes != IGNORE)]
-    chosen = classes[torch.randperm(len(classes)).to(classes.device)[:(len(classes) + 1) // 2]]
-    return torch.isin(labels, chosen)
+    present = torch.zeros(256, dtype=torch.bool, device=labels.device)
+    present.index_fill_(0, labels.flatten(), True)
+    present[0] = present[IGNORE] = False
+    # A random rank among the present classes; the others come after.
+    rank = torch.rand(256, device=labels.device).masked_fill(~present, 2).argsort().argsort()
+    return (rank < (present.sum() + 1) // 2)[labels]
 
 
 def boundary_band(region: Tensor, size: int = 1) -> Tensor:
@@ -121,6 +125,12 @@ def strong_colour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return image
 
 
+@functools.lru_cache(maxsize=1)
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Threads that are kept from step to step; a forked process needs its own."""
+    return ThreadPoolExecutor()
+
+
 @MMSEG_MODELS.register_module()
 @MODELS.register_module()
 class BECOSegmentor(MSCEncoderDecoder):
@@ -197,12 +207,15 @@ class BECOSegmentor(MSCEncoderDecoder):
         return beco_loss(*self.both(images), labels, boundary, self.boundary_weight)
 
     def _augment(self, images: Tensor) -> Tensor:
+        """:func:`strong_colour` of normalised images. OpenCV changes them on the CPU, so a GPU is
+        waited for."""
         mean, std = (getattr(self.data_preprocessor, name, default)
                      for name, default in (('mean', 0.), ('std', 1.)))
         raw = (images * std + mean).round().clamp(0, 255).byte().permute(0, 2, 3, 1)
         rngs = [np.random.default_rng(seed) for seed in np.random.randint(2**31, size=len(raw))]
-        with ThreadPoolExecutor() as pool:  # 30 ms an image of 512 x 512 pixels
-            changed = np.stack(list(pool.map(strong_colour, raw.cpu().contiguous().numpy(), rngs)))
+        # 30 ms an image of 512 x 512 pixels.
+        changed = np.stack(list(_threads(os.getpid()).map(
+            strong_colour, raw.cpu().contiguous().numpy(), rngs)))
         # Contiguous: channels-last images make PyTorch 2.13 write past its buffers on a CPU.
         changed = torch.as_tensor(changed, device=images.device).permute(0, 3, 1, 2).contiguous()
         return (changed.to(images.dtype) - mean) / std

@@ -67,6 +67,24 @@ def cam_to_seed(cam: Tensor, labels: Tensor, bg_score: float | Tensor) -> Tensor
     return torch.cat([background, cam], dim=1).max(dim=1).indices
 
 
+def packed_classes(labels: Tensor, device=None) -> tuple[Tensor, Tensor]:
+    """The classes of each image, packed to the largest number K of them (at least 1).
+
+    Args:
+        labels: Multi-hot ``(N, C)``. Labels on a GPU are waited for, those on the CPU are not.
+        device: Of the result.
+
+    Returns:
+        Class indices, int64 ``(N, K)``, those that are present first and in order; and which of
+        them are, bool ``(N, K)``.
+    """
+    present = labels > 0
+    count = max(int(present.sum(1).max()), 1)
+    classes = present.int().argsort(dim=1, descending=True, stable=True)[:, :count]
+    present = present.gather(1, classes)
+    return classes.to(device, non_blocking=True), present.to(device, non_blocking=True)
+
+
 def resize_maps(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Maps ``(C, h, w)`` or ``(N, C, h, w)`` at ``size``, bilinear without aligned corners; those
     that have it as they are."""

@@ -24,12 +24,14 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
         mask: Boolean or float weights, broadcastable to ``values``.
 
     Returns:
-        A scalar.
+        A scalar, of single precision at least: half precision cannot count pixels.
     """
-    mask = mask.to(values).expand_as(values)
-    count = rank_mean(mask.sum())
+    weighted = mask.dtype != torch.bool
+    dtype = torch.promote_types(values.dtype, torch.float32)
+    mask = mask.expand_as(values)
+    count = rank_mean(mask.sum(dtype=dtype if weighted else None))
     # `where` and not a product: a value that the mask leaves out may be infinite.
-    total = torch.where(mask > 0, values, 0.).mul(mask).sum()
-    return total / count.clamp(min=1e-6)
-
-
+    kept = torch.where(mask > 0 if weighted else mask, values, 0.)
+    if weighted:
+        kept = kept * mask
+    return kept.sum(dtype=dtype) / count.clamp(min=1e-6)

@@ -85,6 +85,16 @@ def test_what_inference_gives():
         SEAMHead(3, (4, 6, 8), infer='both')
 
 
+@pytest.mark.parametrize('infer, training, times', [
+    ('revised', False, 1), ('softmax', False, 0), ('cam', False, 0), ('softmax', True, 1)])
+def test_pixels_are_correlated_where_that_is_used(infer, training, times):
+    head = SEAMHead(3, (4, 6, 8), mid_channels=(2, 3), pcm_channels=5, infer=infer).train(training)
+    calls = []
+    head.pcm.register_forward_hook(lambda *args: calls.append(1))
+    out = head([torch.randn(2, c, 4, 5) for c in (4, 6, 8)], image=torch.randn(2, 3, 32, 40))
+    assert len(calls) == times == ('cam_rv' in out.extra)
+
+
 def test_maps_as_they_are_have_their_own_mean_as_logits():
     head = SEAMHead(3, (4, 6, 8), mid_channels=(2, 3), pcm_channels=5, full_size=False).eval()
     out = head([torch.randn(2, c, 4, 5) for c in (4, 6, 8)], image=torch.randn(2, 3, 32, 40))

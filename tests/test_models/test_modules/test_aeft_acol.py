@@ -6,12 +6,10 @@ import torch
 from mmengine.config import Config
 
 from mmwsss.models.modules.aeft import (
-    attract_loss,
     disjoint_partners,
     region_features,
     repulse_loss,
 )
-from mmwsss.models.utils.erasing import foreground_response
 
 
 def minmax(cam):
@@ -19,36 +17,17 @@ def minmax(cam):
     return np.maximum(cam - cam.min() - 1e-5, 0) / (cam.max() - cam.min() + 1e-5)
 
 
-def test_foreground_response():
-    cam = torch.randn(2, 3, 4, 5)
-    labels = torch.tensor([[1.0, 0, 1], [0, 0, 1]])
-    response = foreground_response(cam, labels)
-    assert response.shape == (2, 1, 4, 5)
-    for n in range(2):
-        maps = [minmax(cam[n, c].numpy()) for c in range(3) if labels[n, c]]
-        np.testing.assert_allclose(response[n, 0].numpy(), np.max(maps, 0), atol=1e-5)
-    assert foreground_response(cam, labels, (8, 10)).shape == (2, 1, 8, 10)
-
-
-def test_attract_loss():
-    anchor, erased = torch.randn(2, 2, 3, 3, 3)
-    labels = torch.tensor([[1.0, 0, 1], [0, 1, 1]])
-    expected = np.mean([
-        abs(anchor[n, c].relu().mean() - erased[n, c].relu().mean()).item() * labels[n, c].item()
-        for n in range(2) for c in range(3)])
-    assert attract_loss(anchor, erased, labels).item() == pytest.approx(expected, rel=1e-5)
-
-
 def test_region_features():
     pooled, cam = torch.randn(2, 2, 3, 4, 4)
     labels = torch.tensor([[1.0, 0, 1], [0, 1, 1]])
-    features = region_features(pooled, cam, labels, 0.2)
+    features = region_features(pooled, cam, labels, (0.2, 1.))
     for n in range(2):
         for c in range(3):
             value = pooled[n, c].numpy() / (np.abs(pooled[n, c].numpy()).max() + 1e-5)
             region = minmax(cam[n, c].numpy()) < 0.2
-            expected = value[region].mean() * labels[n, c].item()
-            assert features[n, c].item() == pytest.approx(expected, abs=1e-4)
+            for found, part in zip(features, (value[region], value)):
+                expected = part.mean() * labels[n, c].item()
+                assert found[n, c].item() == pytest.approx(expected, abs=1e-4)
 
 
 def test_partners_line_up_with_their_anchors():

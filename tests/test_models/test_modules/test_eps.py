@@ -90,7 +90,9 @@ def test_what_is_missing_is_said_at_start_up(tiny_backbone, sample_of):
         model.check_sample(sample_of(*batch(saliency=False)))
     with pytest.raises(ValueError, match='build the head with background=True'):
         WSSSClassifier(tiny_backbone, dict(HEAD, background=False), [EPS])
-    with pytest.raises(ValueError, match="needs the revised CAM of head=dict.type='SEAMHead'"):
+    with pytest.raises(ValueError, match="revised CAM for revised=True.*type='SEAMHead'"):
         WSSSClassifier(tiny_backbone, HEAD, [dict(EPS, revised=True)])
+    with pytest.raises(ValueError, match='either scale or size, not scale=0.5 and size=16'):
+        WSSSClassifier(tiny_backbone, HEAD, [dict(EPS, scale=0.5, size=16)])
     with pytest.raises(ValueError, match='tau=2'):
         WSSSClassifier(tiny_backbone, HEAD, [dict(EPS, tau=2)])

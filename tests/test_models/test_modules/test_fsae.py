@@ -194,7 +194,7 @@ def test_fae_only_and_delayed_begin(tiny_backbone):
 
 def test_what_is_missing_is_said_at_start_up(tiny_backbone, sample_of):
     gap = dict(type='GAPHead', num_classes=3, in_channels=8)
-    with pytest.raises(ValueError, match='GAPHead gives no background score.*one_minus_max'):
+    with pytest.raises(ValueError, match="for background='head'.*GAPHead.*one_minus_max"):
         classifier(tiny_backbone, gap)
     classifier(tiny_backbone, gap, background='constant')(*batch(), mode='loss')
     with pytest.raises(KeyError, match='needs the view "strong".*StrongView'):

@@ -116,11 +116,6 @@ def test_soft_erasing_gives_gradient_through_the_mask_and_hard_erasing_does_not(
         assert views.image(name).requires_grad == passes
 
 
-def test_a_head_without_background_is_refused_by_ssr():
-    with pytest.raises(ValueError, match='background=True'):
-        classifier(SSR, background=False)(*batch(2, 32), mode='loss')
-
-
 def test_missing_view_and_network_and_doubled_module(sample_of):
     with pytest.raises(KeyError, match='SimulatedInterImageErasing needs the view "paired"'):
         classifier(SIE).check_sample(sample_of(*batch(2, 32, views=('image',))))

@@ -223,7 +223,7 @@ def test_what_is_missing_is_said_at_start_up(tiny_backbone):
         classifier(dict(PPC, size=None))
     with pytest.raises(ValueError, match='in_channels=4, but the last feature map has 8'):
         classifier(dict(PPC, in_channels=4))
-    with pytest.raises(ValueError, match="needs head=dict.type='SEAMHead'"):
+    with pytest.raises(ValueError, match="needs the .*GAPHead.*head=dict.type='SEAMHead'"):
         WSSSClassifier(tiny_backbone, dict(type='GAPHead', num_classes=3, in_channels=8), [PPC])
 
 

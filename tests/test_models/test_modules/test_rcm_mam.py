@@ -271,10 +271,10 @@ def test_errors():
         classifier(dict(MAM, variant='sam'))
     with pytest.raises(ValueError, match='set teacher=True'):
         classifier(RCM, teacher=False)
-    with pytest.raises(ValueError, match='needs a head with an embedding'):
-        classifier(RCM, embed=None).loss(*batch())
-    with pytest.raises(ValueError, match=r'has \(21, 256\) prototypes'):
-        classifier(dict(type='RegionalContrast')).loss(*batch())
+    with pytest.raises(ValueError, match=f'num_classes=20 and.*of the head, {C} and {D}'):
+        classifier(dict(type='RegionalContrast', embed_channels=D))
+    with pytest.raises(ValueError, match=f'embed_channels=256 must be.*of the head, {C} and {D}'):
+        classifier(dict(type='RegionalContrast', num_classes=C))
 
 
 def test_prototypes_of_large_features_in_half_precision():

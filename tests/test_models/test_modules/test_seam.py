@@ -169,5 +169,5 @@ def test_equal_views_have_no_er():
 def test_what_is_missing_is_said_at_start_up(tiny_backbone):
     with pytest.raises(ValueError, match='either scale or size'):
         classifier(dict(SEAM, size=16))
-    with pytest.raises(ValueError, match="needs head=dict.type='SEAMHead'"):
+    with pytest.raises(ValueError, match="needs the .*GAPHead.*head=dict.type='SEAMHead'"):
         WSSSClassifier(tiny_backbone, dict(type='GAPHead', num_classes=3, in_channels=8), [SEAM])

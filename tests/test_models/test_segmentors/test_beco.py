@@ -14,6 +14,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from mmwsss.engine import CoTrainingHook
+from mmwsss.models.segmentors import beco as beco_module
 from mmwsss.models.segmentors.beco import (
     beco_loss,
     boundary_band,
@@ -39,6 +40,40 @@ def test_half_of_the_objects_are_pasted(classes, count):
                    for y in range(4) for x in range(labels.shape[1]))
         seen.add(pasted)
     assert len(seen) == math.comb(len(classes), count)
+
+
+def test_every_object_is_pasted_as_often():
+    torch.manual_seed(0)
+    labels = torch.tensor([[0, 3, 9, 254, 255]])
+    share = torch.stack([paste_region(labels)[0] for _ in range(600)]).float().mean(0)
+    assert share[0] == share[4] == 0
+    torch.testing.assert_close(share[1:4], torch.full((3, ), 2 / 3), atol=0.08, rtol=0)
+
+
+@pytest.mark.parametrize('online', [False, True])
+def test_mixing_does_not_wait_for_the_device(online):
+    images, labels = torch.zeros(4, 3, 6, 7), torch.zeros(4, 6, 7, dtype=torch.long)
+    images, labels = images.to('meta'), labels.to('meta')
+    mixed = class_mix(images, labels, labels if online else None, prob=1.)
+    assert all(x.is_meta for x in mixed)
+
+
+def test_threads_are_kept(monkeypatch):
+    made = []
+
+    class Pool(beco_module.ThreadPoolExecutor):
+
+        def __init__(self):
+            made.append(self)
+            super().__init__(1)
+
+    beco_module._threads.cache_clear()
+    monkeypatch.setattr(beco_module, 'ThreadPoolExecutor', Pool)
+    model = beco()
+    for _ in range(2):
+        model._augment(torch.zeros(2, 3, 8, 8))
+    assert len(made) == 1
+    beco_module._threads.cache_clear()
 
 
 @pytest.mark.parametrize('size', [1, 2])
