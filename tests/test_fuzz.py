@@ -20,7 +20,7 @@ from PIL import Image
 from mmwsss.datasets import ImageLabelDataset, read_label_table
 from mmwsss.datasets.transforms import LoadImage, LoadMask
 from mmwsss.inference import read_config
-from mmwsss.inference.masks import _read_manifest
+from mmwsss.inference.manifests import known_records
 from mmwsss.structures.artifacts import (
     load_cam,
     read_manifest,
@@ -252,7 +252,7 @@ def test_manifests(tmp_path, lines):
     path.write_bytes('\n'.join(lines).encode('utf-8', 'surrogatepass'))
     records = read_or_refuse(lambda p: read_manifest(p.parent), path)
     assert records is None or all(isinstance(record['name'], str) for record in records)
-    made = read_or_refuse(lambda p: _read_manifest(p.parent, '.png'), path)
+    made = read_or_refuse(lambda p: known_records(p.parent, '.png'), path)
     assert made is None or isinstance(made, dict)
 
 

@@ -12,7 +12,7 @@ refiner (pipeline.mask), its network and checkpoint (pipeline.affinity), the thr
 learns from; a config may bring options of the presets, e.g. refiners = dict(irn=dict(bg=0.3)). bg
 may be a rule: oracle, held_out, auto. After an interruption run the same again: files that are
 there are kept. If an image failed, the others are made, the exit code is 1, and the same again
-makes only the failed.
+makes only the failed. Of a refiner with keep, the scores are those of the whole masks (whole/).
 """
 
 import argparse
@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from mmengine.dist import is_main_process
 
     from mmwsss.inference import read_config
+    from mmwsss.inference.masks import scored_folder
     from mmwsss.pipeline import Context, make_masks
     from mmwsss.utils import setup_launcher
     cfg = read_config(args.config, args.cfg_options)
@@ -99,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         print(f'why: {out / "failed.json"}', file=sys.stderr)
         return 1
     for split in {tuple(split.names): split for split in splits_of(args.loader, context)}.values():
-        print_score(split, out)
+        print_score(split, scored_folder(out, config.get('keep')))
     return 0
 
 

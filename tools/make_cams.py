@@ -9,7 +9,7 @@ Everything comes from the config and its work dir, and every option overrides: t
 train_dataloader, val_dataloader and test_dataloader), scales and normalisation (pipeline.cam over
 model.test_cfg), the checkpoint (of tools/run_pipeline.py or tools/train.py in the work dir). Files
 that are there are kept, so after an interruption the same command resumes; a folder of CAMs that
-were made with another checkpoint or other options is refused. Where the images have
+were made with another checkpoint, another model or other options is refused. Where the images have
 ground truth (--score), the seeds are scored at every threshold.
 """
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     from mmwsss.datasets.splits import Split
     from mmwsss.inference import cam_options, read_config
     from mmwsss.inference.cam_options import file_options
-    from mmwsss.inference.settings import check_settings
+    from mmwsss.inference.settings import check_settings, model_digest
     from mmwsss.pipeline import Context, make_cams
     from mmwsss.utils import setup_launcher
     from mmwsss.utils.io import file_digest
@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = args.checkpoint or context.checkpoint('classify')
     changed = dict(scales=args.scales, flip=args.flip, stride=args.stride)
     check_settings(folder, dict(
-        checkpoint=file_digest(checkpoint), options=file_options(cam_options(cfg, **changed))),
-        'CAMs', args.overwrite)
+        checkpoint=file_digest(checkpoint), model=model_digest(cfg),
+        options=file_options(cam_options(cfg, **changed))), 'CAMs', args.overwrite)
     make_cams(context, checkpoint, folder, dataset, args.overwrite, **changed,
               batch_size=args.batch_size, num_workers=args.num_workers)
     if args.score and is_main_process():

@@ -14,7 +14,6 @@ interruption the same command resumes.
 """
 
 import argparse
-import hashlib
 import json
 import sys
 import tarfile
@@ -86,22 +85,6 @@ def build_dataset(cfg: 'Config', args: argparse.Namespace) -> 'Dataset':
     return DATASETS.build(options)
 
 
-def check_origin(out: Path, cfg: 'Config', checkpoint: str) -> None:
-    """Write down what the results are of.
-
-    Raises:
-        ValueError: Results of another model or config are there.
-    """
-    from mmwsss.structures.artifacts import read_record, write_record
-    origin = dict(checkpoint=file_digest(checkpoint)[:16], model=hashlib.sha256(
-        json.dumps(cfg.model.to_dict(), sort_keys=True, default=str).encode()).hexdigest()[:16])
-    path = out / 'origin.json'
-    if read_record(path, origin) != origin:
-        raise ValueError(f'"{out}" holds results of another checkpoint or config; choose another '
-                         'folder, or delete it')
-    write_record(path, origin)
-
-
 def predict(model: 'nn.Module', dataset: 'Dataset', folder: Path, num_workers: int) -> list[str]:
     """Write the masks that are missing, with the ids of the data set's mask files.
 
@@ -128,11 +111,13 @@ def predict(model: 'nn.Module', dataset: 'Dataset', folder: Path, num_workers: i
 def make_submission(args: argparse.Namespace) -> Path:
     """Make the file to hand in, and return its path."""
     from mmwsss.inference import load_model, read_config
+    from mmwsss.inference.settings import check_settings, model_digest
     cfg = read_config(args.config, args.cfg_options)
     dataset = build_dataset(cfg, args)
     model = load_model(cfg, args.checkpoint, args.device)
     out = Path(args.out)
-    check_origin(out, cfg, args.checkpoint)
+    check_settings(out, dict(checkpoint=file_digest(args.checkpoint), model=model_digest(cfg)),
+                   'masks')
     part = ('masks' if args.format == 'coco' else
             f'results/VOC2012/Segmentation/{args.competition}_test_cls')
     names = predict(model, dataset, out / part, args.num_workers)

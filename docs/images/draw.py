@@ -13,7 +13,6 @@ from PIL import Image
 
 from mmwsss.datasets.samplers import EpochIndex
 from mmwsss.inference import seed_mask
-from mmwsss.inference.masks import refine
 from mmwsss.pipeline import Pipeline
 from mmwsss.registry import DATASETS, MODELS
 from mmwsss.structures.artifacts import CAMFile, load_cam, read_record
@@ -93,7 +92,7 @@ class Drawing:
             for kind, caption in (('ThresholdMask', 'seed'), ('PARMask', 'PAR'),
                                   ('CRFMask', 'CRF')):
                 refiner = MODELS.build(dict(type=kind, bg=0.15))
-                mask = refine(refiner, np.ascontiguousarray(image[..., ::-1]), cam, keys)
+                mask = refiner(np.ascontiguousarray(image[..., ::-1]), cam, keys)
                 row.append((caption, overlay_mask(image, mask, self.context.palette)))
             rows.append([*row, self.ground_truth(name)])
         return draw_grid(rows, height=112)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from mmwsss.datasets.splits import config_classes
 from mmwsss.inference.cam_options import inference_options
 from mmwsss.inference.cams import seed_mask
-from mmwsss.inference.masks import refine
 from mmwsss.inference.model import load_model, read_config
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.multi_scale import limited_size, multi_scale_cam, rescale
@@ -248,7 +247,7 @@ class CAMInferencer:
         if self.refiner is None:
             mask = seed_mask(CAMFile(cam, keys, image.shape[:2], background), self.threshold)
         else:
-            mask = refine(self.refiner, image, cam, keys, background)
+            mask = self.refiner(image, cam, keys, background)
         rgb = np.ascontiguousarray(image[..., ::-1])
         names = [self.classes[key] for key in keys]
         return dict(

@@ -7,6 +7,7 @@ from .confusion import (
     mask_confusion,
     mask_iou,
     mean_scores,
+    pair_rates,
     scores_from_confusion,
 )
 from .image_label_metrics import ImageLabelAP, ImageLabelMetric
@@ -16,5 +17,6 @@ from .seed_metric import SeedMetric
 __all__ = [
     'ImageLabelAP', 'ImageLabelMetric', 'Scores', 'SeedCurve', 'SeedMetric', 'class_confusions',
     'confusion_matrix', 'image_scores', 'iou_from_confusion', 'mask_confusion', 'mask_iou',
-    'mean_scores', 'scores_from_confusion', 'seed_confusion', 'seed_histogram', 'threshold_range'
+    'mean_scores', 'pair_rates', 'scores_from_confusion', 'seed_confusion', 'seed_histogram',
+    'threshold_range'
 ]

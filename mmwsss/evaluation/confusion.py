@@ -5,7 +5,7 @@ foreground classes: rows are the true class, columns the predicted one. One more
 the pixels whose prediction is 255 (no answer), which count as misses of their class.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,6 +149,14 @@ def class_confusions(
     return sorted(records, key=lambda record: -record['pixels'])
 
 
+def pair_rates(confusion: np.ndarray, pairs: Sequence[tuple[int, int]]) -> list[float]:
+    """Of each pair ``(i, j)`` of mask ids, in their order, how many in a hundred pixels of ``i``
+    were called ``j``; ``confusion`` as of :func:`class_confusions`."""
+    records = class_confusions(confusion, pairs)
+    rates = {(record['exact'], record['called']): 100 * record['rate'] for record in records}
+    return [rates[pair] for pair in pairs]
+
+
 def mask_confusion(pred_dir: str | Path, split: Split) -> np.ndarray:
     """Confusion matrix of a folder of masks ``<name>.png`` against the ground truth.
 
@@ -164,34 +172,60 @@ def mask_confusion(pred_dir: str | Path, split: Split) -> np.ndarray:
         FileNotFoundError: A mask is missing.
     """
     total = np.zeros((split.num_classes + 1, split.num_classes + 2), dtype=np.int64)
-    for _, confusion in _image_confusions(Path(pred_dir), split):
+    for _, confusion in _image_confusions(pred_dir, split):
         total += confusion
     return total
 
 
-def _image_confusions(pred_dir: Path, split: Split,
+Masks = str | Path | Callable[[str], np.ndarray]
+
+
+def _image_confusions(masks: Masks, split: Split,
                       names: Sequence[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
     """Name and confusion matrix of every image, or of some; errors of :func:`mask_confusion`."""
-    paths = {name: pred_dir / f'{name}.png' for name in (split.names if names is None else names)}
-    missing = [path for path in paths.values() if not path.is_file()]
+    paths = {name: name if callable(masks) else Path(masks) / f'{name}.png'
+             for name in (split.names if names is None else names)}
+    missing = [path for path in paths.values() if isinstance(path, Path) and not path.is_file()]
     if missing:
         raise FileNotFoundError(
             f'{len(missing)} of {len(paths)} predicted masks are missing, first {missing[0]}; '
             'generate the masks of this list first')
+    read = masks if callable(masks) else read_mask
     for name, path in paths.items():
-        pred, gt = read_mask(path), split.ground_truth(name)
+        pred, gt = read(path), split.ground_truth(name)
         try:
             yield name, confusion_matrix(pred, gt, split.num_classes)
         except ValueError as error:
             raise ValueError(f'mask {path} against its ground truth: {error}') from error
 
 
-def image_scores(pred_dir: str | Path, split: Split,
-                 names: Sequence[str] | None = None) -> dict[str, float]:
-    """IoU of single images (``names``; None: all): the mean over background and classes that the
-    mask or the ground truth of the image shows, in percent; errors of :func:`mask_confusion`."""
-    return {name: mean_scores(confusion)['mIoU']
-            for name, confusion in _image_confusions(Path(pred_dir), split, names)}
+def image_scores(masks: Masks, split: Split, names: Sequence[str] | None = None,
+                 background: bool = True) -> dict[str, dict[str, float]]:
+    """Scores of single images: means over the classes that the mask or the ground truth of the
+    image shows.
+
+    Args:
+        masks: Folder of masks, or what gives the mask of a name.
+        split: Images with ground truth.
+        names: Some of them; None: all.
+        background: Whether it is one of the classes, as in mIoU.
+
+    Returns:
+        By name ``IoU``, ``precision`` and ``recall`` in percent; images that show no class are left
+        out.
+
+    Raises:
+        ValueError, FileNotFoundError: See :func:`mask_confusion`.
+    """
+    found = {}
+    for name, confusion in _image_confusions(masks, split, names):
+        scores = scores_from_confusion(confusion)
+        shown = np.isfinite(scores.iou) & (background | (np.arange(split.num_classes + 1) > 0))
+        if shown.any():  # a class that is only in one of the two has no precision, or no recall
+            found[name] = {key: 100 * float(np.nan_to_num(values[shown]).mean())
+                           for key, values in (('IoU', scores.iou), ('precision', scores.precision),
+                                               ('recall', scores.recall))}
+    return found
 
 
 def mask_iou(pred_dir: str | Path, split: Split) -> dict:

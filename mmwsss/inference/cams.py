@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmwsss.datasets.mask_ids import mask_ids_of
 from mmwsss.datasets.splits import Split
 from mmwsss.evaluation import SeedMetric
+from mmwsss.models.refiners import with_background
 from mmwsss.models.utils.cam import resize_cam
 from mmwsss.models.utils.folding import prepared_convolutions
 from mmwsss.models.utils.multi_scale import MAX_SIDE, limited_size, multi_scale_cam, rescale
@@ -24,6 +25,7 @@ from mmwsss.utils.model_wrapper import unwrap_model
 from mmwsss.utils.progress import track
 
 from .failures import raise_if_failed, write_failed
+from .manifests import known_records
 
 # stride='auto' keeps CAMs at full size up to here: VOC's 12,031 images take about 7 GB.
 AUTO_STRIDE_IMAGES = 20_000
@@ -147,6 +149,7 @@ def generate_cams(model: nn.Module,
     loader = DataLoader(
         _Images(dataset), batch_sampler=batches, num_workers=num_workers if todo else 0,
         collate_fn=_collate)
+    made: dict[str, dict] = {}
     failed: dict[str, str] = {}
     training = model.training
     model.eval()
@@ -157,20 +160,28 @@ def generate_cams(model: nn.Module,
                     print_log(f'CAM of "{name}" failed: {error}', 'current', level=40)
                 failed.update(errors)
                 if data is not None:
-                    _write_batch(model, data, out_dir, stride, options)
+                    made.update(_write_batch(model, data, out_dir, stride, options))
     finally:
         model.train(training)
-    failed = {name: error for part in all_gather_object(failed) for name, error in part.items()}
+    for part, errors in all_gather_object((made, failed)):
+        made.update(part)
+        failed.update(errors)
     if is_main_process():
         write_failed(out_dir, failed)
     raise_if_failed(out_dir, failed)
     if not is_main_process():
         return []
-    return write_manifest(out_dir, [cam_record(out_dir, name) for name in names])
+    known = {**known_records(out_dir, '.npz'), **made}
+    unknown = [name for name in names if name not in known]  # of a call that was cut off
+    for name in track(unknown, 'records of CAMs') if unknown else ():
+        known[name] = cam_record(out_dir, name)
+    return write_manifest(out_dir, [known[name] for name in names])
 
 
 @torch.no_grad()
-def _write_batch(model: nn.Module, data: dict, out_dir: Path, stride: int, options: dict) -> None:
+def _write_batch(model: nn.Module, data: dict, out_dir: Path, stride: int,
+                 options: dict) -> dict[str, dict]:
+    """Write the CAMs of a batch; their lines of the manifest by name."""
     for sample in data['data_samples']['image']:
         if 'gt_label' not in sample:
             raise ValueError(f'image "{sample.name}" has no image label, and CAMs are made of '
@@ -188,6 +199,7 @@ def _write_batch(model: nn.Module, data: dict, out_dir: Path, stride: int, optio
         keys = sample.gt_label.nonzero()[:, 0]
         save_cam(out_dir / f'{sample.name}.npz', cam[keys.to(cam.device)].half().cpu().numpy(),
                  keys.cpu().numpy(), sample.ori_shape[:2], background)
+    return {sample.name: cam_record(out_dir, sample.name) for sample in samples}
 
 
 def score_cams(dataset: Any, cam_dir: str | Path, **options: Any) -> dict[str, float]:
@@ -225,8 +237,6 @@ def seed_mask(file: CAMFile, threshold: float | None = None) -> np.ndarray:
     """
     cam, keys, size, background = file
     cam = resize_cam(cam, tuple(size)).numpy()
-    if background is None:
-        first = np.full((1, *size), threshold, np.float32)
-    else:
-        first = resize_cam(np.asarray(background)[None], tuple(size)).numpy()
-    return mask_ids_of(keys)[np.concatenate([first, cam]).argmax(0)]
+    if background is not None:
+        threshold = resize_cam(np.asarray(background)[None], tuple(size))[0].numpy()
+    return mask_ids_of(keys)[with_background(cam, threshold).argmax(0)]

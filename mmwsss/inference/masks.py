@@ -3,24 +3,22 @@
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, barrier, get_dist_info, is_main_process
 from mmengine.logging import print_log
 
 from mmwsss.datasets.transforms import LoadImage
-from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS, MaskRefiner
+from mmwsss.models.refiners import AFFINITY_LABELS, REFINERS, CAMRefiner, MaskRefiner
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import (
     load_cam,
     mask_record,
-    read_manifest,
     write_class_names,
     write_manifest,
 )
@@ -29,9 +27,12 @@ from mmwsss.utils.parallel import ordered_map
 from mmwsss.utils.progress import track
 
 from .failures import raise_if_failed, write_failed
+from .manifests import known_records
 from .mask_shares import describe, mask_shares, warnings
 from .model import read_config
 from .settings import check_settings
+
+WHOLE = 'whole'  # folder of the masks before keep
 
 
 def refiner_config(name: str | None = None,
@@ -100,26 +101,27 @@ class MaskReport:
         raise_if_failed(folder, self.failed)
 
 
-def device_of(refiner: Any) -> torch.device:
+def scored_folder(folder: str | Path, keep: float | None) -> Path:
+    """Where the masks are that scores are of: what ``keep`` leaves out would count as misses.
+
+    Args:
+        folder: Of the masks.
+        keep: Of the refiner that made them.
+    """
+    return Path(folder) if keep is None else Path(folder) / WHOLE
+
+
+def device_of(refiner: CAMRefiner) -> torch.device:
     """Where a refiner computes: a GPU if it or one of its CRFs does, which forked processes cannot
     share."""
-    parts = (refiner, getattr(refiner, 'first_crf', None), getattr(refiner, 'crf', None))
-    devices = [torch.device(getattr(part, 'device', 'cpu')) for part in parts]
+    devices = [torch.device(part.device) for part in (refiner, *refiner.crfs)]
     return next((device for device in devices if device.type != 'cpu'), devices[0])
-
-
-def refine(refiner: Callable, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
-           background: np.ndarray | None = None) -> Any:
-    """Call a refiner; only one with ``bg='own'`` is given the network's background map."""
-    if getattr(refiner, 'bg', None) == 'own':
-        return refiner(image, cam, keys, background)
-    return refiner(image, cam, keys)
 
 
 class _Job:
     """The work on one image: read image and CAM, refine, write; returns its record."""
 
-    def __init__(self, refiner: Any, cam_dir: Path, out_dir: Path, palette: Sequence,
+    def __init__(self, refiner: CAMRefiner, cam_dir: Path, out_dir: Path, palette: Sequence,
                  classes: Sequence[str]):
         self.refiner = refiner
         self.cam_dir = cam_dir
@@ -129,6 +131,19 @@ class _Job:
         self.num_classes = len(classes) or None
         self.load = LoadImage()
 
+    def files(self, name: str) -> list[Path]:
+        """What is made of an image: its mask, and with ``keep`` the whole mask before it."""
+        folders = self.out_dir, scored_folder(self.out_dir, self.refiner.keep)
+        return [folder / f'{name}{self.refiner.suffix}' for folder in dict.fromkeys(folders)]
+
+    def is_done(self, name: str) -> bool:
+        """Whether its files are there and not older than its CAM."""
+        try:
+            made = min(os.stat(path).st_mtime_ns for path in self.files(name))
+            return made >= os.stat(self.cam_dir / f'{name}.npz').st_mtime_ns
+        except FileNotFoundError:
+            return False
+
     def __call__(self, record: dict) -> dict:
         name = record['name']
         image = self.load(dict(img_path=record['img_path']))['img']
@@ -137,10 +152,12 @@ class _Job:
         if size != image.shape[:2]:
             raise ValueError(f'CAM file "{cam_path}" is of an image of {size}, but '
                              f'"{record["img_path"]}" has {image.shape[:2]}; make the CAM again')
-        if getattr(self.refiner, 'bg', None) != 'own':
-            background = None
-        path = self.out_dir / f'{name}{self.refiner.suffix}'
-        result = refine(self.refiner, image, cam, keys, background)
+        path, *of_whole = self.files(name)
+        if of_whole:
+            whole, result = self.refiner.whole_and_kept(image, cam, keys, background)
+            self.refiner.save(*of_whole, whole, self.palette, self.names)
+        else:
+            result = self.refiner(image, cam, keys, background)
         self.refiner.save(path, result, self.palette, self.names)
         return mask_record(path, name)
 
@@ -151,7 +168,8 @@ def generate_masks(dataset: Any,
                    refiner: Any,
                    num_workers: int = 0,
                    palette: Sequence | None = None) -> MaskReport:
-    """Refine the CAM of each image and write ``<out_dir>/<name>.png``.
+    """Refine the CAM of each image and write ``<out_dir>/<name>.png``; of a refiner with ``keep``
+    also the whole mask, ``<out_dir>/whole/<name>.png`` (:func:`scored_folder`).
 
     Ranks share the images. A mask that is there and not older than its CAM is kept, so an
     interrupted run resumes. An image that fails does not stop the others: it is listed in
@@ -181,9 +199,7 @@ def generate_masks(dataset: Any,
     settings = dict(cam_dir=_relative(cam_dir, out_dir), refiner=_settings(refiner))
     if isinstance(refiner, dict):
         refiner = MODELS.build(refiner)
-    settings['crf'] = [type(crf).__name__ for crf in
-                       (getattr(refiner, 'first_crf', None), getattr(refiner, 'crf', None))
-                       if crf is not None]
+    settings['crf'] = [type(crf).__name__ for crf in refiner.crfs]
     check_settings(out_dir, settings, 'masks')
     records = _records(dataset)
     metainfo = getattr(dataset, 'metainfo', {})
@@ -195,11 +211,11 @@ def generate_masks(dataset: Any,
         num_workers = 0
 
     rank, world_size = get_dist_info()
-    known = _read_manifest(out_dir, refiner.suffix)
+    known = known_records(out_dir, refiner.suffix)
+    job = _Job(refiner, cam_dir, out_dir, palette, metainfo.get('classes') or ())
     # Shared out before looking at what is there, which another rank may already be changing.
     mine = [record for record in records[rank::world_size]
-            if not _is_done(record['name'], cam_dir, out_dir, refiner.suffix)]
-    job = _Job(refiner, cam_dir, out_dir, palette, metainfo.get('classes') or ())
+            if not job.is_done(record['name'])]
     made, failed = {}, {}
     results = ordered_map(job, mine, num_workers)
     for record, line, error in track(results, 'masks', len(mine)):
@@ -250,14 +266,6 @@ def _records(dataset: Any) -> list[dict]:
     return [dict(name=info['name'], img_path=info['img_path']) for info in dataset]
 
 
-def _is_done(name: str, cam_dir: Path, out_dir: Path, suffix: str) -> bool:
-    try:
-        made = os.stat(out_dir / f'{name}{suffix}').st_mtime_ns
-        return made >= os.stat(cam_dir / f'{name}.npz').st_mtime_ns
-    except FileNotFoundError:
-        return False
-
-
 def _settings(refiner: Any) -> Any:
     """What the masks depend on, as JSON: the config, and the checkpoint's content."""
     if not isinstance(refiner, dict):
@@ -269,20 +277,6 @@ def _settings(refiner: Any) -> Any:
         if path.is_file():
             settings['checkpoint'] = file_digest(path)
     return json.loads(json.dumps(settings, default=repr))
-
-
-def _read_manifest(out_dir: Path, suffix: str) -> dict[str, dict]:
-    path = out_dir / 'manifest.jsonl'
-    if not path.is_file():
-        return {}
-    stamp = path.stat().st_mtime_ns
-    known = {}
-    for line in read_manifest(out_dir):
-        mask = out_dir / f'{line["name"]}{suffix}'
-        # A later run may have been killed before it wrote its manifest.
-        if mask.is_file() and mask.stat().st_mtime_ns <= stamp:
-            known[line['name']] = line
-    return known
 
 
 def _write_manifest(out_dir: Path, records: list[dict], known: dict, suffix: str,

@@ -24,10 +24,10 @@ LOWEST, HIGHEST = 0.005, 0.95
 SAMPLE = 40
 
 
-def candidates(seed: float, factors: Sequence[float] = FACTORS) -> list[float]:
+def candidates(seed_threshold: float, factors: Sequence[float] = FACTORS) -> list[float]:
     """Thresholds in [LOWEST, HIGHEST] around that of the seed, which is one of them."""
-    found = {round(min(max(seed * factor, LOWEST), HIGHEST), 4) for factor in factors}
-    return sorted(found | {seed})
+    found = {round(min(max(seed_threshold * factor, LOWEST), HIGHEST), 4) for factor in factors}
+    return sorted(found | {seed_threshold})
 
 
 def beyond(best: float, known: Sequence[float]) -> list[float]:
@@ -61,7 +61,7 @@ class _Confusions:
 def refined_curve(refiner: dict | MaskRefiner, thresholds: Sequence[float], split: Split,
                   cam_dir: str | Path, limit: int | None = SAMPLE,
                   num_workers: int = 0) -> np.ndarray:
-    """mIoU of refined masks at several background thresholds.
+    """mIoU of whole refined masks, ``keep`` aside, at several background thresholds.
 
     Args:
         refiner: A :class:`~mmwsss.models.refiners.MaskRefiner`, or its config.
@@ -92,7 +92,7 @@ def refined_curve(refiner: dict | MaskRefiner, thresholds: Sequence[float], spli
     return 100 * np.nanmean(iou_from_confusion(total), axis=-1)
 
 
-def best_refined(refiner: dict, seed: float, split: Split, cam_dir: str | Path,
+def best_refined(refiner: dict, seed_threshold: float, split: Split, cam_dir: str | Path,
                  **options: Any) -> tuple[float, dict[str, float]]:
     """The best background threshold for masks after refinement.
 
@@ -102,16 +102,16 @@ def best_refined(refiner: dict, seed: float, split: Split, cam_dir: str | Path,
     Args:
         refiner: Config of the refiner.
         split, cam_dir, options: As in :func:`refined_curve`.
-        seed: The threshold that is best before refinement; the nearest to it wins a tie.
+        seed_threshold: What is best before refinement; the nearest to it wins a tie.
 
     Returns:
         The threshold, and mIoU (percent) of the sample by threshold.
     """
     curve: dict[float, float] = {}
-    built = MODELS.build(dict(refiner, bg=seed))
-    wanted = candidates(seed)
+    built = MODELS.build(dict(refiner, bg=seed_threshold))
+    wanted = candidates(seed_threshold)
     while wanted:
         curve.update(zip(wanted, refined_curve(built, wanted, split, cam_dir, **options)))
-        best = max(curve, key=lambda threshold: (curve[threshold], -abs(threshold - seed)))
+        best = max(curve, key=lambda x: (curve[x], -abs(x - seed_threshold)))
         wanted = beyond(best, list(curve))
     return best, {f'{t:g}': round(float(curve[t]), 2) for t in sorted(curve)}

@@ -1,14 +1,22 @@
 """What the files of a folder were made with, so that others are not taken for them."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from mmwsss.structures.artifacts import read_record, write_record
 
 SETTINGS = 'settings.json'
+
+
+def model_digest(cfg: Config) -> str:
+    """Checksum of a config's ``model``, whose weights alone do not say how it infers."""
+    text = json.dumps(cfg.model.to_dict(), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def check_settings(folder: str | Path, settings: Mapping, what: str,
@@ -23,12 +31,17 @@ def check_settings(folder: str | Path, settings: Mapping, what: str,
         overwrite: All files are made again, so those that are there do not matter.
 
     Raises:
-        ValueError: They were made with others; names the keys.
+        ValueError: They were made with others, or it is not known with which; names the keys.
     """
     path, settings = Path(folder) / SETTINGS, json.loads(json.dumps(settings))
     before = None if overwrite else read_record(path, None)
     if before is not None and before != settings:
-        changed = [key for key in settings if before.get(key) != settings[key]]
+        unknown = [key for key in settings if key not in before]
+        if unknown:
+            raise ValueError(f'"{path}", of an older mmwsss, does not say with which '
+                             f'{" and ".join(unknown)} the {what} were made. If it is the present '
+                             'one, delete this file, and they are kept; else choose another folder')
+        changed = [key for key in before if before[key] != settings.get(key)]
         raise ValueError(f'"{folder}" holds {what} that were made with another '
                          f'{" and ".join(changed)}; choose another folder, or delete it')
     barrier()

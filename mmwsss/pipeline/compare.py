@@ -8,8 +8,7 @@ import mmcv
 import numpy as np
 from mmengine.config import Config
 
-from mmwsss.evaluation import scores_from_confusion
-from mmwsss.evaluation.confusion import confusion_matrix
+from mmwsss import evaluation
 from mmwsss.inference import seed_mask
 from mmwsss.structures.artifacts import load_cam, read_mask, read_record
 from mmwsss.utils import register_all_modules
@@ -100,7 +99,7 @@ def compare_section(runs: Mapping[str, Pipeline], images: Mapping[str, str]) -> 
 
 
 def mask_reader(pipeline: Pipeline, what: str = 'mask') -> Callable[[str], np.ndarray]:
-    """Gives the mask of an image by its name.
+    """Gives the mask of an image, as it is scored, by its name.
 
     Args:
         pipeline: The run.
@@ -114,7 +113,7 @@ def mask_reader(pipeline: Pipeline, what: str = 'mask') -> Callable[[str], np.nd
     if stage is None or not stage.is_done:
         raise ValueError(f'{pipeline.name}: no finished stage makes a {what}')
     if what == 'mask':
-        return lambda name: read_mask(stage.folder / f'{name}.png')
+        return lambda name: read_mask(stage.scored_folder / f'{name}.png')
     threshold = stage.shown_threshold(pipeline.context)
     return lambda name: seed_mask(load_cam(stage.folder / f'{name}.npz'), threshold)
 
@@ -122,24 +121,18 @@ def mask_reader(pipeline: Pipeline, what: str = 'mask') -> Callable[[str], np.nd
 def image_scores(pipeline: Pipeline, split: str | None = None,
                  what: str = 'mask') -> list[dict[str, Any]]:
     """IoU, precision and recall of each image, in percent: means over the foreground classes that
-    its ground truth or its mask shows; None where there are none.
+    its ground truth or its mask shows (:func:`mmwsss.evaluation.image_scores`); None where there
+    are none.
 
     Args:
         pipeline: The run.
         split: Name of the split.
         what: See :func:`mask_reader`.
     """
-    truth, read = split_of(pipeline, split), mask_reader(pipeline, what)
-    records = []
-    for name in truth.names:
-        scores = scores_from_confusion(
-            confusion_matrix(read(name), truth.ground_truth(name), truth.num_classes))
-        shown = np.isfinite(scores.iou) & (np.arange(truth.num_classes + 1) > 0)
-        record = dict(IoU=scores.iou, precision=scores.precision, recall=scores.recall)
-        records.append(dict(image=name, **{
-            key: 100 * float(np.nan_to_num(values[shown]).mean()) if shown.any() else None
-            for key, values in record.items()}))
-    return records
+    truth = split_of(pipeline, split)
+    scores = evaluation.image_scores(mask_reader(pipeline, what), truth, background=False)
+    none = dict.fromkeys(('IoU', 'precision', 'recall'))
+    return [dict(image=name, **scores.get(name, none)) for name in truth.names]
 
 
 def sweep(pipeline: Pipeline, split: str | None = None) -> dict[str, Sequence[float]]:

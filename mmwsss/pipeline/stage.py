@@ -178,6 +178,11 @@ class Stage:
         """Where its files are, see :meth:`Context.folder_of`."""
         return self.context.folder_of(self)
 
+    @property
+    def scored_folder(self) -> Path:
+        """Where the masks are that it, or a stage after it, scores."""
+        return self.folder
+
     @cached_property
     def fingerprint(self) -> str:
         """Checksum of all that the result depends on."""

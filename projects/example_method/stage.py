@@ -27,7 +27,7 @@ class CoverageStage(Stage):
         self.thickness = thickness
 
     def run(self, context: Context, folder: Path) -> dict:
-        masks, shares = self.before[0].folder, {}
+        masks, shares = self.before[0].scored_folder, {}
         per_class = np.zeros(len(context.classes) + 1)
         for i in range(len(context.images)):
             name = context.images.get_data_info(i)['name']
@@ -43,7 +43,7 @@ class CoverageStage(Stage):
         return {split: dict(coverage=share) for split, share in self.result['splits'].items()}
 
     def cells(self, context: Context, name: str, image: np.ndarray) -> list:
-        mask = read_mask(self.before[0].folder / f'{name}.png')
+        mask = read_mask(self.before[0].scored_folder / f'{name}.png')
         outlines = image.copy()
         for k, color in enumerate(context.palette):
             lines, _ = cv2.findContours((mask == k).astype(np.uint8), cv2.RETR_LIST,

@@ -190,7 +190,7 @@ def test_built_model_and_registry(infer, image):
 
 def test_refiner(config, image):
     class Refiner:
-        def __call__(self, image, cam, keys):
+        def __call__(self, image, cam, keys, background=None):
             return np.full(image.shape[:2], keys[0] + 1, np.uint8)
 
     infer = CAMInferencer(config)

@@ -15,6 +15,7 @@ from mmwsss.evaluation import (
     mask_confusion,
     mask_iou,
     mean_scores,
+    pair_rates,
     scores_from_confusion,
 )
 from mmwsss.structures.artifacts import read_mask
@@ -90,6 +91,7 @@ def test_class_confusions():
     assert first['rate'] == pytest.approx(4 / 12) and first['ratio'] == pytest.approx(4 / 5)
     assert second['pixels'] == 2 and second['rate'] == pytest.approx(2 / 8)
     assert len(class_confusions(confusion)) == 6
+    assert pair_rates(confusion, [(1, 2), (2, 1), (3, 1)]) == pytest.approx([25, 100 / 3, 0])
     assert class_confusions(confusion, [(1, 3)])[0]['ratio'] == float('inf')
 
 
@@ -130,10 +132,40 @@ def test_mask_iou_of_folders(tmp_path):
     scores = mask_iou(tmp_path / 'pred', split)
     assert scores['mIoU'] == pytest.approx(100 * np.nanmean(iou_from_confusion(total)))
     assert len(scores['IoU']) == C + 1
-    of_images = image_scores(tmp_path / 'pred', split)
-    assert set(of_images) == {'a', 'b'}
-    assert image_scores(tmp_path / 'pred', split, ['b']) == {'b': of_images['b']}
-    assert image_scores(tmp_path / 'pred', split, []) == {}
+
+
+@pytest.mark.parametrize('background', [True, False])
+def test_scores_of_images(tmp_path, background):
+    """With and without the background among the classes, of a folder and of masks in memory."""
+    pairs = {name: random_masks(seed) for seed, name in enumerate('ab')}
+    pred, gt = pairs['b'][0] * 0, pairs['b'][1].copy()
+    gt[gt == 1] = 0
+    pred[:2] = 1  # nowhere in the truth
+    pairs['b'] = pred, gt
+    pairs['none'] = pred * 0, gt * 0
+    write_masks(tmp_path / 'pred', {name: pred for name, (pred, _) in pairs.items()})
+    split = split_of(tmp_path, {name: gt for name, (_, gt) in pairs.items()})
+    expected = {}
+    for name, (pred, gt) in pairs.items():
+        rows = []
+        for c in range(0 if background else 1, C + 1):
+            p, g = (pred == c) & (gt != 255), gt == c
+            if (p | g).any():
+                hit = (p & g).sum()
+                rows.append((hit / (p | g).sum(), hit / max(p.sum(), 1), hit / max(g.sum(), 1)))
+        if rows:
+            expected[name] = dict(zip(('IoU', 'precision', 'recall'), 100 * np.mean(rows, 0)))
+    assert ('none' in expected) == background
+    for masks in (tmp_path / 'pred', lambda name: pairs[name][0]):
+        found = image_scores(masks, split, background=background)
+        assert set(found) == set(expected)
+        for name, scores in found.items():
+            assert scores == pytest.approx(expected[name])
+    assert image_scores(masks, split, ['b'], background) == {'b': found['b']}
+    assert image_scores(masks, split, [], background) == {}
+    if background:  # as in mIoU
+        alone = mean_scores(confusion_matrix(*pairs['a'], C))
+        assert found['a']['IoU'] == pytest.approx(alone['mIoU'])
 
 
 def test_mask_iou_names_the_bad_file(tmp_path):

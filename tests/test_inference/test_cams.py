@@ -1,6 +1,9 @@
 """CAM files: content, batching by size, resume, sharding, errors."""
 
+import copy
 import json
+import os
+import time
 
 import cv2
 import numpy as np
@@ -109,6 +112,45 @@ def test_a_run_that_was_cut_off_makes_only_what_is_missing(config, tmp_path):
     assert len(model.batches) == 6
 
 
+def test_records_are_made_once(config, tmp_path, monkeypatch):
+    """Of each file when it is written; those of files that are kept come from the manifest."""
+    read, record = [], module.cam_record
+    monkeypatch.setattr(module, 'cam_record', lambda folder, name: read.append(name) or record(
+        folder, name))
+    dataset, out = build_image_dataset(config), tmp_path / 'cams'
+
+    def call(**options):
+        read.clear()
+        return generate_cams(Model(), dataset, out, scales=(1, ), num_workers=0, **options)
+
+    whole = call()
+    assert read == list('abcde')
+    later = time.time_ns() + 10**7  # whatever the clock's step
+    os.utime(out / 'manifest.jsonl', ns=(later, later))
+    assert call() == whole and not read
+    (out / 'c.npz').unlink()
+    assert call() == whole and read == ['c']
+    stamp = (out / 'manifest.jsonl').stat().st_mtime_ns + 10**9
+    os.utime(out / 'b.npz', ns=(stamp, stamp))  # by a call that was cut off
+    assert call() == whole and 'b' in read
+    assert call(overwrite=True) == whole and read == list('abcde')
+
+
+def test_records_of_other_ranks_are_gathered(config, tmp_path, monkeypatch):
+    dataset, parts, read, record = build_image_dataset(config), [], [], module.cam_record
+    monkeypatch.setattr(module, 'cam_record', lambda folder, name: read.append(name) or record(
+        folder, name))
+    monkeypatch.setattr(module, 'all_gather_object',
+                        lambda part: parts.append(copy.deepcopy(part)) or parts)
+    for rank in range(2):
+        monkeypatch.setattr(module, 'get_dist_info', lambda rank=rank: (rank, 2))
+        monkeypatch.setattr(module, 'is_main_process', lambda rank=rank: rank == 1)
+        manifest = generate_cams(Model(), dataset, tmp_path / 'c', scales=(1, ), num_workers=0)
+    assert read == list('acebd')
+    assert [sorted(made) for made, _ in parts] == [list('ace'), list('bd')]
+    assert [record['name'] for record in manifest] == list('abcde')
+
+
 def test_ranks_share_the_images(config, tmp_path, monkeypatch):
     seen = []
     for rank in range(2):
@@ -136,6 +178,8 @@ def test_errors_name_the_image_or_file(config, tmp_path):
     out = tmp_path / 'd'
     generate_cams(Model(), build_image_dataset(config), out, scales=(1, ), num_workers=0)
     (out / 'b.npz').write_bytes(b'PK')
+    stamp = (out / 'manifest.jsonl').stat().st_mtime_ns + 10**9
+    os.utime(out / 'b.npz', ns=(stamp, stamp))
     with pytest.raises(ValueError, match=r'b\.npz is not a CAM file.*delete it'):
         generate_cams(Model(), build_image_dataset(config), out, scales=(1, ), num_workers=0)
 

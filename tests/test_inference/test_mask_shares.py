@@ -136,6 +136,8 @@ def test_refined_threshold(truth, tmp_path):
     assert best == 0.245 and table['0.245'] == 100 and len(table) == 5  # nearer to the seed's
     best, _ = best_refined(dict(type='ThresholdMask', bg=0.1), 0.35, truth, cams)
     assert best == 0.35
+    # What keep leaves out is no miss.
+    assert best_refined(dict(refiner, keep=0.5), 0.35, truth, cams) == (0.245, table)
 
 
 @pytest.mark.parametrize('peak, best', [(0.4, 0.4), (0.035, 0.035), (0.9, 0.95), (0., 0.005)])

@@ -8,7 +8,7 @@ import torch
 from mmwsss.inference import choose_threshold
 from mmwsss.inference import thresholds as module
 from mmwsss.inference.refined import refined_curve
-from mmwsss.models.refiners import with_background
+from mmwsss.models.refiners import MaskRefiner, with_background
 from mmwsss.models.utils.cam import resize_maps
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import save_cam
@@ -172,9 +172,22 @@ def test_affinities_are_made_once_for_all_thresholds(folder, name, options):
         expected = refiner.scores(image, full)
         np.testing.assert_allclose(score, expected, atol=1e-6, rtol=1e-6)
         assert (score.argmax(0) == expected.argmax(0)).all()
-        assert (mask == refiner(image, cam, [1, 3])).all() and mask.dtype == np.uint8
+        whole, kept = refiner.whole_and_kept(image, cam, [1, 3])
+        assert (mask == whole).all() and mask.dtype == kept.dtype == np.uint8
+        assert (refiner(image, cam, [1, 3]) == kept).all()
+        assert (kept[kept != 255] == whole[kept != 255]).all()
+        assert (kept == 255).any() == ('keep' in options)
     assert len({mask.tobytes() for mask in masks}) > 1  # the thresholds differ
     assert not any(mask.any() for mask in refiner.masks(image, cam[:0], [], LEVELS))
+
+
+def test_one_constant_map_walks_for_all_thresholds(folder):
+    refiner, _ = walking(folder, 'psa')
+    walk, seen = refiner.walk, []
+    refiner.walk = lambda image, stack: seen.append(stack.shape) or walk(image, stack)
+    cam = np.random.default_rng(1).random((2, 40, 48), np.float32)
+    assert len(list(refiner.scores_at(np.zeros((40, 48, 3), np.uint8), cam, LEVELS))) == 4
+    assert seen == [(3, 40, 48)]
 
 
 def test_any_refiner_takes_thresholds_in_place_of_its_own(folder):
@@ -225,3 +238,40 @@ def test_errors(folder):
         choose_threshold(folder, ['empty'])
     with pytest.raises(ValueError, match="'crf' needs the image files"):
         choose_threshold(folder, ['a'], 'crf')
+
+
+@pytest.mark.parametrize('kind', ['PARMask', 'CRFMask', 'PSAMask', 'IRNMask'])
+def test_a_childs_scores_count_at_all_thresholds(kind, tmp_path):
+    """Also where the parent has a shorter way for several thresholds."""
+    parent = MODELS.get(kind)
+
+    class Own(parent):
+
+        def scores(self, image, cam, background=None):
+            return self.with_background(1 - cam)
+
+    refiner = Own.__new__(Own)
+    refiner.crf, refiner.keep, refiner.bg, refiner.alpha = None, None, 0.3, None
+    rng = np.random.default_rng(2)
+    image, cam = rng.integers(0, 256, (9, 8, 3), np.uint8), rng.random((2, 9, 8), np.float32)
+    for threshold, mask in zip(LEVELS, refiner.masks(image, cam, [1, 3], LEVELS), strict=True):
+        expected = np.array([0, 2, 4])[with_background(1 - cam, threshold).argmax(0)]
+        assert (mask == expected).all()
+
+
+@pytest.mark.parametrize(('change', 'found'), [
+    (lambda s: s[1:], r'ndarray \(2, 9, 8\)'), (lambda s: s[:, ::2], r'\(3, 5, 8\)'),
+    (lambda s: s.transpose(1, 2, 0), r'\(9, 8, 3\)'), (lambda s: s.argmax(0), r'\(9, 8\)'),
+    (lambda s: None, 'NoneType'), (lambda s: s * np.nan, 'some that are no number')])
+def test_scores_of_an_own_refiner_are_checked(change, found):
+    class Own(MaskRefiner):
+
+        def scores(self, image, cam, background=None):
+            return change(self.with_background(cam))
+
+    image, cam = np.zeros((9, 8, 3), np.uint8), np.full((2, 9, 8), 0.5)
+    message = rf'Own\.scores must give scores \(3, 9, 8\), background first; it gave .*{found}'
+    with pytest.raises(ValueError, match=message):
+        Own(bg=0.3)(image, cam, [0, 1])
+    with pytest.raises(ValueError, match=message):
+        next(Own(bg=0.3).masks(image, cam, [0, 1], [0.2]))

@@ -90,16 +90,6 @@ def test_fixed_threshold_of_the_config(config, tmp_path):
     assert 'seed (fixed)' in header_of(pipeline)
 
 
-def test_masks_of_reliable_pixels_are_scored_whole(config, tmp_path):
-    whole = Pipeline(copy.deepcopy(config), tmp_path / 'w').run()
-    config.pipeline.mask.keep = 0.5
-    part = Pipeline(config, tmp_path / 'w').run()
-    assert part['mask'] == whole['mask']
-    mask = read_mask(tmp_path / 'w' / 'mask' / 'val_00000.png')
-    assert 0.2 < (mask == 255).mean() <= 0.5
-    assert not (read_mask(tmp_path / 'w' / 'mask' / 'whole' / 'val_00000.png') == 255).any()
-
-
 @pytest.mark.slow
 def test_upper_bound_beside_the_segmentation(config, segment, tmp_path):
     """Trained on ground truth alone, without the other stages; a fingerprint of its own."""

@@ -69,14 +69,14 @@ def test_worst_and_best_images_and_all_scores(config, tmp_path):
 
     [run] = json.loads((page.parent / 'runs.json').read_text())
     assert len(run['images']) == 8
-    shown = [image['scores']['mask IoU'] for image in run['images']]
+    shown = [image['scores']['mask IoU with background'] for image in run['images']]
     ranked = sorted(ious.values())
     assert shown[:4] == pytest.approx(ranked[:2] + ranked[-2:])
     assert {image['name'] for image in run['images']} <= set(ious)
     charts = {chart['title']: chart for chart in run['charts']}
     assert charts['classify: loss']['values'][0] == [1, 2, 3, 4]  # 8 images, 2 epochs of 4
-    assert charts['mask IoU of single images, sorted']['values'][1] == sorted(
-        charts['mask IoU of single images, sorted']['values'][1])
+    assert charts['mask IoU with background of single images, sorted']['values'][1] == sorted(
+        charts['mask IoU with background of single images, sorted']['values'][1])
     text = page.read_text()
     assert len(text) < 8 * 500_000 and text.count('<canvas>') == 8
     for stage in run['stages']:

@@ -55,7 +55,8 @@ def test_files_of_tools_and_pipeline_are_equal(config, tmp_path):
     again = tool('make_cams.py', file, '--work-dir', work, '--device', 'cpu')
     assert '12 CAM files are there and kept' in again
     other = work / 'pipeline' / 'classify' / 'epoch_1.pth'
-    for options, key in ((['--scales', '0.5'], 'options'), ([other], 'checkpoint')):
+    for options, key in ((['--scales', '0.5'], 'options'), ([other], 'checkpoint'),
+                         (['--cfg-options', 'model.head.drop=0.5'], 'model')):
         with pytest.raises(AssertionError, match=f'CAMs that were made with another {key}'):
             tool('make_cams.py', file, *options, '--work-dir', work, '--device', 'cpu')
     out = tool('generate_masks.py', file, '--work-dir', work, '--device', 'cpu')

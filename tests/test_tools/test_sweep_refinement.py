@@ -9,6 +9,7 @@ import torch
 
 from mmwsss.evaluation import confusion_matrix
 from mmwsss.inference import refiner_config
+from mmwsss.models.refiners import make_crf, with_background
 from mmwsss.registry import MODELS
 from mmwsss.structures.artifacts import read_mask, write_mask
 
@@ -75,6 +76,32 @@ def test_equals_each_setting_on_its_own(name, unary, tmp_path):
             expected = confusion_matrix(mask, gt, 3)[:, :4]
             # One pixel in a thousand may sit on a threshold.
             assert np.abs(confusion[:, :4] - expected).sum() <= 2 * 6
+
+
+def test_the_crf_of_the_config(tmp_path):
+    """What the command line does not name: --crf and --unary are the config's refiners.crf."""
+    args = Namespace(cams='', refine='crf', alpha=[4.], beta=[], log_steps=[], thresholds=None,
+                     crf=None, bg=[], unary=None)
+    changed = dict(crf=dict(preset='irn_label', unary='labels', gt_prob=0.8, all_labels=21))
+    split = Namespace(num_classes=3)
+    rng = np.random.default_rng(0)
+    image, cam = rng.integers(0, 256, (18, 20, 3), np.uint8), rng.random((2, 18, 20), np.float32)
+
+    def swept(**options):
+        (setting, scores, _), = tool.Sweep(
+            Namespace(**{**vars(args), **options}), split, changed).settings(image, cam)
+        assert setting['alpha'] == 4
+        return setting['crf'], scores
+
+    stack = with_background(cam, alpha=4)
+    crf = make_crf('irn_label')
+    name, scores = swept()
+    assert name == 'irn_label'
+    expected = crf.from_labels(image, stack.argmax(0), 3, 0.8, 21)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    name, scores = swept(crf=['eps'], unary='scores')
+    assert name == 'eps'
+    np.testing.assert_allclose(scores, make_crf('eps')(image, stack), atol=1e-5)
 
 
 def test_table():

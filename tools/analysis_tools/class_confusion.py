@@ -33,7 +33,7 @@ def compare(config: str, folders: list[str], count: int) -> None:
     """Print the table of folders of masks."""
     from mmwsss.datasets.cooccurrence import frequent_pairs
     from mmwsss.datasets.splits import Split
-    from mmwsss.evaluation import class_confusions, mask_confusion, mean_scores
+    from mmwsss.evaluation import mask_confusion, mean_scores, pair_rates
     from mmwsss.inference import read_config
     split = Split(read_config(config).val_dataloader.dataset)
     names = ('background', *split.classes)
@@ -44,18 +44,17 @@ def compare(config: str, folders: list[str], count: int) -> None:
     for folder in folders:
         runs = [mask_confusion(run, split)
                 for run in sorted(glob(folder)) or [folder]]
-        records = class_confusions(sum(runs), pairs)
-        rates.append({(r['exact'], r['called']): r['rate'] for r in records})
+        rates.append(pair_rates(sum(runs), pairs))
         scores.append(np.mean([mean_scores(run)['mIoU'] for run in runs]))
     labels = [str(Path(folder)) for folder in folders]
     for number, label in enumerate(labels):
         print(f'({number}) {label}')
     width = max(len(f'{names[i]} called {names[j]}') for i, j in pairs)
     print(' ' * width + ''.join(f'{f"({n})":>8}' for n in range(len(labels))))
-    for i, j in pairs:
-        row = ''.join(f'{100 * rate[i, j]:8.2f}' for rate in rates)
+    for (i, j), *values in zip(pairs, *rates):
+        row = ''.join(f'{value:8.2f}' for value in values)
         print(f'{f"{names[i]} called {names[j]}":<{width}}{row}')
-    means = ''.join(f'{100 * np.mean(list(rate.values())):8.2f}' for rate in rates)
+    means = ''.join(f'{np.mean(rate):8.2f}' for rate in rates)
     print(f'{"mean (%)":<{width}}{means}')
     print(f'{"mIoU (%)":<{width}}' + ''.join(f'{score:8.2f}' for score in scores))
 

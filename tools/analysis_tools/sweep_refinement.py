@@ -37,7 +37,7 @@ class Sweep:
         from mmwsss.datasets.transforms import LoadImage
         from mmwsss.evaluation.seed import SWEEP, threshold_range
         from mmwsss.inference import refiner_config
-        from mmwsss.models.refiners import make_crf, with_background
+        from mmwsss.models.refiners import with_background
         from mmwsss.registry import MODELS
         if not all(0 <= x <= 1 for x in args.bg):
             raise ValueError(f'--bg {args.bg}: backgrounds must be in [0, 1]')
@@ -50,9 +50,12 @@ class Sweep:
         self.log_steps = args.log_steps
         self.thresholds = threshold_range(*(args.thresholds or SWEEP))
         self.settings = dict(none=self.seeds, crf=self.crf, psa=self.psa, irn=self.irn)[args.refine]
-        self.crfs = {name: make_crf(name) for name in args.crf}
         self.backgrounds = [dict(alpha=x) for x in args.alpha] + [dict(bg=x) for x in args.bg]
-        self.from_labels = args.unary == 'labels'
+        if args.refine == 'crf':
+            options = dict(unary=args.unary) if args.unary else {}
+            config = refiner_config('crf', options, changed=changed)
+            self.crfs = {str(preset): MODELS.build(dict(config, preset=preset)).first_crf
+                         for preset in args.crf or [config['preset']]}
         if args.refine in ('psa', 'irn'):
             options = dict(device=args.device) if args.device else {}
             self.refiner = MODELS.build(
@@ -90,9 +93,7 @@ class Sweep:
         for background in self.backgrounds:
             scores = self.with_background(cam, **background)
             for name, crf in self.crfs.items():
-                refined = (crf.from_labels(image, scores.argmax(0), len(scores))
-                           if self.from_labels else crf(image, scores))
-                yield dict(crf=name, **background), refined, False
+                yield dict(crf=name, **background), crf(image, scores), False
 
     def psa(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
         backgrounds = [self.with_background(cam, alpha=alpha)[:1] for alpha in self.alphas]
@@ -107,7 +108,7 @@ class Sweep:
 
     def irn(self, image: np.ndarray, cam: np.ndarray) -> Iterator[tuple]:
         for beta, log, walked in self.refiner.walks(image, cam, self.betas, self.log_steps):
-            yield dict(beta=beta, log_steps=log), walked / max(walked.max(), 1e-12), True
+            yield dict(beta=beta, log_steps=log), walked, True
 
 
 def table(totals: dict, thresholds: np.ndarray) -> list[dict]:
@@ -144,9 +145,9 @@ def parse_args() -> argparse.Namespace:
                         help='constant backgrounds (default: those of SeedMetric)')
     parser.add_argument('--bg', type=float, nargs='*', default=[],
                         help='crf: constant backgrounds, beside those of --alpha')
-    parser.add_argument('--unary', default='scores', choices=('scores', 'labels'),
-                        help='crf: what it starts from, as in CRFMask')
-    parser.add_argument('--crf', nargs='+', default=['psa'], help='presets')
+    parser.add_argument('--unary', choices=('scores', 'labels'),
+                        help="crf: what it starts from, as in CRFMask; default: the config's")
+    parser.add_argument('--crf', nargs='+', help="presets; default: the config's")
     parser.add_argument('--network', help='psa, irn: config that the network was trained with')
     parser.add_argument('--checkpoint', help='psa, irn: its weights')
     parser.add_argument('--num-workers', type=at_least(0), default=2)

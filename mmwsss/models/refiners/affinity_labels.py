@@ -13,8 +13,8 @@ from mmwsss.structures.artifacts import save_affinity_scores
 from ..utils.cam import resize_cam
 from .base import CAMRefiner
 from .confident_labels import combine_confident
-from .crf import make_crf
-from .mask_refiners import check_gt_prob, check_unary, crf_scores, with_background
+from .crf import CAMCRF, CRF
+from .mask_refiners import with_background
 
 # By the name that the tool knows them by.
 AFFINITY_LABELS = dict(
@@ -22,19 +22,8 @@ AFFINITY_LABELS = dict(
     affinity=dict(type='AffinityScores', low=4, high=32))
 
 
-class AffinityTarget(CAMRefiner):
-    """From one image's CAM to the training target of an affinity network.
-
-    Args:
-        preset: CRF of both backgrounds, see :func:`make_crf`.
-    """
-
-    def __init__(self, preset: str | dict):
-        self.first_crf = make_crf(preset)
-
-
 @MODELS.register_module()
-class IRLabel(AffinityTarget):
+class IRLabel(CAMRefiner):
     """The confident labels that IRNet learns from: label CRF at two backgrounds. The result is a
     mask uint8 ``(H, W)``: 0, ``1..C``, 255 not confident.
 
@@ -42,7 +31,7 @@ class IRLabel(AffinityTarget):
         fg: Background score of the map that finds foreground (0.30); or ``'own'``, the network's
             background map (SIPE), for both.
         bg: Of the map that finds background (IRN 0.05, KTSE 0.10); or ``'own'``.
-        preset: CRF of both.
+        preset: CRF of both, see :func:`make_crf`.
         gt_prob: Confidence in the labels before the CRF, in (0, 1).
         bg_factor: With ``'own'``, the map that finds background takes this times the network's
             background (SIPE 0.5).
@@ -54,8 +43,7 @@ class IRLabel(AffinityTarget):
 
     def __init__(self, fg: float | str = 0.30, bg: float | str = 0.05,
                  preset: str | dict = 'irn_label', gt_prob: float = 0.7, bg_factor: float = 0.5):
-        super().__init__(preset)
-        check_gt_prob('IRLabel', gt_prob)
+        self.first_crf = CAMCRF('IRLabel', preset, 'labels', gt_prob)
         if 'own' in (fg, bg):
             if fg != bg:
                 raise ValueError(f"IRLabel: fg={fg!r} and bg={bg!r}; 'own' is for both")
@@ -66,8 +54,11 @@ class IRLabel(AffinityTarget):
                              "both 'own'")
         self.fg = fg
         self.bg = bg
-        self.gt_prob = gt_prob
         self.bg_factor = bg_factor
+
+    @property
+    def crfs(self) -> list[CRF]:
+        return [self.first_crf.crf]
 
     def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
                  background: np.ndarray | None = None) -> np.ndarray:
@@ -77,8 +68,7 @@ class IRLabel(AffinityTarget):
         cam = resize_cam(cam, size).numpy()
         maps = []
         for score in self._backgrounds(background, size):
-            label = with_background(cam, score).argmax(0)
-            label = self.first_crf.from_labels(image, label, len(cam) + 1, self.gt_prob).argmax(0)
+            label = self.first_crf(image, with_background(cam, score)).argmax(0)
             maps.append(torch.from_numpy(mask_ids_of(keys)[label]))
         return combine_confident(*maps).numpy()
 
@@ -94,7 +84,7 @@ class IRLabel(AffinityTarget):
 
 
 @MODELS.register_module()
-class AffinityScores(AffinityTarget):
+class AffinityScores(CAMRefiner):
     """What AffinityNet learns from: CRF scores under much and under little background.
 
     The result is a dict ``scores`` float16 ``(2, K + 1, H, W)`` and ``keys``, written as ``.npz``
@@ -103,8 +93,8 @@ class AffinityScores(AffinityTarget):
     Args:
         low: Small alpha, much background (PSA 4, AEFT 2, MCTformer 1).
         high: Large alpha, little background (PSA 32, AEFT 21, MCTformer 12).
-        preset: CRF of both.
-        unary, gt_prob, all_labels: As for :class:`CRFMask`; PPC ``'labels'``, .7 and 21.
+        preset, unary, gt_prob, all_labels: See :class:`~mmwsss.models.refiners.CAMCRF`; PPC
+            ``unary='labels'``, .7 and 21.
 
     Raises:
         ValueError: An option is out of its range.
@@ -114,16 +104,15 @@ class AffinityScores(AffinityTarget):
 
     def __init__(self, low: float = 4, high: float = 32, preset: str | dict = 'psa',
                  unary: str = 'scores', gt_prob: float = 0.7, all_labels: int | None = None):
-        super().__init__(preset)
-        check_unary('AffinityScores', unary)
-        check_gt_prob('AffinityScores', gt_prob)
-        self.unary = unary
-        self.gt_prob = gt_prob
-        self.all_labels = all_labels
+        self.first_crf = CAMCRF('AffinityScores', preset, unary, gt_prob, all_labels)
         if not 0 < low <= high:
             raise ValueError(f'AffinityScores: low={low} must be positive and must not exceed '
                              f'high={high}')
         self.alphas = (low, high)
+
+    @property
+    def crfs(self) -> list[CRF]:
+        return [self.first_crf.crf]
 
     def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
                  background: np.ndarray | None = None) -> dict:
@@ -132,7 +121,7 @@ class AffinityScores(AffinityTarget):
         if len(keys) == 0:
             scores = [np.ones((1, *image.shape[:2]))] * 2
         else:
-            scores = [crf_scores(self, image, with_background(cam, alpha=alpha))
+            scores = [self.first_crf(image, with_background(cam, alpha=alpha))
                       for alpha in self.alphas]
         return dict(scores=np.asarray(scores, np.float16), keys=keys)
 

@@ -10,6 +10,8 @@ import torch
 
 from mmwsss.structures.artifacts import write_mask
 
+from .crf import CRF
+
 
 class CAMRefiner(ABC):
     """Makes something of the CAM of one image, and writes it."""
@@ -18,6 +20,14 @@ class CAMRefiner(ABC):
     """Ending of the file."""
     device = torch.device('cpu')
     """Where it computes; processes that are forked cannot share a GPU."""
+    keep: float | None = None
+    """Part of the pixels of a mask that stays, if not all; see :class:`MaskRefiner`."""
+
+    @property
+    def crfs(self) -> list[CRF]:
+        """The CRFs that it uses: which ones they are changes the result a little, and they may
+        compute elsewhere than the refiner."""
+        return []
 
     @abstractmethod
     def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
@@ -27,8 +37,8 @@ class CAMRefiner(ABC):
             image: Image uint8 BGR ``(H, W, 3)``.
             cam: CAM in [0, 1] of the classes present, ``(K, h, w)``; resized to the image.
             keys: Their indices ``0..C-1``.
-            background: Background map ``(h, w)`` in [0, 1] of the network; only what has
-                ``bg='own'`` is given one.
+            background: Background map ``(h, w)`` in [0, 1] of the network, if the CAM file holds
+                one; only ``bg='own'`` uses it.
 
         Returns:
             A mask uint8 ``(H, W)``: 0 background, ``1..C``, 255 not reliable; or what

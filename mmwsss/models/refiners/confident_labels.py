@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmwsss.datasets.mask_ids import IGNORE
 
-from ..utils.cam import resize_maps
+from ..utils.cam import packed_classes, resize_maps
 
 
 def combine_confident(high: Tensor, low: Tensor) -> Tensor:
@@ -65,12 +65,8 @@ def confident_labels(cam: Tensor,
         raise ValueError(f'confident_labels: low={low} must not exceed high={high}')
     if refiner is not None and img is None:
         raise ValueError('confident_labels: a refiner needs the images, img=...')
-    present = labels > 0
-    # Only the classes of an image take part; all are packed to the largest number of them.
-    count = max(int(present.sum(1).max()), 1)
-    order = present.int().argsort(dim=1, descending=True, stable=True)[:, :count]
-    present, order = (x.to(cam.device, non_blocking=True) for x in (present, order))
-    present = F.pad(present.gather(1, order), (1, 0), value=True)
+    order, present = packed_classes(labels, cam.device)  # only these take part
+    present = F.pad(present, (1, 0), value=True)
     cam = cam.detach().float()
     cam = cam.gather(1, order[:, :, None, None].expand(-1, -1, *cam.shape[-2:]))
     cam = F.relu(cam) if relu else cam

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
@@ -27,8 +28,10 @@ CRF_PRESETS = dict(
     mct_seg=_preset(10, 4, 3, 83, 5, 3))  # MCTformer: segmentation
 
 
-class _CRF(ABC):
+class CRF(ABC):
     """Shared by both implementations: parameters, unary energies, checks."""
+
+    device = 'cpu'
 
     def __init__(self,
                  iters: int = 10,
@@ -105,7 +108,7 @@ class _CRF(ABC):
 
 
 @MODELS.register_module()
-class DenseCRF(_CRF):
+class DenseCRF(CRF):
     """Mean-field inference of pydensecrf.
 
     Args:
@@ -203,7 +206,7 @@ class _Permutohedral:
 
 
 @MODELS.register_module()
-class TorchCRF(_CRF):
+class TorchCRF(CRF):
     """The same mean-field inference in pure PyTorch, for where pydensecrf cannot be installed.
 
     The same lattice and normalisation as pydensecrf, a few times slower. Arguments as
@@ -243,7 +246,7 @@ def has_pydensecrf() -> bool:
     return find_spec('pydensecrf') is not None
 
 
-def make_crf(cfg: None | str | Mapping | _CRF) -> _CRF | None:
+def make_crf(cfg: None | str | Mapping | CRF) -> CRF | None:
     """A CRF from a preset's name or a config.
 
     Args:
@@ -257,7 +260,7 @@ def make_crf(cfg: None | str | Mapping | _CRF) -> _CRF | None:
     Raises:
         ValueError: Unknown preset.
     """
-    if cfg is None or isinstance(cfg, _CRF):
+    if cfg is None or isinstance(cfg, CRF):
         return cfg
     cfg = dict(preset=cfg) if isinstance(cfg, str) else dict(cfg)
     if 'type' in cfg:
@@ -271,3 +274,43 @@ def make_crf(cfg: None | str | Mapping | _CRF) -> _CRF | None:
     print_log('pydensecrf is not installed (pip install pydensecrf2): the CRF is TorchCRF, '
               'equal but slower', 'current', level=30)
     return TorchCRF(**options)
+
+
+@dataclass
+class CAMCRF:
+    """The dense CRF that a refiner begins with, on the scores of background and CAM.
+
+    Args:
+        owner: Name of the refiner, for messages.
+        preset: Of the CRF, see :func:`make_crf`.
+        unary: ``'scores'``: minus the logarithm of the scores (PSA, AEFT); ``'labels'``: the argmax
+            is right with probability ``gt_prob`` (IRN, PPC).
+        gt_prob: For ``'labels'``; in (0, 1).
+        all_labels: Likewise; the labels, the background included, that share the rest of the
+            probability: those of the image (None, IRN), or of the data set (PPC).
+
+    Raises:
+        ValueError: Another ``unary``, or ``gt_prob`` is out of its range.
+    """
+
+    owner: str
+    preset: str | dict | CRF
+    unary: str = 'scores'
+    gt_prob: float = 0.7
+    all_labels: int | None = None
+
+    def __post_init__(self):
+        if self.unary not in ('scores', 'labels'):
+            raise ValueError(
+                f"{self.owner}: unary={self.unary!r} must be 'scores' or 'labels'")
+        if not 0 < self.gt_prob < 1:  # also catches nan
+            raise ValueError(f'{self.owner}: gt_prob={self.gt_prob} must be in (0, 1)')
+        self.crf = make_crf(self.preset)
+
+    def __call__(self, image: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Refine scores ``(K, H, W)`` of an image uint8 ``(H, W, 3)``; the result has their shape
+        and sums to 1 over K."""
+        if self.unary == 'labels':
+            return self.crf.from_labels(
+                image, scores.argmax(0), len(scores), self.gt_prob, self.all_labels)
+        return self.crf(image, scores)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence
 from copy import copy
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from mmwsss.registry import MODELS
 
 from ..utils.cam import resize_cam, resize_maps
 from .base import CAMRefiner
-from .crf import make_crf
+from .crf import CAMCRF, CRF, make_crf
 
 # Refiners by the name that the tools know them by.
 REFINERS = dict(
@@ -76,6 +75,9 @@ def chw(image: np.ndarray) -> Tensor:
 class MaskRefiner(CAMRefiner):
     """From one image's CAM to its mask. A child overrides :meth:`scores`.
 
+    What ``keep`` leaves out would count as misses, so masks are scored whole, as :meth:`masks` and
+    :meth:`whole_and_kept` give them.
+
     Args:
         bg: Constant background score in [0, 1]; or ``'own'``, the background map that the
             network made beside the CAM (SIPE), which needs CAM files that hold one; or
@@ -110,6 +112,16 @@ class MaskRefiner(CAMRefiner):
         self.alpha = alpha
         self.crf = make_crf(crf)
         self.keep = keep
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        # What a parent does for several thresholds at once does not know its child's scores.
+        if 'scores' in vars(cls) and 'scores_at' not in vars(cls):
+            cls.scores_at = MaskRefiner.scores_at
+
+    @property
+    def crfs(self) -> list[CRF]:
+        return [] if self.crf is None else [self.crf]
 
     def with_background(self, cam: np.ndarray, background: np.ndarray | None = None) -> np.ndarray:
         """The CAM ``(K, H, W)`` with this refiner's background before it.
@@ -155,7 +167,7 @@ class MaskRefiner(CAMRefiner):
 
     def masks(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
               thresholds: Sequence[float]) -> Iterator[np.ndarray]:
-        """The mask of :meth:`__call__` with each of several constant backgrounds.
+        """The whole mask with each of several constant backgrounds.
 
         Args:
             image, cam, keys: As in :meth:`__call__`.
@@ -170,26 +182,50 @@ class MaskRefiner(CAMRefiner):
             return
         cam = resize_cam(cam, image.shape[:2]).numpy()
         for scores in self.scores_at(image, cam, thresholds):
-            yield self._mask(image, scores, keys)
+            yield self._labels(image, scores, keys)[0]
 
     def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
                  background: np.ndarray | None = None) -> np.ndarray:
+        return self.whole_and_kept(image, cam, keys, background)[1]
+
+    def whole_and_kept(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
+                       background: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The mask before and after :attr:`keep`, of the same refined scores.
+
+        Args:
+            image, cam, keys, background: As in :meth:`__call__`.
+
+        Returns:
+            uint8 ``(H, W)`` each; one array where nothing is left out.
+        """
         size = image.shape[:2]
         if len(keys) == 0:
-            return np.zeros(size, np.uint8)
-        args = [image, resize_cam(cam, size).numpy()]
-        if background is not None and self.bg == 'own':
-            args.append(resize_cam(np.asarray(background)[None], size)[0].numpy())
-        return self._mask(image, self.scores(*args), keys)
+            whole = np.zeros(size, np.uint8)
+            return whole, whole
+        if background is not None:
+            background = resize_cam(np.asarray(background)[None], size)[0].numpy()
+        scores = self.scores(image, resize_cam(cam, size).numpy(), background)
+        whole, scores = self._labels(image, scores, keys)
+        if self.keep is None:
+            return whole, whole
+        return whole, np.where(reliable_pixels(scores, self.keep), whole, np.uint8(IGNORE))
 
-    def _mask(self, image: np.ndarray, scores: np.ndarray, keys: Sequence[int]) -> np.ndarray:
-        """What :attr:`crf` and :attr:`keep` make of refined scores."""
+    def _labels(self, image: np.ndarray, scores: np.ndarray,
+                keys: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """The whole mask of refined scores after :attr:`crf`, and the scores after it.
+
+        Raises:
+            ValueError: They are none ``(K + 1, H, W)``.
+        """
+        size = (len(keys) + 1, *image.shape[:2])
+        if np.shape(scores) != size or not np.isfinite(scores).all():
+            found = 'some that are no number' if np.shape(scores) == size else (
+                f'{type(scores).__name__} {np.shape(scores)}')
+            raise ValueError(f'{type(self).__name__}.scores must give scores {size}, background '
+                             f'first; it gave {found}')
         if self.crf is not None:
             scores = self.crf(image, scores)
-        mask = mask_ids_of(keys)[scores.argmax(0)]
-        if self.keep is not None:
-            mask[~reliable_pixels(scores, self.keep)] = IGNORE
-        return mask
+        return mask_ids_of(keys)[scores.argmax(0)], scores
 
 
 @MODELS.register_module()
@@ -240,51 +276,24 @@ class PARMask(MaskRefiner):
             np.stack([with_background(cam, threshold) for threshold in thresholds])))
 
 
-def check_unary(name: str, unary: str) -> None:
-    if unary not in ('scores', 'labels'):
-        raise ValueError(f"{name}: unary={unary!r} must be 'scores' or 'labels'")
-
-
-def check_gt_prob(name: str, gt_prob: float) -> None:
-    if not 0 < gt_prob < 1:  # also catches nan
-        raise ValueError(f'{name}: gt_prob={gt_prob} must be in (0, 1)')
-
-
-def crf_scores(owner: Any, image: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The owner's ``first_crf`` on scores ``(K, H, W)`` or, by its ``unary``, on their argmax."""
-    if owner.unary == 'labels':
-        return owner.first_crf.from_labels(
-            image, scores.argmax(0), len(scores), owner.gt_prob, owner.all_labels)
-    return owner.first_crf(image, scores)
-
-
 @MODELS.register_module()
 class CRFMask(MaskRefiner):
     """Dense CRF on background and CAM.
 
     Args:
-        preset: Name in ``CRF_PRESETS`` or config of the CRF.
-        unary: ``'scores'``: minus the logarithm of the scores (PSA, AEFT); ``'labels'``: the argmax
-            is right with probability ``gt_prob`` (IRN, PPC).
-        gt_prob: For ``'labels'``; in (0, 1).
-        all_labels: Likewise; the labels, the background included, that share the rest of the
-            probability: those of the image (None, IRN), or of the data set (PPC).
-        bg, alpha, keep: See :class:`MaskRefiner`.
-
-    Raises:
-        ValueError: Another ``unary``, or ``gt_prob`` is out of its range.
+        preset, unary, gt_prob, all_labels: See :class:`~mmwsss.models.refiners.CAMCRF`.
+        bg, alpha, crf, keep: See :class:`MaskRefiner`.
     """
 
     def __init__(self, preset: str | dict = 'psa', unary: str = 'scores',
                  gt_prob: float = 0.7, all_labels: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        check_unary('CRFMask', unary)
-        check_gt_prob('CRFMask', gt_prob)
-        self.first_crf = make_crf(preset)
-        self.unary = unary
-        self.gt_prob = gt_prob
-        self.all_labels = all_labels
+        self.first_crf = CAMCRF('CRFMask', preset, unary, gt_prob, all_labels)
+
+    @property
+    def crfs(self) -> list[CRF]:
+        return [self.first_crf.crf, *super().crfs]
 
     def scores(self, image: np.ndarray, cam: np.ndarray,
                background: np.ndarray | None = None) -> np.ndarray:
-        return crf_scores(self, image, self.with_background(cam, background))
+        return self.first_crf(image, self.with_background(cam, background))

@@ -135,13 +135,10 @@ class PSAMask(_WalkMask):
 
     def scores_at(self, image: np.ndarray, cam: np.ndarray,
                   thresholds: Sequence[float]) -> Iterator[np.ndarray]:
-        # Each map walks on its own, so all backgrounds go in one walk beside the classes.
-        count = len(thresholds)
-        flat = np.asarray(thresholds, np.float32)[:, None, None]
-        flat = np.broadcast_to(flat, (count, *cam.shape[1:]))
-        walked = self.walk(image, np.concatenate([flat, np.asarray(cam, np.float32)]))
-        for background in walked[:count]:
-            yield with_background(walked[count:], background)
+        # The walk is linear, and each map walks on its own: the threshold times the walked 1.
+        walked = self.walk(image, with_background(cam, 1.))
+        for threshold in thresholds:
+            yield with_background(walked[1:], np.float32(threshold) * walked[0])
 
 
 @MODELS.register_module()
@@ -177,10 +174,11 @@ class IRNMask(_WalkMask):
         source = resize_maps(stack, edge.shape)**self.power * (1 - edge)
         return source, irn_affinity(edge[None], self.radius), stride, self.radius
 
-    def walk(self, image: np.ndarray, stack: np.ndarray) -> np.ndarray:
-        """Scores ``(K, H, W)`` after the walk, divided by their maximum."""
-        walked = super().walk(image, stack)
-        return walked / max(walked.max(), 1e-12)
+    def walks(self, image: np.ndarray, stack: np.ndarray, betas: Sequence[float],
+              log_steps: Sequence[int]) -> Iterator[tuple[float, int, np.ndarray]]:
+        """As of any walk; the scores are divided by their maximum."""
+        for beta, log, walked in super().walks(image, stack, betas, log_steps):
+            yield beta, log, walked / max(walked.max(), 1e-12)
 
     def scores(self, image: np.ndarray, cam: np.ndarray,
                background: np.ndarray | None = None) -> np.ndarray:

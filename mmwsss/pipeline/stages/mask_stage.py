@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.dist import broadcast_object_list, is_main_process
 
 from mmwsss._compat import usable_cores
-from mmwsss.datasets.splits import ImageUnion
 from mmwsss.evaluation import image_scores, mask_iou
 from mmwsss.inference import generate_masks
 from mmwsss.inference.mask_shares import describe, warnings
-from mmwsss.inference.masks import MaskReport
+from mmwsss.inference.masks import MaskReport, scored_folder
 from mmwsss.inference.refined import best_refined
 from mmwsss.models.refiners import MaskRefiner
 from mmwsss.registry import MODELS, STAGES
@@ -28,6 +28,19 @@ from ..training import last_checkpoint
 def num_workers(context: Context) -> int:
     """Processes that refine."""
     return context.mask_options.get('num_workers', min(usable_cores(), 8))
+
+
+def _choose_threshold(context: Context, cam_dir: str | Path, options: dict,
+                      checkpoint: str | Path | None, scores: dict | None,
+                      workers: int) -> tuple[Any, str]:
+    """The background threshold and the rule that chose it; arguments of :func:`make_masks`."""
+    threshold, rule = context.threshold(options.get('bg'), Path(cam_dir), scores)
+    refiner = context.refiner(options, threshold, checkpoint)
+    if options.get('bg') == 'oracle' and context.scored and refiner['type'] != 'ThresholdMask':
+        threshold, curve = best_refined(refiner, threshold, context.scored[0], cam_dir,
+                                        num_workers=workers)
+        rule = f'{rule}, refined; mIoU of a sample {curve}'
+    return threshold, rule
 
 
 def make_masks(context: Context, cam_dir: str | Path, folder: str | Path, options: dict,
@@ -50,14 +63,12 @@ def make_masks(context: Context, cam_dir: str | Path, folder: str | Path, option
     Returns:
         What was done, the background threshold, and the rule that chose it.
     """
-    threshold, rule = context.threshold(options.get('bg'), Path(cam_dir), scores)
-    refiner = context.refiner(options, threshold, checkpoint)
     workers = num_workers(context) if workers is None else workers
-    if options.get('bg') == 'oracle' and context.scored and refiner['type'] != 'ThresholdMask':
-        threshold, curve = best_refined(refiner, threshold, context.scored[0], cam_dir,
-                                        num_workers=workers)
-        rule = f'{rule}, refined; mIoU of a sample {curve}'
-        refiner = context.refiner(options, threshold, checkpoint)
+    chosen = [_choose_threshold(context, cam_dir, options, checkpoint, scores, workers)
+              if is_main_process() else None]
+    broadcast_object_list(chosen)  # two processes might choose differently
+    threshold, rule = chosen[0]
+    refiner = context.refiner(options, threshold, checkpoint)
     report = generate_masks(
         context.images if dataset is None else dataset, cam_dir, folder, refiner, workers)
     return report, threshold, rule
@@ -70,8 +81,8 @@ class MaskStage(Stage):
     Its block ``pipeline.mask`` is the config of a mask refiner; ``bg`` may be a rule
     (:meth:`Context.threshold`). One threshold is used for all images.
 
-    What ``keep`` leaves out of the masks would count as misses, so then the scores are those of the
-    whole masks, made of the scored images in ``whole``.
+    With ``keep``, the whole masks are in ``whole``, and all scores are of them
+    (:attr:`scored_folder`).
     """
 
     inputs = ('cam', 'affinity')
@@ -98,22 +109,19 @@ class MaskStage(Stage):
             MaskRefiner(refiner.get('bg'), refiner.get('alpha'), refiner.get('crf'),
                         refiner.get('keep'))
 
+    @property
+    def scored_folder(self) -> Path:
+        return scored_folder(self.folder, self.context.mask_options.get('keep'))
+
     def run(self, context: Context, folder: Path) -> dict:
         cam, *affinity = self.before
         checkpoint = last_checkpoint(affinity[0].folder) if affinity else None
         report, threshold, rule = make_masks(context, cam.folder, folder, context.mask_options,
                                              checkpoint, cam.result, self.images(context))
         report.raise_if_failed(folder)
-        scored, options = folder, context.mask_options
-        if options.get('keep') is not None and context.scored:
-            scored = folder / 'whole'
-            whole = dict(options, keep=None)
-            if threshold is not None:
-                whole['bg'] = threshold
-            images = ImageUnion([split.dataset for split in context.scored])
-            make_masks(context, cam.folder, scored, whole, checkpoint, cam.result,
-                       images)[0].raise_if_failed(scored)
-        scores = {split.name: mask_iou(scored, split) for split in context.scored}
+        if not is_main_process():
+            return {}
+        scores = {split.name: mask_iou(self.scored_folder, split) for split in context.scored}
         return dict(scores, threshold=threshold, rule=rule, shares=report.shares)
 
     def figures(self, context: Context) -> dict[str, dict[str, float]]:
@@ -125,8 +133,8 @@ class MaskStage(Stage):
         return [('pseudo mask', overlay_mask(image, mask, context.palette))]
 
     def scores(self, context: Context) -> dict[str, dict[str, float]]:
-        return {name: {'mask IoU': value} for split in context.scored
-                for name, value in image_scores(self.folder, split).items()}
+        return {name: {'mask IoU with background': values['IoU']} for split in context.scored
+                for name, values in image_scores(self.scored_folder, split).items()}
 
     def charts(self, context: Context) -> list[Chart]:
         if not context.scored:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import is_main_process
+
 from mmwsss.registry import METRICS, STAGES
 from mmwsss.structures.artifacts import read_mask
 
@@ -13,8 +15,9 @@ from ..stage import Column, Stage
 @STAGES.register_module()
 class MetricsStage(Stage):
     """``pipeline.metrics=[dict(type='MyMetric')]``: each metric sees, of every image of a split
-    with ground truth, a sample with ``name``, ``pred_mask`` and ``gt_sem_seg`` (uint8 ``(H, W)``,
-    0, ``1..C``, 255), and its values become columns of the table."""
+    with ground truth, a sample with ``name``, ``pred_mask`` (whole, ``keep`` aside) and
+    ``gt_sem_seg`` (uint8 ``(H, W)``, 0, ``1..C``, 255), and its values become columns of the
+    table."""
 
     inputs = ('mask', )
     blocks = ('metrics', )
@@ -30,6 +33,8 @@ class MetricsStage(Stage):
             METRICS.build(cfg)
 
     def run(self, context: Context, folder: Path) -> dict:
+        if not is_main_process():
+            return {}
         return {split.name: self._score(context, split) for split in context.scored}
 
     def _score(self, context: Context, split: Any) -> dict[str, float]:
@@ -39,7 +44,7 @@ class MetricsStage(Stage):
             metric.dataset_meta = split.dataset.metainfo
             for name in split.names:
                 metric.process(None, [dict(
-                    name=name, pred_mask=read_mask(self.before[0].folder / f'{name}.png'),
+                    name=name, pred_mask=read_mask(self.before[0].scored_folder / f'{name}.png'),
                     gt_sem_seg=split.ground_truth(name))])
             prefix = f'{metric.prefix}/' if metric.prefix else ''
             values.update({f'{prefix}{key}': value

@@ -46,9 +46,9 @@ class SegmentStage(Stage):
     def __init__(self, ground_truth: bool = False):
         self.ground_truth = ground_truth
         self.inputs = () if ground_truth else ('mask', )
-        self.figure = 'supervised' if ground_truth else 'segment'
+        self.figure_key = 'supervised' if ground_truth else 'segment'
         self.columns = (
-            Column(self.figure, 'supervised' if ground_truth else 'segmentation'), )
+            Column(self.figure_key, 'supervised' if ground_truth else 'segmentation'), )
 
     def applies(self, context: Context) -> bool:
         return bool(context.options.get('segment'))
@@ -176,7 +176,7 @@ class SegmentStage(Stage):
 
     def figures(self, context: Context) -> dict[str, dict[str, float]]:
         result = self.result
-        return {result['split']: dict([(self.figure, result['mIoU'])])} if 'split' in result else {}
+        return {result['split']: {self.figure_key: result['mIoU']}} if 'split' in result else {}
 
     def cells(self, context: Context, name: str, image: np.ndarray) -> list:
         paths = [self.folder / folder / f'{name}.png' for folder in (PREDICTIONS, SHOWN)]
@@ -189,7 +189,8 @@ class SegmentStage(Stage):
             names = [name for name in split.names if (folder / f'{name}.png').is_file()]
             if names:
                 scores.update(image_scores(folder, split, names))
-        return {name: {f'{self.columns[0].title} IoU': value} for name, value in scores.items()}
+        title = f'{self.columns[0].title} IoU with background'
+        return {name: {title: values['IoU']} for name, values in scores.items()}
 
     def charts(self, context: Context) -> list[Chart]:
         result, training = self.result, super().charts(context)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmwsss.datasets.cooccurrence import frequent_pairs
-from mmwsss.evaluation import class_confusions, mask_confusion
+from mmwsss.evaluation import mask_confusion, pair_rates
 from mmwsss.utils import atomic_write
 from mmwsss.utils.spread import spread
 from mmwsss.visualization import html
@@ -89,8 +89,8 @@ def sweep_part(place: Workplace, seed: int) -> list[tuple[str, str]]:
 
 
 def images_part(place: Workplace, seed: int) -> list[tuple[str, str]]:
-    """IoU, precision and recall of every image, ``images.csv``; the page shows what differs most
-    between the first row and the last."""
+    """IoU, precision and recall of every image, without its background, ``images.csv``; the page
+    shows what differs most between the first row and the last."""
     keys = ('IoU', 'precision', 'recall')
     scores = {name: image_scores(pipeline, _split(pipeline, place), 'seed')
               for name, pipeline in finished(place, seed, 'cam').items()}
@@ -102,7 +102,7 @@ def images_part(place: Workplace, seed: int) -> list[tuple[str, str]]:
             if None not in (a['IoU'], b['IoU'])]
     rows = [(first[i]['image'], *(html.number(records[i][key]) for records in scores.values()
                                   for key in keys)) for _, i in sorted(gain)[::-1][:12]]
-    return [('Images that gain most from the first row to the last', html.table(
+    return [('Images that gain most from the first row to the last, foreground classes', html.table(
         ('image', *(f'{name}, {key}' for name in scores for key in keys)), rows))]
 
 
@@ -116,13 +116,10 @@ def confusion_part(place: Workplace, seed: int) -> list[tuple[str, str]]:
     split = split_of(first, _split(first, place))
     pairs = frequent_pairs(split.dataset.label_matrix(), 10)
     names = ('background', *split.classes)
-    rates = {}
-    for name, pipeline in runs.items():
-        confusion = mask_confusion(pipeline.stages['mask'].folder, split)
-        rates[name] = {(record['exact'], record['called']): 100 * record['rate']
-                       for record in class_confusions(confusion, pairs)}
-    rows = [[f'{names[i]} called {names[j]}', *(rate[i, j] for rate in rates.values())]
-            for i, j in pairs]
+    rates = {name: pair_rates(mask_confusion(pipeline.stages['mask'].scored_folder, split), pairs)
+             for name, pipeline in runs.items()}
+    rows = [[f'{names[i]} called {names[j]}', *values]
+            for (i, j), *values in zip(pairs, *rates.values())]
     _write_csv(place.folder / 'confusion.csv', ['pair', *rates], rows)
     return [('Confusion of classes that share images, percent of pixels', html.table(
         ('pair', *rates), [[pair, *map(html.number, values)] for pair, *values in rows]))]

@@ -162,7 +162,12 @@ def test_processes_keep_order_and_say_what_failed():
 
 def test_a_crf_on_a_gpu_is_no_work_for_forked_processes():
     from mmwsss.inference.masks import device_of
+    from mmwsss.models.refiners import AffinityScores, IRLabel
     on_gpu = dict(type='TorchCRF', device='cuda')
     assert device_of(MODELS.build(dict(type='CRFMask', bg=0.3, preset=on_gpu))).type == 'cuda'
     assert device_of(MODELS.build(dict(type='PARMask', bg=0.3, crf=on_gpu))).type == 'cuda'
+    assert device_of(MODELS.build(dict(type='CRFMask', bg=0.3, crf=on_gpu))).type == 'cuda'
     assert device_of(MODELS.build(dict(type='CRFMask', bg=0.3))).type == 'cpu'
+    for target in (IRLabel, AffinityScores):
+        assert device_of(target(preset=on_gpu)).type == 'cuda'
+        assert device_of(target()).type == 'cpu'
