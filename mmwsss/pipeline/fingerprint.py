@@ -1,16 +1,25 @@
 """What a stage's result depends on, as a checksum that a moved folder does not change."""
 
 import hashlib
+import inspect
 import json
 import os
+import site
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import Registry
 
+import mmwsss
+from mmwsss import registry
 from mmwsss.utils.io import file_digest
 
+# Code that a version stands for.
+INSTALLED = (os.path.dirname(mmwsss.__file__), *site.getsitepackages(),
+             site.getusersitepackages(), os.path.dirname(os.__file__))
 # They change nothing but the speed.
 SPEED = {'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'device', 'launcher'}
 
@@ -82,3 +91,35 @@ def file_digests(cfg: Any) -> list[str]:
         else:
             found += file_digests(value)
     return found
+
+
+def code_digests(cfg: Any) -> list[str]:
+    """Checksums of the files of the user's own classes that a config names by ``type``, and of
+    those that they inherit from."""
+    files = {file for kind in _types(cfg) for found in registry_classes(kind)
+             for parent in inspect.getmro(found) if (file := _own_file(parent))}
+    return sorted(file_digest(file) for file in files)
+
+
+def registry_classes(name: str) -> list[type]:
+    """Classes that a registry of mmwsss knows by this name."""
+    found = [kind.module_dict.get(name.rpartition('.')[2]) for kind in vars(registry).values()
+             if isinstance(kind, Registry)]
+    return [value for value in found if inspect.isclass(value)]
+
+
+def _types(cfg: Any) -> set[str]:
+    if isinstance(cfg, dict):
+        own = {cfg['type']} if isinstance(cfg.get('type'), str) else set()
+        return own.union(*map(_types, cfg.values()))
+    return set().union(*map(_types, cfg)) if isinstance(cfg, (list, tuple)) else set()
+
+
+def _own_file(kind: type) -> str | None:
+    """File of a class, unless it is installed."""
+    file = getattr(sys.modules.get(kind.__module__), '__file__', None)
+    if file is None or not os.path.isfile(file):
+        return None
+    inside = any(os.path.realpath(file).startswith(os.path.join(os.path.realpath(folder), ''))
+                 for folder in INSTALLED)
+    return None if inside else file

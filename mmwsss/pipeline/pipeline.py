@@ -81,8 +81,9 @@ class Pipeline:
         self.context = context = Context(config, work_dir, seed, options, device, launch, amp,
                                          self._side, store)
         self.name = context.name
-        known = {name: STAGES.build(plain(cfg))
-                 for name, cfg in {**LINE, **context.block('stages')}.items() if cfg is not None}
+        entries = {name: plain(cfg) for name, cfg in {**LINE, **context.block('stages')}.items()
+                   if cfg is not None}
+        known = {name: STAGES.build(entry) for name, entry in entries.items()}
         left_out = [STAGES.get(LINE[name]['type']) for name in LINE if name not in known]
         blocks = OTHER_BLOCKS.union(*(stage.blocks for stage in (*known.values(), *left_out)))
         unknown = sorted(set(context.options) - blocks)
@@ -98,6 +99,8 @@ class Pipeline:
             stage.prepare(context)
         self.stages: dict[str, Stage] = {}
         for name in in_order({name: stage.inputs for name, stage in used.items()}, set(known)):
+            if entries[name] != LINE.get(name):
+                used[name].entry = entries[name]
             self.stages[name] = used[name].bind(
                 context, name, [self.stages[key] for key in used[name].inputs if key in used])
         self.baseline = None

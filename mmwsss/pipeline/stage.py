@@ -2,10 +2,11 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from mmwsss.utils.memory import PeakMemory, machine
 from mmwsss.utils.progress import duration
 from mmwsss.version import __version__
 
-from .fingerprint import digest, portable
+from .fingerprint import code_digests, digest, portable
 from .lock import NAME as LOCK
 from .lock import lock
 from .training import logged_curves
@@ -70,7 +71,8 @@ class Stage:
     :meth:`run` may be left out, and the report knows no stage by name. This class decides whether
     it must be done at all.
 
-    The fingerprint is a checksum of the settings and of the fingerprints of its inputs. A stage
+    The fingerprint is a checksum of the settings, of the stage's entry in the config, of the files
+    of the user's own classes that these name, and of the fingerprints of its inputs. A stage
     with a ``done.json`` of the present fingerprint and all its files is not run again. If the
     fingerprint has changed, its folder is emptied first; if it was interrupted, the work resumes
     in the folder as it is.
@@ -83,6 +85,8 @@ class Stage:
     #: Columns of the table, filled by :meth:`figures`.
     columns: tuple[Column, ...] = ()
 
+    #: Its entry in ``pipeline.stages``, where it is not that of the line.
+    entry: Mapping = MappingProxyType({})
     context: Any = None
     before: Sequence['Stage'] = ()
 
@@ -187,7 +191,9 @@ class Stage:
     def fingerprint(self) -> str:
         """Checksum of all that the result depends on."""
         settings = portable(self.settings(self.context), self.context.root)
-        return digest([settings, [stage.fingerprint for stage in self.before]])
+        own = [dict(self.entry), code_digests([settings, dict(self.entry)])]
+        return digest([settings, [stage.fingerprint for stage in self.before],
+                       *(value for value in own if value)])
 
     @property
     def _record(self) -> dict:
