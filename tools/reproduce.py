@@ -21,8 +21,9 @@ from mmwsss.utils.cli import add_arguments, at_least, command_line, make_parser,
 def parse_args() -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument('table', help='file of configs/tables')
-    parser.add_argument('--data', choices=('voc', 'coco', 'shapes', 'voc6'), default='voc',
-                        help='data set; default: voc')
+    parser.add_argument('--data', default='voc', metavar='NAME',
+                        help="data set of the rows: voc (default), coco, shapes, voc6 or one of "
+                        "the table's own")
     parser.add_argument('--seeds', type=at_least(0), nargs='+', default=[0])
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='only these, by name or number')
     parser.add_argument('--stages', nargs='+', metavar='STAGE',

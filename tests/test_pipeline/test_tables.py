@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mmwsss.pipeline import Pipeline
 from mmwsss.pipeline.compare import image_scores, mask_reader, open_run
-from mmwsss.pipeline.tables import Table, Workplace, collect, measure
+from mmwsss.pipeline.tables import Table, TableColumn, Workplace, collect, measure
 from mmwsss.pipeline.tables.result import at_threshold
 
 ROOT = Path(__file__).parents[2]
@@ -240,3 +241,47 @@ def test_wrong_tables_are_named(table, tmp_path):
     with pytest.raises(ValueError, match='no mIoU@0.9'):
         at_threshold(dict(thresholds=[0, 0.3], mIoU=[1, 2]), 'mIoU', 0.9)
     assert at_threshold(dict(thresholds=[0, 0.3], mIoU=[1, 2]), 'mIoU', 0.3) == 2
+
+
+@pytest.mark.parametrize(('old', 'new', 'message'), [
+    ("stage='mask', split='train', metric='mIoU')", "stage='maks', split='train', metric='mIoU')",
+     'column "mask" is of a stage "maks"; there are .*\'mask\''),
+    ("stage='mask', split='train', metric='mIoU')", "stage='mask', split='trian', metric='mIoU')",
+     'column "mask" is of a split "trian"; there are .*\'train\''),
+    ("published=dict(seed=30.)", "published=dict(seed='30')",
+     r'row "two, longer" publishes \[\'seed\'\] as .*a number or \(number, deviation\)'),
+    ("'train_cfg.max_epochs': 3", "'train_cfg.max_epoch.x': 3",
+     'row "two, longer": .*has no option .*max_epoch'),
+    ("kind = 'figure'", "kind = 'figure'\ndata = 'pets'", r"data is a list.*data=\['pets'\]")])
+def test_mistakes_of_a_table_are_found_before_it_runs(table, tmp_path, old, new, message):
+    path = table()
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ValueError, match=message) as error:
+        Workplace(Table(path), 'shapes', tmp_path / 'w').check()
+    assert str(path) in str(error.value)
+
+
+def test_a_table_on_a_data_set_of_ones_own(table, tmp_path):
+    path = table()
+    text = path.read_text()
+    path.write_text(text.replace('shapes=', 'pets=').replace("kind =", "data = ['pets']\nkind ="))
+    place = Workplace(Table(path), 'pets', tmp_path / 'w')
+    assert [row.name for row in place.runnable] == ['one', 'two, longer']
+    assert place.columns[-1].options['pets'] is None
+    with pytest.raises(KeyError, match='pets'):
+        path.write_text(text.replace('shapes=', 'pets='))
+        Table(path)
+
+
+def test_a_metric_that_is_not_there_is_said(monkeypatch):
+    said = []
+    monkeypatch.setattr('mmwsss.pipeline.tables.result.print_log',
+                        lambda text, *args, **kwargs: said.append(text))
+    stage = SimpleNamespace(is_done=True, result=dict(train=dict(mIoU=3., IoU=[1])), folder=None)
+    pipeline = SimpleNamespace(stages=dict(mask=stage))
+    column = TableColumn('m', 'mask', 'mask', 'train', 'mIuO', {})
+    assert measure(pipeline, column) is None
+    assert said == ['column "m": the stage "mask" has no "mIuO" of "train"; it has [\'mIoU\']']
+    assert measure(pipeline, column._replace(metric='mIoU')) == 3 and len(said) == 1

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 from archives import copy_files
 
-from mmwsss.apis.exports import coco_masks
 from mmwsss.utils import atomic_write
 from mmwsss.utils.cli import at_least, make_parser, run_tool
 
@@ -79,6 +78,7 @@ def polygon_mask(polygons: Sequence[Sequence[float]], height: int, width: int) -
     Raises:
         ValueError: A polygon has less than three points.
     """
+    from mmwsss.apis.exports import coco_masks
     masks = coco_masks()
     if any(len(polygon) < 6 for polygon in polygons):
         raise ValueError('a polygon has less than three points')
@@ -176,6 +176,7 @@ def convert(annotations: str,
         FileNotFoundError, ValueError: A source is missing, damaged or not what it should be.
         ImportError: pycocotools is not installed.
     """
+    from mmwsss.apis.exports import coco_masks
     from mmwsss.datasets.coco import COCOImageLabelDataset
     from mmwsss.utils.parallel import ordered_map
     coco_masks()

@@ -1,6 +1,7 @@
 """The figures of a table: published, ours, and their difference, in four formats."""
 
 import csv
+import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from mmengine.logging import print_log
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -59,6 +61,10 @@ def measure(pipeline: Any, column: TableColumn) -> float | None:
     if at and scores:
         curve = read_record(stage.folder / f'seeds_{split}.json')['curve']
         return at_threshold(curve, at[1], float(at[2]))
+    if scores and column.metric not in scores:
+        known = [key for key, value in scores.items() if isinstance(value, (int, float))]
+        print_log(f'column "{column.key}": the stage "{column.stage}" has no "{column.metric}" of '
+                  f'"{split}"; it has {known}', logger='current', level=logging.WARNING)
     return scores.get(column.metric)
 
 

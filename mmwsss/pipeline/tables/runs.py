@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 import torch
 from mmengine.logging import print_log
 
+from mmwsss.utils.errors import explain
+
 from ..fingerprint import digest
 from ..pipeline import Pipeline
+from ..stages import LINE
 from .table import Row, Table, TableColumn
 
 
@@ -93,11 +96,32 @@ class Workplace:
 
     def check(self, seed: int = 0) -> None:
         """Look for what is wrong with any row before the first one runs; see
-        :meth:`Pipeline.check`."""
+        :meth:`Pipeline.check`. Its errors name the row."""
         for row in self.runnable:
-            for pipeline, columns in self.variants(row, seed):
-                for name in pipeline.needed([column.stage for column in columns]):
-                    pipeline.stages[name].check(pipeline.context)
+            try:
+                for pipeline, columns in self.variants(row, seed):
+                    self._check_columns(pipeline, columns)
+                    for name in pipeline.needed([column.stage for column in columns]):
+                        pipeline.stages[name].check(pipeline.context)
+            except (KeyError, TypeError, ValueError) as error:
+                text = explain(error)
+                if text is None:
+                    raise
+                raise ValueError(f'{self.table.file}, row "{row.name}": {text}') from error
+
+    def _check_columns(self, pipeline: Pipeline, columns: Sequence[TableColumn]) -> None:
+        """Raises:
+            ValueError: A column is of a stage or split that cannot be.
+        """
+        stages = [*dict.fromkeys([*LINE, *pipeline.stages])]
+        splits = [split.name for split in pipeline.context.splits]
+        for column in columns:
+            if column.stage not in stages:
+                raise ValueError(f'column "{column.key}" is of a stage "{column.stage}"; there are '
+                                 f'{stages}')
+            if len(splits) > 1 and column.split not in {*splits, 'train', 'val', 'test'}:
+                raise ValueError(f'column "{column.key}" is of a split "{column.split}"; there are '
+                                 f'{splits}')
 
     def run(self, row: Row, seed: int) -> None:
         """Run what a row lacks."""

@@ -16,9 +16,9 @@ from ..fingerprint import digest, plain
 DATA = ('voc', 'coco', 'shapes', 'voc6')
 KINDS = ('table', 'figure')
 ANALYSES = ('sweep', 'images', 'confusion')
-OF_TABLE = {'title', 'paper', 'kind', 'source', 'note', 'columns', 'rows', 'analysis'}
-OF_COLUMN = {'key', 'title', 'stage', 'split', 'metric', 'options', *DATA}
-OF_ROW = {'name', 'options', 'published', *DATA}
+OF_TABLE = {'title', 'paper', 'kind', 'source', 'note', 'data', 'columns', 'rows', 'analysis'}
+OF_COLUMN = {'key', 'title', 'stage', 'split', 'metric', 'options'}
+OF_ROW = {'name', 'options', 'published'}
 OF_CONFIG = {'config', 'options', 'modules'}
 
 
@@ -56,8 +56,9 @@ class Table:
 
     It holds ``title``, ``paper`` (folder of the method's configs), ``kind`` (``'table'`` or
     ``'figure'``), ``source`` (where the published figures are from), ``columns`` and ``rows``, and
-    may hold ``note`` and ``analysis`` (of ``'sweep'``: curves over the threshold, ``'images'``:
-    scores of each image, ``'confusion'``: classes that share images)::
+    may hold ``note``, ``data`` (names of data sets of one's own beside :data:`DATA`) and
+    ``analysis`` (of ``'sweep'``: curves over the threshold, ``'images'``: scores of each image,
+    ``'confusion'``: classes that share images)::
 
         columns = [dict(key='seed', title='seed', stage='cam', split='train',
                         metric='mIoU@oracle'), ...]
@@ -84,12 +85,16 @@ class Table:
         cfg = plain(Config.fromfile(file))
         self.file, self.name = str(file), Path(file).stem
         self._read: dict[str, Config] = {}
-        needed = OF_TABLE - {'note', 'analysis'}
+        needed = OF_TABLE - {'note', 'data', 'analysis'}
         self._check({key: cfg[key] for key in cfg if not key.startswith('_')}, OF_TABLE, needed,
                     'the file')
         self.title, self.paper, self.kind = cfg['title'], cfg['paper'], cfg['kind']
         self.source, self.note = cfg['source'], cfg.get('note', '')
         self.analysis = tuple(cfg.get('analysis', ()))
+        own = cfg.get('data', ())
+        if isinstance(own, str):
+            raise ValueError(f"{file}: data is a list of names, data=['{own}']")
+        self.data = (*DATA, *own)
         if self.kind not in KINDS or set(self.analysis) - set(ANALYSES):
             raise ValueError(f'{file}: kind is one of {KINDS}, analysis some of {ANALYSES}')
         self.columns = [self._column(column) for column in cfg['columns']]
@@ -107,17 +112,18 @@ class Table:
                            f'{sorted(known)}')
 
     def _column(self, cfg: dict) -> TableColumn:
-        self._check(cfg, OF_COLUMN, OF_COLUMN - {'options', *DATA}, f'column {cfg.get("key")}')
+        self._check(cfg, OF_COLUMN.union(self.data), OF_COLUMN - {'options'},
+                    f'column {cfg.get("key")}')
         options = {data: None if cfg.get(data, {}) is None
-                   else {**cfg.get('options', {}), **cfg.get(data, {})} for data in DATA}
+                   else {**cfg.get('options', {}), **cfg.get(data, {})} for data in self.data}
         return TableColumn(*(cfg[key] for key in ('key', 'title', 'stage', 'split', 'metric')),
                            options)
 
     def _row(self, cfg: dict) -> Row:
         what = f'row "{cfg.get("name")}"'
-        self._check(cfg, OF_ROW, {'name'}, what)
+        self._check(cfg, OF_ROW.union(self.data), {'name'}, what)
         configs = {}
-        for data in DATA:
+        for data in self.data:
             if data in cfg:
                 one = dict(config=cfg[data]) if isinstance(cfg[data], str) else cfg[data]
                 self._check(one, OF_CONFIG, {'config'}, f'{what}, {data}')
@@ -126,6 +132,11 @@ class Table:
                                  one.get('modules'))
         published = {key: tuple(value) if isinstance(value, (list, tuple)) else (value, None)
                      for key, value in cfg.get('published', {}).items()}
+        wrong = [key for key, value in published.items() if len(value) != 2 or not all(
+            x is None or isinstance(x, (int, float)) for x in value)]
+        if wrong:
+            raise ValueError(f'{self.file}: {what} publishes {wrong} as {cfg["published"]}; a '
+                             'figure is a number or (number, deviation)')
         unknown = set(published) - {column.key for column in self.columns}
         if unknown:
             raise KeyError(f'{self.file}: {what} publishes {sorted(unknown)}, which are no columns')
