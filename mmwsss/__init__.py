@@ -2,6 +2,7 @@
 
 from ._compat import (
     check_packages,
+    find_our_bases,
     format_once,
     keep_memory,
     quiet_debug,
@@ -18,5 +19,6 @@ watch_torchvision()
 quiet_mmcv()
 quiet_debug()
 format_once()
+find_our_bases()
 
 __all__ = ['__version__']

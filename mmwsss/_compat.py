@@ -243,3 +243,20 @@ def format_once() -> None:
     """mmengine formats the whole config by yapf for the log, the work dir and again for every
     checkpoint, a quarter of a second each time; the same text is now formatted once."""
     _at_import('yapf.yapflib.yapf_api', _remembering)
+
+
+def _finding_ours(module: ModuleType) -> None:
+    path_of_base = module.Config._get_cfg_path
+
+    def get_cfg_path(path: str, file: str) -> tuple[str, str | None]:
+        from .utils.shipped import find_base
+        own = find_base(path, file)
+        return path_of_base(path, file) if own is None else (own, None)
+
+    module.Config._get_cfg_path = staticmethod(get_cfg_path)
+
+
+def find_our_bases() -> None:
+    """mmengine finds ``_base_ = 'mmseg::...'`` in an installed package only; ``mmwsss::...`` is
+    found in a checkout, too. It needs no scope, for ours is the default."""
+    _at_import('mmengine.config.config', _finding_ours)

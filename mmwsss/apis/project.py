@@ -18,6 +18,7 @@ from torch import nn
 
 from mmwsss._compat import usable_cores
 from mmwsss.datasets.inspection import Inspection, inspect_dataset, open_folder
+from mmwsss.inference.cams import auto_stride
 from mmwsss.registry import MODELS
 from mmwsss.utils import atomic_write, load_pretrained
 
@@ -196,8 +197,7 @@ def plan(count: int, long_side: float, pretrained: bool, gpu: bool, cores: int) 
         gpu: There is one.
         cores: Of the CPU.
     """
-    largest = 320 if gpu else 160
-    crop = int(min(max(long_side // 32 * 32, 64), largest))
+    crop = int(min(max(long_side // 32 * 32, 64), 320 if gpu else 160))
     batch = 16 if count >= 128 else 8 if count >= 16 else max(count // 2, 1)
     # A pretrained network learns the classes in some hundred steps; each image is seen at least
     # three times (a CPU) or ten times (a GPU).
@@ -212,8 +212,8 @@ def plan(count: int, long_side: float, pretrained: bool, gpu: bool, cores: int) 
     return Plan(
         crop=crop, longs=(crop, round(1.7 * crop)), batch=batch, epochs=epochs,
         every=max(epochs // 5, 1), seg_iters=seg_iters, scales=tuple(map(at, (1, 1.5, 2))),
-        stride=max(int(long_side // 1000) * 2, 1), down_scale=max(round(long_side / 256), 2),
-        workers=min(max(cores - 1, 1), 4),
+        stride=max(int(long_side // 1000) * 2, auto_stride(count)),
+        down_scale=max(round(long_side / 256), 2), workers=min(max(cores - 1, 1), 4),
         seg_scale=at(1.35), seg_scales=tuple(map(at, (1, 1.35, 1.7))))
 
 

@@ -14,8 +14,9 @@ from mmwsss.utils.io import read_text
 from mmwsss.utils.setup_env import freeze_imports
 
 from .annotations import LabelTable
+from .child_checks import check_label_table, check_records
 from .label_space import LabelSpace
-from .label_tables import Classes, read_label_table
+from .label_tables import MULTI_HOT, Classes, read_label_table
 from .mask_ids import MaskIds
 from .samplers import DRAWN, sample_rng
 from .views.base import build_views
@@ -164,7 +165,9 @@ class ImageLabelDataset(BaseDataset):
             names: The images asked for; None for all.
 
         Returns:
-            ``{name: class names, indices, or multi-hot vector}``; None if there are no labels.
+            ``{name: classes}``, which may name further images: a list of class names or of indices
+            into all classes, or a multi-hot NumPy array or tensor ``(C, )`` over them (a list of
+            zeros and ones is refused). None if there are no labels.
         """
         if self.label_file is None:
             return None
@@ -191,10 +194,16 @@ class ImageLabelDataset(BaseDataset):
     def _path(self, path: str) -> str:
         return os.path.join(self.data_root, path)
 
+    def _labels(self, names: list[str] | None) -> Mapping[str, Classes] | None:
+        """What :meth:`read_labels` gives, checked, since children override it."""
+        table = self.read_labels(names)
+        check_label_table(table, type(self).__name__)
+        return table
+
     def _classes_of_table(self) -> list[str]:
-        table, names = self.read_labels(None) or {}, set()
+        table, names = self._labels(None) or {}, set()
         for classes in table.values():
-            if isinstance(classes, np.ndarray) or any(isinstance(c, int) for c in classes):
+            if isinstance(classes, MULTI_HOT) or any(isinstance(c, int) for c in classes):
                 names = set()
                 break
             names.update(classes)
@@ -235,11 +244,13 @@ class ImageLabelDataset(BaseDataset):
             self.img_dir, (self.img_suffix, ) if self.img_suffix else IMG_SUFFIXES)
 
     def load_data_list(self) -> list[dict]:
-        """Records ``name, img_path, labels`` (indices into ``classes``) and the paths of maps."""
+        """Records ``name`` (unique), ``img_path``, ``labels`` (indices into ``classes``; optional
+        in ``test_mode``) and, of each folder of maps that was given, ``seg_map_path``,
+        ``saliency_path`` or ``prior_path``."""
         source = self.ann_file or self.label_source or self.img_dir
         lines = self._listed()
         names = None if lines is None else [self._split(line, source)[0] for line in lines]
-        labels = self.read_labels(names)
+        labels = self._labels(names)
         self._table = None
         if labels is None and not self.test_mode:
             raise ValueError(f'{type(self).__name__} needs labels; give label_file (.json, .csv, '
@@ -347,6 +358,9 @@ class ImageLabelDataset(BaseDataset):
         if not self._fully_initialized:
             freeze_imports()  # mmengine collects garbage now
             super().full_init()
+            if type(self).load_data_list is not ImageLabelDataset.load_data_list:
+                check_records(map(super().get_data_info, range(len(self))), type(self).__name__,
+                              self.map_dirs, len(self.label_space), self.test_mode)
             for view in self.views:
                 view.setup(self)
 

@@ -1,8 +1,10 @@
 """Which classes a data set has, which of them are chosen, and their colours."""
 
 import difflib
+import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from mmengine import list_from_file
@@ -10,7 +12,7 @@ from mmengine import list_from_file
 from mmwsss.registry import DATASETS
 from mmwsss.utils.palette import voc_palette
 
-from .label_tables import Classes
+from .label_tables import MULTI_HOT, Classes
 
 KEYS = ('classes', 'all_classes', 'palette')
 
@@ -131,7 +133,7 @@ class LabelSpace:
         """Sorted indices, among the chosen classes, of an entry of a label table.
 
         Args:
-            entry: Class names, indices into all classes, or a multi-hot vector over them.
+            entry: Class names, indices into all classes, or a multi-hot array or tensor over them.
             name: The image, for messages.
             source: The table, for messages.
 
@@ -143,7 +145,8 @@ class LabelSpace:
 
     def _all_indices(self, entry: Classes, name: str, source: str | None) -> set[int]:
         count = len(self.all_classes)
-        if isinstance(entry, np.ndarray):
+        if isinstance(entry, MULTI_HOT):
+            entry = np.asarray(entry)
             if entry.shape != (count, ) or not np.isin(entry, (0, 1)).all():
                 raise ValueError(
                     f'label of "{name}" in "{source}" must be {count} zeros and ones (the classes '
@@ -151,15 +154,21 @@ class LabelSpace:
             return set(np.flatnonzero(entry).tolist())
         indices = set()
         for item in entry:
-            if item in self._index:
-                item = self._index[item]
-            elif isinstance(item, str) and item.isdigit():
-                item = int(item)
-            if isinstance(item, str) or not 0 <= item < count:
+            index = self._index_of(item)
+            if index is None or not 0 <= index < count:
                 shown = self.all_classes[:30]
                 raise ValueError(
                     f'unknown class "{item}" of "{name}" in "{source}"; {self.owner} knows '
                     f'{list(shown)}{"..." * (count > 30)}. Fix the table or metainfo (all_classes '
                     'lists all, classes those wanted)')
-            indices.add(int(item))
+            indices.add(index)
         return indices
+
+    def _index_of(self, item: Any) -> int | None:
+        """Of a class name or an index; None for others, truth values and floats among them."""
+        if isinstance(item, str):
+            return self._index.get(item, int(item) if item.isdecimal() else None)
+        try:
+            return None if isinstance(item, bool | np.bool_) else operator.index(item)
+        except TypeError:
+            return None

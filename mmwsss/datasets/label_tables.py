@@ -1,7 +1,7 @@
 """Label tables: which classes are in which image.
 
 Every reader returns ``{name: classes}``, where ``classes`` is a list of names, a list of class
-indices from 0, or a multi-hot vector; an empty list is an image without any class. Keys are left as
+indices from 0, or a multi-hot array; an empty list is an image without any class. Keys are left as
 the file has them, integers included.
 """
 
@@ -9,16 +9,19 @@ import csv
 import io
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from mmwsss.utils.io import read_text
 
 from .annotations import LabelTable, is_coco, read_coco, read_label_folder
 from .label_npy import read_label_npy
 
-Classes = list[str] | list[int] | np.ndarray
+Classes = list[str] | list[int] | np.ndarray | Tensor
+MULTI_HOT = np.ndarray | Tensor  # arrays are multi-hot, lists never
 Table = dict[str | int, Classes]  # of a reader
 
 # Words of a header, by which a CSV tells its form.
@@ -74,17 +77,34 @@ def _no_duplicates(pairs, path: Path) -> dict:
     return table
 
 
+def refuse_multi_hot(table: Mapping[str | int, Classes], owner: str) -> None:
+    """Refuse lists that are zeros and ones by class, which would be read as indices: all hold
+    nothing else, and one repeats one of them, or both ``[0, 1]`` and ``[1, 0]`` are there.
+
+    What is left is read as indices: lists of two classes that are all ``[0, 1]``.
+
+    Args:
+        table: By image; arrays pass.
+        owner: Of the table, for the message.
+
+    Raises:
+        ValueError: Says how to give them.
+    """
+    rows = {name: tuple(classes) for name, classes in table.items()
+            if not isinstance(classes, MULTI_HOT) and len(classes) > 1}
+    bits = ('0', '1', 0, 1)
+    if all(item in bits for row in rows.values() for item in row):
+        found = {tuple(map(int, row)) for row in rows.values()}
+        if {(0, 1), (1, 0)} <= found or any(len(set(row)) < len(row) for row in found):
+            raise ValueError(
+                f'{owner}: the entry of "{next(iter(rows))}" and the others look like a 0 or 1 for '
+                'each class, but lists hold names or indices of classes. Give names; or a NumPy '
+                'array or tensor of zeros and ones; or write them as .csv with a header that names '
+                'the classes, "image,cat,dog"')
+
+
 def _no_multi_hot(table: Table, path: Path) -> Table:
-    """The table, unless its lists are zeros and ones by class, which would be read as indices."""
-    rows = [[str(item) for item in classes] for classes in table.values() if len(classes) > 1]
-    if all(item in ('0', '1') for row in rows for item in row) and (
-            any(len(set(row)) < len(row) for row in rows)  # no list of indices repeats one
-            or {('0', '1'), ('1', '0')} <= {tuple(row) for row in rows}):
-        name = next(name for name, classes in table.items() if len(classes) > 1)
-        raise ValueError(
-            f'label table "{path}": the entry of "{name}" and the others look like a 0 or 1 for '
-            'each class, but lists hold names or indices of classes. Write it as .csv with a '
-            'header that names the classes, "image,cat,dog", or as names')
+    refuse_multi_hot(table, f'label table "{path}"')
     return table
 
 

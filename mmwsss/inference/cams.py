@@ -52,6 +52,11 @@ class _Batches:
         return len(self.batches)
 
 
+def auto_stride(count: int) -> int:
+    """The stride at which the CAMs of ``count`` images take a bearable space."""
+    return 1 if count <= AUTO_STRIDE_IMAGES else 4
+
+
 def file_stride(stride: int | str, count: int) -> int:
     """The stride at which the CAMs of ``count`` images are kept.
 
@@ -59,7 +64,7 @@ def file_stride(stride: int | str, count: int) -> int:
         ValueError: ``stride`` is neither ``'auto'`` nor an integer of at least 1.
     """
     if stride == 'auto':
-        stride = 1 if count <= AUTO_STRIDE_IMAGES else 4
+        stride = auto_stride(count)
         if stride > 1:
             print_log(f'CAM files of {count} images are kept at stride {stride} (1/{stride ** 2} '
                       'of the disk space); stride=1 keeps them at full size', 'current')

@@ -37,29 +37,37 @@ def read_config(config: str | Path | Config, options: Mapping[str, Any] | None =
         ImportError: ``custom_imports`` names what cannot be imported.
         KeyError: An option has an unknown top-level key, or the file nearly one of a run.
         SyntaxError: The file is no Python.
-        TypeError: An option of a component has a wrong type; names it.
+        TypeError: An option of a component has a wrong type, or ``custom_imports``; names it.
     """
     register_all_modules()
     if not isinstance(config, Config):
         config = _from_file(str(find_config(config)))
     check_keys(config)
     merge_options(config, options)
-    if any(key.split('.')[0] == 'custom_imports' for key in options or ()):
-        if not isinstance(config.custom_imports, Mapping):
-            raise TypeError(f'custom_imports={config.custom_imports!r} must be a dict: '
-                            '--cfg-options custom_imports.imports=my_module')
-        import_modules_from_strings(**config.custom_imports)
+    _import_custom(config.get('custom_imports'))
     check_option_types(config)
     return resolve_test_cfg(config)
 
 
 def _from_file(path: str) -> Config:
     try:
-        return Config.fromfile(path)
+        return Config.fromfile(path, import_custom_modules=False)
     except SyntaxError as error:
         if error.filename in (None, '<unknown>'):
             error.filename = path
         raise
+
+
+def _import_custom(custom: Any) -> None:
+    """Import what ``custom_imports`` names; of the file and of the options alike."""
+    if not custom:
+        return
+    imports = custom.get('imports') if isinstance(custom, Mapping) else None
+    imports = [imports] if isinstance(imports, str) else imports
+    if not isinstance(imports, (list, tuple)) or set(custom) - {'imports', 'allow_failed_imports'}:
+        raise TypeError(f"custom_imports={custom!r} must be dict(imports=['my_module']); on the "
+                        'command line: --cfg-options custom_imports.imports=my_module')
+    import_modules_from_strings(list(imports), custom.get('allow_failed_imports', False))
 
 
 def model_config(config: Config) -> dict:

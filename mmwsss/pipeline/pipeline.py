@@ -29,6 +29,7 @@ the first of them. Without any ground truth all stages run and nothing is scored
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
@@ -41,7 +42,7 @@ from .context import Context
 from .fingerprint import plain
 from .lock import lock
 from .run_record import write_run
-from .stage import Stage, in_order
+from .stage import Column, Stage, in_order
 from .stages import LINE
 
 # Blocks that belong to a classifier, whoever else runs beside it.
@@ -84,6 +85,8 @@ class Pipeline:
         entries = {name: plain(cfg) for name, cfg in {**LINE, **context.block('stages')}.items()
                    if cfg is not None}
         known = {name: STAGES.build(entry) for name, entry in entries.items()}
+        for name, stage in known.items():
+            _check_stage(f'{context.file}: pipeline.stages.{name}', stage)
         left_out = [STAGES.get(LINE[name]['type']) for name in LINE if name not in known]
         blocks = OTHER_BLOCKS.union(*(stage.blocks for stage in (*known.values(), *left_out)))
         unknown = sorted(set(context.options) - blocks)
@@ -209,3 +212,16 @@ class Pipeline:
         if self.baseline is not None:
             records['baseline'] = self.baseline.results()
         return records
+
+
+def _check_stage(where: str, stage: Any) -> None:
+    """What its class says of itself."""
+    kind = type(stage)
+    if not isinstance(stage, Stage):
+        raise TypeError(f'{where}: {kind.__name__} is no child of Stage')
+    for name, of in (('inputs', str), ('blocks', str), ('columns', Column)):
+        value = getattr(kind, name)
+        if not isinstance(value, property) and (isinstance(value, (str, Column)) or not all(
+                isinstance(one, of) for one in value)):
+            raise TypeError(f'{where}: {kind.__name__}.{name} = {value!r} must be a tuple of '
+                            f'{of.__name__}, as {name} = (..., )')

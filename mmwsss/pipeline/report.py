@@ -39,7 +39,7 @@ def figures_of(pipeline: Pipeline) -> dict[str, dict]:
     """The figures of the finished stages by split; absent ones are None."""
     found: dict[str, dict] = {split.name: {} for split in pipeline.context.scored}
     for stage in pipeline.finished:
-        for split, figures in stage.figures(pipeline.context).items():
+        for split, figures in stage.figures_by_split(pipeline.context).items():
             found.setdefault(split, {}).update(figures)
     keys = [column.key for column in columns_of(pipeline)]
     return {split: {key: figures.get(key) for key in keys}

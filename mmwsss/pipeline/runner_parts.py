@@ -35,7 +35,8 @@ def check_component(registry: Registry, cfg: Any, where: str, known: tuple = ())
     if kind is None:
         near = did_you_mean(cfg['type'], [
             name for one in (registry, registry.parent) if one for name in one.module_dict])
-        raise KeyError(f'{where}: there is no {registry.name} "{cfg["type"]}"{near}')
+        raise KeyError(f'{where}: there is no {registry.name} "{cfg["type"]}"{near} (one of your '
+                       'own must be imported through custom_imports)')
     if inspect.isclass(kind):
         options = [*known, *constructor_options(kind)]
         _check_keys(f'{where}: {kind.__name__}', {*cfg} - {'type', '_scope_'}, options)

@@ -170,6 +170,21 @@ class Stage:
         """A sentence below the table."""
         return ''
 
+    def figures_by_split(self, context: Any) -> dict[str, dict[str, float]]:
+        """:meth:`figures`, checked.
+
+        Raises:
+            ValueError: They are of another form, or of no column.
+        """
+        found, known = self.figures(context), [column.key for column in self.columns]
+        if not isinstance(found, dict) or not all(
+                isinstance(figures, dict)
+                and {key for key, value in figures.items() if value is not None} <= set(known)
+                for figures in found.values()):
+            raise ValueError(f'{type(self).__name__}.figures must give by split a dict of its '
+                             f'columns {known}; it gave {found!r}')
+        return found
+
     # -- whether it is done ------------------------------------------------------------------------
     def bind(self, context: Any, name: str, before: Sequence['Stage'] = ()) -> 'Stage':
         """Say where the stage stands: its context, name and the stages it uses."""
@@ -259,6 +274,9 @@ class Stage:
         print_log(f'{self.name}: begins ({self.folder})', logger='current')
         with PeakMemory() as memory:
             result = self.run(self.context, self.folder)
+            if not isinstance(result, dict):
+                raise TypeError(f'{type(self).__name__}.run must return a dict for done.json, not '
+                                f'{type(result).__name__}')
             barrier()
         if is_main_process():
             write_record(self.folder / FILES, _list_files(self.folder))
@@ -346,7 +364,7 @@ def _list_files(folder: Path) -> dict[str, list]:
     for path in sorted(folder.rglob('*')):
         name = path.relative_to(folder)
         if (not path.is_file() or path.name in (DONE, BEGUN, FILES)
-                or any(LOGS.fullmatch(part) for part in name.parts)
+                or LOGS.fullmatch(name.parts[0]) and (folder / name.parts[0] / 'vis_data').is_dir()
                 or path.suffix in ('.log', '.py') or path.name.startswith('.')):
             continue
         checksum = known.get(str(name.with_suffix(''))) if path.suffix in ('.npz', '.png') else None

@@ -3,7 +3,7 @@
 import importlib
 
 _MODULES = dict(
-    atomic_write='io', check_pretrained='checkpoint', friendly_errors='errors',
+    atomic_write='io', check_pretrained='checkpoint', friendly_errors='ending',
     init_scope='setup_env', load_checkpoint_safely='checkpoint', load_pretrained='checkpoint',
     register_all_modules='setup_env', register_safe_loader='checkpoint',
     setup_launcher='setup_env', use_launcher='setup_env')

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .console import compact
-from .errors import friendly_errors
+from .ending import friendly_errors
 
 if TYPE_CHECKING:
     from mmengine.config import Config

@@ -1,33 +1,29 @@
-"""One line for a mistake in a config or a file, in place of a traceback."""
+"""One line that says what is wrong in a config, a file, a plugin or the machine."""
 
-import atexit
 import difflib
 import errno
 import inspect
 import linecache
 import os
+import pkgutil
 import re
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from .traces import WORKER, Call, calls, plugin_call
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from mmengine.registry import Registry
 
-_PACKAGE = str(Path(__file__).parents[1])
 _KILLED = ('a data worker was killed, most often by the system because memory ran out; lower '
            'num_workers, the batch size or the size of the images')
 _MEMORY = 'memory ran out; lower the batch size, the size of the images or num_workers'
 # What breaks in the main process when a worker is killed.
 _BROKEN = (ConnectionError, EOFError)
 _WORKERS = ('multiprocessing', os.path.join('torch', 'utils', 'data'))
+# Packages whose components go by their prefix.
+_SCOPES = ('mmseg', 'mmpretrain')
 
 
 def _registries() -> 'list[Registry]':
@@ -37,8 +33,11 @@ def _registries() -> 'list[Registry]':
 
 def did_you_mean(name: str, names: list[str]) -> str:
     """The end of a message that proposes the nearest names; empty if none is near."""
-    near = difflib.get_close_matches(name, names, n=3)
-    return f'; did you mean {" or ".join(near)}?' if near else ''
+    return _either(difflib.get_close_matches(name, names, n=3))
+
+
+def _either(names: list[str]) -> str:
+    return f'; did you mean {" or ".join(names)}?' if names else ''
 
 
 def constructor_options(cls: type) -> list[str]:
@@ -56,29 +55,82 @@ def constructor_options(cls: type) -> list[str]:
     return list(dict.fromkeys(options))
 
 
-def _component(error: TypeError, name: str) -> tuple[str, list[str]]:
-    """Name and options of the component whose constructor, or a parent's, refused an option."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
+def _building(error: BaseException) -> tuple[Any, dict]:
+    """Class (or function) and options of the component that was being built from its config, the
+    innermost; None where the error came from elsewhere."""
+    frame, built = error.__traceback__, (None, {})
+    while frame is not None:
+        if frame.tb_frame.f_code.co_name == 'build_from_cfg':
+            values = frame.tb_frame.f_locals
+            built = values.get('obj_cls'), values.get('args', {})
         frame = frame.tb_next
-    cls = type(frame.tb_frame.f_locals.get('self')) if frame is not None else object
-    if name not in [parent.__name__ for parent in cls.__mro__]:
-        found = [registry.get(name) for registry in _registries()]
-        cls = next((one for one in found if one is not None), None)
-    if not inspect.isclass(cls):
-        return name, []
-    return cls.__name__, constructor_options(cls)
+    return built
 
 
-def _frames(error: BaseException) -> list:
-    return traceback.extract_tb(error.__traceback__)
+def _registered(name: str) -> type | None:
+    found = (registry.get(name) for registry in _registries())
+    return next((one for one in found if inspect.isclass(one)), None)
+
+
+def _owner_of_option(error: TypeError, function: str) -> Any:
+    """The component (or its name) whose option a call of ``function`` refused or lacked: the one
+    that was built, or another constructor, or what a package calls; None where the arguments are
+    those of code, not of a config."""
+    kind, _ = _building(error)
+    last = '.'.join(function.split('.')[-2:])  # without what its class is within
+    built = ([f'{parent.__name__}.__init__' for parent in kind.__mro__] if inspect.isclass(kind)
+             else [getattr(kind, '__name__', None)])
+    if last in built:
+        return kind
+    if plugin_call(error):
+        return None
+    name = last.removesuffix('.__init__')
+    if name == last and not any(call.is_foreign for call in calls(error)[-1:]):
+        return None
+    return _registered(name) or name
+
+
+def _of_option(error: TypeError, text: str) -> str | None:
+    """An option that a component does not have or lacks."""
+    refused = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", text)
+    lacking = re.search(r'([\w.]+)\(\) missing \d+ required .* arguments?: (.*)', text)
+    if not refused and not lacking:
+        return None
+    function, key = (refused or lacking).groups()
+    owner = _owner_of_option(error, function)
+    if owner is None:
+        return None
+    name = getattr(owner, '__name__', owner)
+    if lacking:
+        return f'{name} lacks the option {key}'
+    options = constructor_options(owner) if inspect.isclass(owner) else []
+    known = (f'; its options are {", ".join(options)} (is it of a base config? _delete_=True drops '
+             'the options there)') if options else ''
+    return f'{name} has no option "{key}"{did_you_mean(key, options) or known}'
+
+
+def _called(text: str) -> Call | None:
+    """Where a plugin defines the method that a TypeError is about, which mmwsss calls otherwise."""
+    match = re.match(r'(?:.*\.)?(\w+)\.(\w+)\(\) (?:missing|takes|got) ', text)
+    method = match and getattr(_registered(match[1]), match[2], None)
+    code = getattr(method, '__code__', None)
+    if code is None:
+        return None
+    call = Call(code.co_filename, code.co_firstlineno, f'{match[1]}.{match[2]}')
+    return None if call.is_own or call.is_foreign else call
+
+
+def _at(error: BaseException, place: Call | None = None) -> str:
+    """The end of a message: class and place of an error in the user's code; empty for others."""
+    place = place or plugin_call(error)
+    return f' ({type(error).__name__} {place})' if place else ''
 
 
 def _is_raised_here(error: BaseException) -> bool:
     """Whether a ``raise`` in mmwsss made the error, so that its text is meant for the user."""
-    last = ([None] + _frames(error))[-1]
-    return last is not None and last.filename.startswith(_PACKAGE) and (
-        linecache.getline(last.filename, last.lineno).lstrip().startswith('raise '))
+    last = ([None] + calls(error))[-1]
+    return last is not None and last.is_own and (
+        linecache.getline(last.file, last.line).lstrip().startswith('raise '))
 
 
 def _of_system(error: OSError) -> str:
@@ -96,7 +148,7 @@ def _of_system(error: OSError) -> str:
 def _of_machine(error: BaseException, text: str) -> str | None:
     """Killed workers, memory, the other processes of a run."""
     if isinstance(error, _BROKEN) and any(
-            part in frame.filename for frame in _frames(error) for part in _WORKERS):
+            part in call.file for call in calls(error) for part in _WORKERS):
         return _KILLED
     if isinstance(error, MemoryError):
         return _MEMORY
@@ -114,18 +166,83 @@ def _of_machine(error: BaseException, text: str) -> str | None:
 def _of_constructor(error: BaseException, text: str) -> str | None:
     """What broke while a component was built from its config, most often a value of a wrong type.
     """
-    frame, built = error.__traceback__, None
-    while frame is not None:
-        if frame.tb_frame.f_code.co_name == 'build_from_cfg':
-            built = frame.tb_frame.f_locals
-        frame = frame.tb_next
-    if built is None or not inspect.isclass(built.get('obj_cls')):
+    kind, options = _building(error)
+    if not inspect.isclass(kind):
         return None
-    options = {key: value for key, value in built.get('args', {}).items()
+    options = {key: value for key, value in options.items()
                if isinstance(value, (str, int, float, list, tuple, type(None)))}
     shown = ', '.join(f'{key}={value!r}'[:60] for key, value in options.items())
-    return (f'{built["obj_cls"].__name__} cannot be built with {shown or "its options"}: '
-            f'{text.splitlines()[0] if text else "wrong type"} ({type(error).__name__})')
+    return (f'{kind.__name__} cannot be built with {shown or "its options"}: '
+            f'{text.splitlines()[0] if text else "wrong type"}'
+            f'{_at(error, _called(text)) or f" ({type(error).__name__})"}')
+
+
+def _of_type(error: TypeError, text: str) -> str | None:
+    """A call that does not fit the function, in or of a plugin; and what is meant for the user."""
+    if text.startswith('name must be None, an instance of str') and '<class' in text:
+        return f'@...register_module needs parentheses: register_module(){_at(error)}'
+    if _is_raised_here(error) or re.search('cannot inherit from base|cfg should be a dict', text):
+        return text
+    if _building(error)[0] is None and re.search(r'\w\(\) (missing|takes|got) ', text):
+        place = _at(error, _called(text))
+        return f'{text}{place}' if place else None
+    return None
+
+
+def _proposal(error: KeyError, name: str, kind: str) -> str:
+    """The end of a message on a component that is not registered: the nearest names, those of
+    mmseg and mmpretrain with their prefix.
+
+    Args:
+        error: Of the registry.
+        name: What the config says.
+        kind: Name of the registry.
+    """
+    prefix, _, bare = name.rpartition('.')
+    # A part of mmseg that lacks a part of its own means one of mmseg.
+    packages = {frame.f_globals.get('__name__', '').split('.')[0]
+                for frame, _ in traceback.walk_tb(error.__traceback__)}
+    scopes = (difflib.get_close_matches(prefix, _SCOPES, n=1)
+              or [scope for scope in _SCOPES if scope in packages] or _SCOPES)
+    ours, theirs = [], {}  # without and with prefix, by the name without
+    for registry in _registries():
+        if registry.name != kind:
+            continue
+        for one in (registry, registry.parent):
+            ours += one.module_dict if one else ()
+        for scope in scopes:
+            if scope not in registry.root.children:
+                continue
+            registry.root.children[scope].import_from_location()
+            for one in registry.root.children[scope].module_dict:
+                theirs.setdefault(one, []).append(f'{scope}.{one}')
+    if bare in theirs:
+        return _either(theirs[bare])
+    near = '' if prefix else did_you_mean(bare, ours)
+    if not near:
+        near = _either([full for one in difflib.get_close_matches(bare, theirs, n=3)
+                        for full in theirs[one]])
+    return f'{near} (one of your own must be imported through custom_imports)'
+
+
+def _of_custom_import(error: ImportError) -> str | None:
+    """A module of ``custom_imports``, by what went wrong within it, which mmengine hides."""
+    chain: list[BaseException] = [error]
+    while chain[-1].__context__ is not None:
+        chain.append(chain[-1].__context__)
+    for outer, cause in zip(chain, chain[1:]):
+        match = re.fullmatch(r'Failed to import ([\w.]+)', str(outer))
+        if not match:
+            continue
+        module, missing = match[1], getattr(cause, 'name', None)
+        if isinstance(cause, ModuleNotFoundError) and f'{module}.'.startswith(f'{missing}.'):
+            parent, _, child = missing.rpartition('.')
+            folders = list(getattr(sys.modules.get(parent), '__path__', [os.getcwd()]))
+            near = did_you_mean(child, [info.name for info in pkgutil.iter_modules(folders)])
+            return (f'custom_imports: there is no module "{missing}", in "{folders[0]}" or '
+                    f'elsewhere on PYTHONPATH{near}')
+        return f'custom_imports: "{module}" cannot be imported: {cause}{_at(cause)}'
+    return None
 
 
 def _of_channels(error: BaseException, wanted: str, got: str) -> str | None:
@@ -148,33 +265,20 @@ def explain(error: BaseException) -> str | None:
     numbers), and what the machine does (full disks, killed workers, memory) are explained.
     """
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    if 'Original Traceback' in text:  # of a data worker
+    if WORKER in text:
         text = text.strip().rsplit('\n', 1)[-1].split(': ', 1)[-1].strip('\'"')
     text = text.strip()
     machine = _of_machine(error, text)
     if machine:
         return machine
     if isinstance(error, TypeError):
-        match = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", text)
-        if match:
-            key = match[2]
-            component, options = _component(error, match[1].replace('.__init__', ''))
-            known = f'; its options are {", ".join(options)}' if options else ''
-            return f'{component} has no option "{key}"{did_you_mean(key, options) or known}'
-        match = re.search(r'([\w.]+)\(\) missing \d+ required .* arguments?: (.*)', text)
-        if match:
-            return f'{match[1].replace(".__init__", "")} lacks the option {match[2]}'
-        foreign = 'cannot inherit from base|cfg should be a dict'
-        if _is_raised_here(error) or re.search(foreign, text):
-            return text
+        found = _of_option(error, text) or _of_type(error, text)
+        if found:
+            return found
     if isinstance(error, KeyError):
         match = re.search(r'(\S+) is not in the (?:\w*::)?(.+?) registry', text)
         if match:
-            names = [name for registry in _registries() if registry.name == match[2]
-                     for one in (registry, registry.parent) if one is not None
-                     for name in one.module_dict]
-            return (f'there is no {match[2]} "{match[1]}"{did_you_mean(match[1], names)} (one of '
-                    'your own must be imported through custom_imports)')
+            return f'there is no {match[2]} "{match[1]}"{_proposal(error, *match.groups())}'
         if text == 'gt_sem_seg':  # of mmseg's metrics
             return ('the images have no masks, so no metric can score them: set mask_dir or '
                     'seg_dir of the data set, or take val_evaluator and test_evaluator out '
@@ -194,109 +298,8 @@ def explain(error: BaseException) -> str | None:
             return _of_channels(error, *channels.groups())
         if _is_raised_here(error):
             return text
-    if isinstance(error, (ValueError, OSError, ImportError, FloatingPointError)):
-        return text or type(error).__name__
+    if isinstance(error, ImportError):
+        return _of_custom_import(error) or f'{text}{_at(error)}'
+    if isinstance(error, (ValueError, OSError, FloatingPointError)):
+        return f'{text or type(error).__name__}{_at(error)}'
     return _of_constructor(error, text) if isinstance(error, Exception) else None
-
-
-class Terminated(BaseException):
-    """SIGTERM came."""
-
-
-def _ignore_workers() -> None:
-    """No news of dead children: torch's handler of SIGCHLD raises for each killed loader worker,
-    also while the program already ends."""
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, 'SIGCHLD'):
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-
-
-def _raise_terminated(*_) -> None:
-    _ignore_workers()
-    raise Terminated
-
-
-@contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """SIGTERM ends the block like Ctrl-C does, so that what is being written is cleared away."""
-    if (threading.current_thread() is not threading.main_thread()
-            or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL):
-        yield
-        return
-    signal.signal(signal.SIGTERM, _raise_terminated)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _default_sigterm() -> None:
-    if signal.getsignal(signal.SIGTERM) is _raise_terminated:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-if hasattr(os, 'register_at_fork'):  # forked workers die of it as they always do
-    os.register_at_fork(after_in_child=_default_sigterm)
-
-
-def _interruption(error: BaseException | None) -> BaseException | None:
-    """Ctrl-C or SIGTERM, also where another error came out of it, as torch's does within a save;
-    or where a loader's worker, which the SIGTERM of a process group stops too, was seen first."""
-    while error is not None and not isinstance(error, (KeyboardInterrupt, Terminated)):
-        if 'is killed by signal: Terminated' in str(error):
-            return Terminated()
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _end(line: str, status: int) -> None:
-    _ignore_workers()
-    print(line, file=sys.stderr, flush=True)
-    # Loaders whose workers were killed complain once more when they are deleted at exit.
-    atexit.register(setattr, sys, 'unraisablehook', lambda _: None)
-    sys.exit(status)
-
-
-@contextmanager
-def _quiet_sharers() -> Iterator[None]:
-    """A loader worker hands its tensors over by a thread of multiprocessing, which shows a
-    traceback if the other process ends meanwhile; workers that are forked in here do not."""
-    main, shown = os.getpid(), sys.excepthook
-
-    def show(kind: type[BaseException], error: BaseException,
-             trace: 'TracebackType | None') -> None:
-        own = threading.current_thread() is threading.main_thread()
-        if os.getpid() == main or own or not issubclass(kind, (EOFError, OSError)):
-            shown(kind, error, trace)
-
-    sys.excepthook = show
-    try:
-        yield
-    finally:
-        if os.getpid() == main:
-            sys.excepthook = shown
-
-
-@contextmanager
-def friendly_errors() -> Iterator[None]:
-    """End the program with one line for a mistake of the user or a fault of the machine (status 2),
-    for Ctrl-C (130) and for SIGTERM (143).
-
-    Other errors keep their traceback, and so do all with ``MMWSSS_DEBUG=1``.
-    """
-    try:
-        with _sigterm_raises(), _quiet_sharers():
-            yield
-    except (Exception, KeyboardInterrupt, Terminated) as error:
-        _ignore_workers()  # one dead worker may be told of twice
-        if os.environ.get('MMWSSS_DEBUG'):
-            raise
-        stopped = _interruption(error)
-        if stopped is not None:
-            by, status = ('Ctrl-C', 130) if isinstance(stopped, KeyboardInterrupt) else (
-                'SIGTERM', 143)
-            _end(f'stopped by {by}; nothing is half written, and the same command (with --resume, '
-                 'where it has that) resumes', status)
-        message = explain(error)
-        if message is None:
-            raise
-        _end(f'error: {message}\n(MMWSSS_DEBUG=1 shows where it came from)', 2)

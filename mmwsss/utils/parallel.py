@@ -6,6 +6,10 @@ from typing import Any
 import cv2
 from torch.utils.data import DataLoader, Dataset
 
+from .traces import describe
+
+ALIKE = 20  # failures from the first item on that are one error, not one item
+
 
 class _Work(Dataset):
 
@@ -20,7 +24,7 @@ class _Work(Dataset):
         try:
             return self.function(self.items[index]), None
         except Exception as error:
-            return None, f'{type(error).__name__}: {error}'
+            return None, describe(error)
 
 
 def _single_threaded(_: int) -> None:
@@ -36,7 +40,8 @@ def ordered_map(function: Callable[[Any], Any],
                 num_workers: int = 0) -> Iterator[tuple[Any, Any, str | None]]:
     """Apply a function to each item in a pool of single-threaded processes.
 
-    A failed item does not stop the others, and at most two results per process are waiting.
+    A failed item does not stop the others, and at most two results per process are waiting. Where
+    the first 20 all fail by the same error, the others are not tried.
 
     Args:
         function: Called in the workers; it must not use CUDA if there are any.
@@ -44,14 +49,20 @@ def ordered_map(function: Callable[[Any], Any],
         num_workers: Processes; 0 works in this one.
 
     Yields:
-        ``(item, result, error)`` in the order of ``items``; ``error`` is None or the message, and
-        then ``result`` is None.
+        ``(item, result, error)`` in the order of ``items``; ``error`` is None or the message
+        (:func:`~mmwsss.utils.traces.describe`), and then ``result`` is None.
 
     Raises:
-        RuntimeError: A worker was killed (e.g. out of memory).
+        RuntimeError: A worker was killed (e.g. out of memory), or the first 20 failed alike.
     """
     loader = DataLoader(
         _Work(function, items), batch_size=None, num_workers=num_workers, collate_fn=_same,
         worker_init_fn=_single_threaded)
-    for item, (result, error) in zip(items, loader):
+    alike = set()
+    for number, (item, (result, error)) in enumerate(zip(items, loader), 1):
         yield item, result, error
+        if number <= ALIKE:
+            alike.add(error)
+        if number == ALIKE < len(items) and len(alike) == 1 and error is not None:
+            raise RuntimeError(f'the first {ALIKE} of {len(items)} all failed by the same error, '
+                               f'so the others were not tried: {error}')

@@ -172,6 +172,7 @@ def test_sizes_fit(count, long_side):
     assert gpu.seg_iters > cpu.seg_iters
     scratch = plan(count, long_side, False, False, 2)
     assert scratch.epochs >= cpu.epochs
+    assert plan(50_000, long_side, True, False, 2).stride >= 4  # or 100 GB of CAMs
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from mmwsss.datasets.label_space import LabelSpace
 from mmwsss.utils.palette import voc_palette
@@ -48,4 +49,18 @@ def test_bad_classes(classes, message):
     (np.array([1, 0]), 'must be 3 zeros and ones'), (np.array([1, 2, 0]), 'zeros and ones')])
 def test_bad_entries(entry, message):
     with pytest.raises(ValueError, match=message):
+        LabelSpace(ALL).indices(entry, 'a', 't')
+
+
+@pytest.mark.parametrize('entry', [
+    np.array([1, 0, 1]), torch.tensor([1., 0, 1]), torch.tensor([True, False, True]),
+    [0, 2], [np.int64(2), np.int64(0)], ('cow', 'cat'), {2, 0}])
+def test_entries_of_all_kinds(entry):
+    assert LabelSpace(ALL).indices(entry, 'a', 't') == [0, 2]
+
+
+@pytest.mark.parametrize('entry', [
+    [True, False, True], [1., 0.], [np.bool_(True)], [None], ['²'], torch.tensor([0, 2])])
+def test_what_is_no_index(entry):
+    with pytest.raises(ValueError, match='unknown class|zeros and ones'):
         LabelSpace(ALL).indices(entry, 'a', 't')

@@ -251,7 +251,7 @@ def test_a_childs_scores_count_at_all_thresholds(kind, tmp_path):
             return self.with_background(1 - cam)
 
     refiner = Own.__new__(Own)
-    refiner.crf, refiner.keep, refiner.bg, refiner.alpha = None, None, 0.3, None
+    MaskRefiner.__init__(refiner, bg=0.3)  # without a network
     rng = np.random.default_rng(2)
     image, cam = rng.integers(0, 256, (9, 8, 3), np.uint8), rng.random((2, 9, 8), np.float32)
     for threshold, mask in zip(LEVELS, refiner.masks(image, cam, [1, 3], LEVELS), strict=True):
@@ -275,3 +275,35 @@ def test_scores_of_an_own_refiner_are_checked(change, found):
         Own(bg=0.3)(image, cam, [0, 1])
     with pytest.raises(ValueError, match=message):
         next(Own(bg=0.3).masks(image, cam, [0, 1], [0.2]))
+
+
+@pytest.mark.parametrize('options', [{}, dict(keep=0.5), dict(crf='psa_rw')], ids=str)
+def test_a_large_image_is_refined_at_a_limited_size(options):
+    """As the same image reduced by hand, with the scores enlarged; the threshold's search too."""
+    sizes = []
+
+    class Own(MaskRefiner):
+
+        def scores(self, image, cam, background=None):
+            sizes.append(image.shape[:2])
+            return self.with_background(cam * (image.mean(2) / 255))
+
+    rng = np.random.default_rng(3)
+    image = cv2.resize(rng.integers(0, 256, (6, 9, 3), np.uint8), (180, 120))
+    cam = rng.random((2, 6, 9)).astype(np.float32)
+    whole, kept = Own(bg=0.3, max_side=90, **options).whole_and_kept(image, cam, [1, 3])
+    assert sizes == [(60, 90)] and whole.shape == kept.shape == (120, 180)
+    assert (kept == 255).any() == ('keep' in options)
+    small = cv2.resize(image, (90, 60), interpolation=cv2.INTER_AREA)
+    scores = Own(bg=0.3).scores(small, resize_maps(torch.from_numpy(cam), (60, 90)).numpy())
+    if 'crf' not in options:
+        full = resize_maps(torch.from_numpy(scores), (120, 180)).numpy().argmax(0)
+        assert (whole == np.array([0, 2, 4])[full]).all()
+    found = next(Own(bg=0.5, max_side=90, **options).masks(image, cam, [1, 3], [0.3]))
+    assert (found == whole).all()
+    sizes.clear()
+    Own(bg=0.3, max_side=None)(image, cam, [1, 3])
+    Own(bg=0.3)(image, cam, [1, 3])
+    assert sizes == [(120, 180)] * 2
+    with pytest.raises(ValueError, match='max_side=0 must be'):
+        Own(bg=0.3, max_side=0)

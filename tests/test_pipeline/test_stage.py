@@ -3,10 +3,15 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from mmwsss.pipeline import Pipeline
 from mmwsss.pipeline.fingerprint import digest
+from mmwsss.pipeline.stage import Column
 from mmwsss.pipeline.stage import Stage as Base
+from mmwsss.pipeline.stages import MetricsStage
+from mmwsss.registry import METRICS, STAGES
 from mmwsss.structures.artifacts import jsonable
 
 
@@ -221,3 +226,67 @@ def test_logs_may_be_deleted(tmp_path):
 
     Stage('s', tmp_path / 's', {}, [], work).execute()
     assert list(json.loads((tmp_path / 's' / 'files.json').read_text())) == ['a.png']
+
+
+def test_folders_of_images_named_by_date_are_no_logs(tmp_path):
+    name = '20230115_123456/a.png'
+    calls = []
+
+    def work(folder):
+        calls.append(1)
+        for path in (folder / name, folder / 'sub' / name):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text('x')
+        return {}
+
+    Stage('s', tmp_path / 's', {}, [], work).execute()
+    assert sorted(json.loads((tmp_path / 's' / 'files.json').read_text())) == [name, f'sub/{name}']
+    (tmp_path / 's' / name).unlink()
+    Stage('s', tmp_path / 's', {}, [], work).execute()
+    assert (tmp_path / 's' / name).is_file() and len(calls) == 2
+
+
+# -- what a stage of the user may get wrong --------------------------------------------------------
+@pytest.mark.parametrize('result', [None, 3.5, [1]])
+def test_a_result_that_is_no_dict(tmp_path, result):
+    stage = Stage('s', tmp_path / 's', {}, [], lambda folder: result)
+    kind = type(result).__name__
+    with pytest.raises(TypeError, match=rf'Worker\.run must return a dict.*{kind}'):
+        stage.execute()
+    assert not stage.is_done
+
+
+@pytest.mark.parametrize('found', [dict(train=3.), dict(train=dict(maks=3.)), [3.], None])
+def test_figures_of_no_column(tmp_path, monkeypatch, found):
+    stage = Stage('s', tmp_path / 's', {}, [], Work())
+    stage.columns = (Column('mask', 'mask'), )
+    monkeypatch.setattr(Worker, 'figures', lambda self, context: found, raising=False)
+    with pytest.raises(ValueError, match=r"Worker\.figures must give .* \['mask'\]; it gave"):
+        stage.figures_by_split(None)
+    found = dict(train=dict(mask=3.))
+    monkeypatch.setattr(Worker, 'figures', lambda self, context: found)
+    assert stage.figures_by_split(None) == found
+
+
+@pytest.mark.parametrize(('body', 'message'), [
+    (dict(inputs='mask'), r"Odd\.inputs = 'mask' must be a tuple of str"),
+    (dict(columns=('area', )), r"Odd\.columns = \('area',\) must be a tuple of Column"),
+    (dict(columns=Column('a', 'b')), r'Odd\.columns = .* must be a tuple of Column'),
+    (None, 'Odd is no child of Stage')])
+def test_what_a_class_says_of_itself(config, tmp_path, body, message):
+    kind = type('Odd', (object, ) if body is None else (Base, ), body or {})
+    STAGES.register_module(name='Odd', module=kind, force=True)
+    config.pipeline.stages = dict(odd=dict(type='Odd'))
+    with pytest.raises(TypeError, match=rf'pipeline\.stages\.odd: {message}'):
+        Pipeline(config, tmp_path)
+
+
+@pytest.mark.parametrize('found', [np.ones(3), 'text', dict(a='b'), dict(a=np.ones(2))])
+def test_a_metric_that_gives_no_numbers(monkeypatch, found):
+    metric = SimpleNamespace(prefix=None, results=[], process=None,
+                             compute_metrics=lambda results: found)
+    monkeypatch.setattr(METRICS, 'build', lambda cfg: metric)
+    context = SimpleNamespace(options=dict(metrics=[{}]))
+    split = SimpleNamespace(dataset=SimpleNamespace(metainfo={}), names=[])
+    with pytest.raises(TypeError, match='compute_metrics must give a dict of numbers; it gave'):
+        MetricsStage()._score(context, split)

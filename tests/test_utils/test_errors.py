@@ -83,7 +83,7 @@ def test_the_program_ends_with_one_line(capsys, monkeypatch):
     with pytest.raises(SystemExit) as end, friendly_errors():
         raise ValueError('labels.json has no image')
     assert end.value.code == 2
-    assert capsys.readouterr().err.startswith('error: labels.json has no image\n')
+    assert capsys.readouterr().err.startswith('error: labels.json has no image')
     monkeypatch.setenv('MMWSSS_DEBUG', '1')
     with pytest.raises(ValueError), friendly_errors():
         raise ValueError('labels.json has no image')
@@ -117,7 +117,7 @@ def test_a_really_full_disk():
 DYING = '''
 import os, signal
 from torch.utils.data import DataLoader
-from mmwsss.utils.errors import friendly_errors
+from mmwsss.utils.ending import friendly_errors
 
 class Dying:
     def __len__(self):
@@ -209,7 +209,7 @@ def test_a_loss_that_is_no_number():
 
 SCRIPT = '''
 import sys, time
-from mmwsss.utils.errors import friendly_errors
+from mmwsss.utils.ending import friendly_errors
 from mmwsss.utils.io import atomic_write
 with friendly_errors():
     with atomic_write(sys.argv[1]) as file:
@@ -245,7 +245,7 @@ def test_stopped_within_a_save(tmp_path, kind, status, name, hide):
 STOPPED = '''
 import atexit, os, signal, time
 from torch.utils.data import DataLoader
-from mmwsss.utils.errors import friendly_errors
+from mmwsss.utils.ending import friendly_errors
 
 class Slow:
     def __len__(self):

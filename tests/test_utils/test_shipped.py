@@ -39,3 +39,14 @@ def test_a_missing_config_names_the_nearest(path, near, tmp_path, monkeypatch):
 def test_nothing_near(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'no config ".*/qqqqqqqqqq.py", here[^;]*$'):
         find_config(tmp_path / 'qqqqqqqqqq.py')
+
+
+def test_a_base_that_comes_with_mmwsss(tmp_path, monkeypatch):
+    """From any folder, and without mmengine's scopes in it."""
+    monkeypatch.chdir(tmp_path)
+    Path('own.py').write_text("_base_ = 'mmwsss::demo/cam_shapes.py'")
+    assert read_config('own.py').to_dict() == read_config(NAME).to_dict()
+    Path('own.py').write_text("_base_ = 'mmwsss::demo/cam_shape.py'")
+    with pytest.raises(FileNotFoundError, match='own.py": no config "demo/cam_shape.py" among.*'
+                                                'did you mean configs/demo/cam_shapes.py'):
+        read_config('own.py')

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from copy import copy
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from mmwsss.datasets.mask_ids import IGNORE, mask_ids_of
 from mmwsss.registry import MODELS
 
 from ..utils.cam import resize_cam, resize_maps
+from ..utils.multi_scale import MAX_SIDE, limited_size
 from .base import CAMRefiner
 from .crf import CAMCRF, CRF, make_crf
 
@@ -85,6 +87,8 @@ class MaskRefiner(CAMRefiner):
         crf: A CRF on the refined scores (see :func:`make_crf`), e.g. ``'psa_rw'``.
         keep: Only the most reliable part of each class (BECO: 0.5, see :func:`reliable_pixels`);
             the other pixels become 255.
+        max_side: A larger image is refined at this long side, as its CAM was made, and the scores
+            are enlarged; None: no limit (PAR takes 4 GB for 24 megapixels).
 
     Raises:
         ValueError: Not exactly one of ``bg`` and ``alpha``, or one is out of its range.
@@ -94,7 +98,8 @@ class MaskRefiner(CAMRefiner):
                  bg: float | str | None = None,
                  alpha: float | None = None,
                  crf: None | str | dict = None,
-                 keep: float | None = None):
+                 keep: float | None = None,
+                 max_side: int | None = MAX_SIDE):
         name = type(self).__name__
         if (bg is None) == (alpha is None):
             raise ValueError(f'{name}: give either bg (a constant background score) '
@@ -110,8 +115,11 @@ class MaskRefiner(CAMRefiner):
             raise ValueError(f'{name}: keep={keep} must be in (0, 1]')
         self.bg = bg
         self.alpha = alpha
+        if max_side is not None and not max_side >= 1:
+            raise ValueError(f'{name}: max_side={max_side} must be a number of pixels, or None')
         self.crf = make_crf(crf)
         self.keep = keep
+        self.max_side = max_side
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -180,9 +188,10 @@ class MaskRefiner(CAMRefiner):
         if len(keys) == 0:
             yield from (np.zeros(image.shape[:2], np.uint8) for _ in thresholds)
             return
-        cam = resize_cam(cam, image.shape[:2]).numpy()
-        for scores in self.scores_at(image, cam, thresholds):
-            yield self._labels(image, scores, keys)[0]
+        small = self._limited(image)
+        cam = resize_cam(cam, small.shape[:2]).numpy()
+        for scores in self.scores_at(small, cam, thresholds):
+            yield self._labels(small, scores, keys, image.shape[:2])[0]
 
     def __call__(self, image: np.ndarray, cam: np.ndarray, keys: Sequence[int],
                  background: np.ndarray | None = None) -> np.ndarray:
@@ -198,21 +207,28 @@ class MaskRefiner(CAMRefiner):
         Returns:
             uint8 ``(H, W)`` each; one array where nothing is left out.
         """
-        size = image.shape[:2]
         if len(keys) == 0:
-            whole = np.zeros(size, np.uint8)
+            whole = np.zeros(image.shape[:2], np.uint8)
             return whole, whole
+        small = self._limited(image)
+        size = small.shape[:2]
         if background is not None:
             background = resize_cam(np.asarray(background)[None], size)[0].numpy()
-        scores = self.scores(image, resize_cam(cam, size).numpy(), background)
-        whole, scores = self._labels(image, scores, keys)
+        scores = self.scores(small, resize_cam(cam, size).numpy(), background)
+        whole, scores = self._labels(small, scores, keys, image.shape[:2])
         if self.keep is None:
             return whole, whole
         return whole, np.where(reliable_pixels(scores, self.keep), whole, np.uint8(IGNORE))
 
-    def _labels(self, image: np.ndarray, scores: np.ndarray,
-                keys: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """The whole mask of refined scores after :attr:`crf`, and the scores after it.
+    def _limited(self, image: np.ndarray) -> np.ndarray:
+        height, width = size = limited_size(image.shape[:2], self.max_side)
+        return image if size == image.shape[:2] else cv2.resize(
+            image, (width, height), interpolation=cv2.INTER_AREA)
+
+    def _labels(self, image: np.ndarray, scores: np.ndarray, keys: Sequence[int],
+                full: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """The whole mask of refined scores after :attr:`crf`, and the scores after it, both at the
+        size ``full``.
 
         Raises:
             ValueError: They are none ``(K + 1, H, W)``.
@@ -225,6 +241,8 @@ class MaskRefiner(CAMRefiner):
                              f'first; it gave {found}')
         if self.crf is not None:
             scores = self.crf(image, scores)
+        if full != size[1:]:
+            scores = resize_maps(torch.from_numpy(np.ascontiguousarray(scores)), full).numpy()
         return mask_ids_of(keys)[scores.argmax(0)], scores
 
 

@@ -106,8 +106,8 @@ class MaskStage(Stage):
                 'checkpoint') is not None:
             MODELS.build(refiner)
         else:  # its network has no weights yet, so it is not built
-            MaskRefiner(refiner.get('bg'), refiner.get('alpha'), refiner.get('crf'),
-                        refiner.get('keep'))
+            MaskRefiner(**{key: refiner[key] for key in (
+                'bg', 'alpha', 'crf', 'keep', 'max_side') if key in refiner})
 
     @property
     def scored_folder(self) -> Path:

@@ -1,5 +1,6 @@
 """Further metrics of the pseudo masks, by config."""
 
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,12 @@ class MetricsStage(Stage):
                     name=name, pred_mask=read_mask(self.before[0].scored_folder / f'{name}.png'),
                     gt_sem_seg=split.ground_truth(name))])
             prefix = f'{metric.prefix}/' if metric.prefix else ''
-            values.update({f'{prefix}{key}': value
-                           for key, value in metric.compute_metrics(metric.results).items()})
+            found = metric.compute_metrics(metric.results)
+            if not isinstance(found, dict) or not all(
+                    isinstance(value, Real) for value in found.values()):
+                raise TypeError(f'{type(metric).__name__}.compute_metrics must give a dict of '
+                                f'numbers; it gave {found!r}')
+            values.update({f'{prefix}{key}': value for key, value in found.items()})
         return values
 
     def figures(self, context: Context) -> dict[str, dict[str, float]]:
