@@ -9,7 +9,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from mmwsss.registry import DATASETS, TRANSFORMS
-from mmwsss.utils.images import IMG_SUFFIXES, images_below
+from mmwsss.utils.images import IMG_SUFFIXES, images_below, only_file
 from mmwsss.utils.io import read_text
 from mmwsss.utils.setup_env import freeze_imports
 
@@ -315,11 +315,8 @@ class ImageLabelDataset(BaseDataset):
         missing: dict[str, list[str]] = {}
         for record in records:
             stem, suffix = os.path.join(self.img_dir, record['name']), record.pop('suffix')
-            candidates = [stem + s for s in ((suffix, ) if suffix else suffixes)]
-            if len(candidates) > 1:
-                record['img_path'] = next((p for p in candidates if p in files), candidates[0])
-            else:
-                record['img_path'] = candidates[0]
+            record['img_path'] = only_file(
+                stem, (suffix, ) if suffix else suffixes, files.__contains__)
             if self.check_files and record['img_path'] not in files:
                 missing.setdefault('img_dir', []).append(record['img_path'])
             for field, (option, folder, ending) in self.map_dirs.items():

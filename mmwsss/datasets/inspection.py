@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmwsss.utils.images import images_below
+from mmwsss.utils.images import image_size, images_below, orientation
 from mmwsss.utils.progress import track
 
 from .cooccurrence import cooccurrence_matrix
@@ -20,7 +20,6 @@ from .image_labels import ImageLabelDataset
 from .transforms import LoadImage, LoadMask
 
 FEW, SMALL, LARGE = 20, 64, 3000
-EXIF_ORIENTATION = 274
 
 
 @dataclass
@@ -180,11 +179,14 @@ def _facts(info: dict) -> Facts:
     path = info['img_path']
     try:
         image = LoadImage()(dict(img_path=path))['img']
-    except (ValueError, FileNotFoundError) as error:
+        size = image_size(path)
+        with Image.open(path) as header:
+            facts = Facts('', image.shape[:2], header.mode, orientation(header) != 1)
+    except (ValueError, FileNotFoundError, Image.DecompressionBombError) as error:
         return Facts(error=str(error) if os.path.isfile(path) else 'missing')
-    with Image.open(path) as header:
-        turned = header.getexif().get(EXIF_ORIENTATION, 1) != 1
-        facts = Facts('', image.shape[:2], header.mode, turned)
+    if size != image.shape[:2]:
+        return Facts(error=f'image "{path}" is {size[1]} x {size[0]} by its head and '
+                     f'{image.shape[1]} x {image.shape[0]} when it is read; save it again')
     facts.digest = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
     if info.get('seg_map_path'):
         try:

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -115,8 +116,8 @@ def _read_json(path: Path) -> Table:
     def pairs_to_dict(pairs: list) -> dict:
         table = dict(pairs)
         if len(table) < len(pairs):
-            names = [name for name, _ in pairs]
-            duplicates.append(next(name for name in names if names.count(name) > 1))
+            counts = Counter(name for name, _ in pairs)
+            duplicates.append(next(name for name in counts if counts[name] > 1))
         return table
 
     try:

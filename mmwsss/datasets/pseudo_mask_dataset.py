@@ -18,7 +18,7 @@ from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
 from mmwsss._compat import usable_cores
 from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.structures.artifacts import read_classes, read_mask
-from mmwsss.utils.images import IMG_SUFFIXES, image_size, images_below
+from mmwsss.utils.images import IMG_SUFFIXES, image_size, images_below, only_file
 from mmwsss.utils.io import read_text
 from mmwsss.utils.setup_env import freeze_imports
 
@@ -172,7 +172,7 @@ class PseudoMaskDataset(BaseSegDataset):
                 raise FileNotFoundError(f'image list {self.ann_file} does not exist; ann_file is '
                                         'relative to data_root unless absolute')
             lines = read_text(self.ann_file).splitlines()
-            return self._ids([line.strip() for line in lines if line.strip()])
+            return self._ids([line for line in lines if line.strip()])
         what, folder, suffix = 'mask', self.data_prefix.get('seg_map_path'), self.seg_map_suffix
         if self.test_mode and not os.path.isdir(folder or ''):
             what, folder, suffix = 'img', self.data_prefix['img_path'], self.img_suffix or ''
@@ -185,8 +185,9 @@ class PseudoMaskDataset(BaseSegDataset):
     def _ids(self, lines: list[str]) -> list[str]:
         """Image ids in the lines of the list, see ``ann_file``."""
         if self._voc_list:
-            return [voc_image_id(line).removesuffix(self.img_suffix or '') for line in lines]
-        spaced = [line for line in lines if len(line.split()) > 1]
+            return [voc_image_id(line.strip()).removesuffix(self.img_suffix or '')
+                    for line in lines]
+        spaced = [line for line in lines if line != line.split()[0]]  # "a - Copy " is a name, too
         if any(os.path.isfile(self.image_path(line)) for line in spaced):
             return lines
         return [line.split()[0] for line in lines]
@@ -197,10 +198,7 @@ class PseudoMaskDataset(BaseSegDataset):
 
     def _file(self, folder: str, name: str, suffix: str | None) -> str:
         stem = os.path.join(self.data_prefix[folder], name)
-        if suffix is None:
-            return next((stem + x for x in IMG_SUFFIXES if os.path.isfile(stem + x)),
-                        stem + IMG_SUFFIXES[0])
-        return stem + suffix
+        return only_file(stem, IMG_SUFFIXES if suffix is None else (suffix, ), os.path.isfile)
 
     def load_data_list(self) -> list[dict]:
         """The listed images, each checked to have its files."""

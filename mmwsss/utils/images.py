@@ -1,7 +1,7 @@
 """Image files: sizes, lists, writing."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +27,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            # Pillow turns TIFFs by itself.
-            turned = image.format != 'TIFF' and image.getexif().get(0x0112) in _SIDEWAYS
+            turned = orientation(image) in _SIDEWAYS
     except FileNotFoundError:
         raise FileNotFoundError(f'image "{path}" does not exist') from None
     except Exception as error:  # what a damaged head raises depends on the format
@@ -37,12 +36,37 @@ def image_size(path: str | Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
+def orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 (upright) to 8, of what OpenCV turns as it reads."""
+    if image.format == 'TIFF':  # Pillow turns it by itself
+        return 1
+    exif = Image.Exif()  # not image.getexif(), which also looks into XMP, as OpenCV does not
+    exif.load(image.info.get('exif') or b'')
+    return exif.get(0x0112, 1)
+
+
 def write_image(path: str | Path, image: np.ndarray) -> None:
     """Write RGB ``(H, W, 3)`` or grey ``(H, W)`` uint8 as PNG or, by the ending, JPEG."""
     form = dict(format='JPEG', quality=95) if Path(path).suffix.lower() in ('.jpg', '.jpeg') else (
         dict(format='PNG'))
     with atomic_write(path, 'wb', flush=False) as file:
         Image.fromarray(image).save(file, **form)
+
+
+def only_file(stem: str, endings: Sequence[str], exists: Callable[[str], bool]) -> str:
+    """The image file of a name without ending: that of the endings which is there, or the first
+    ending if none is.
+
+    Raises:
+        ValueError: There are several.
+    """
+    if len(endings) == 1:
+        return stem + endings[0]
+    found = [stem + ending for ending in endings if exists(stem + ending)]
+    if len(found) > 1:
+        raise ValueError(f'"{os.path.basename(stem)}" may be {" or ".join(found)}; name the ending '
+                         '(img_suffix, or in the table of labels), or rename one')
+    return found[0] if found else stem + endings[0]
 
 
 def images_below(folder: str | Path, suffixes: Sequence[str] = IMG_SUFFIXES) -> list[str]:

@@ -93,7 +93,8 @@ def setup_launcher(cfg: Config, launcher: str) -> None:
         if on_gpu:
             env_cfg = cfg.get('env_cfg', {})
             set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
-            init_dist(launcher, **env_cfg.get('dist_cfg', {}))
+            # Ranks wait for one that looks for a threshold, say, longer than NCCL's ten minutes.
+            init_dist(launcher, **{'timeout': 86400, **env_cfg.get('dist_cfg', {})})
         else:
             torch.distributed.init_process_group('gloo', timeout=datetime.timedelta(days=1))
             # gloo's threads that still run when Python is gone abort the process, now and then.

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from mmwsss.datasets import ImageLabelDataset
+from mmwsss.datasets import inspection as module
 from mmwsss.datasets.inspection import inspect_dataset, open_folder
 from mmwsss.visualization.dataset_page import dataset_page, matrix
 
@@ -184,3 +185,17 @@ def test_matrix():
     assert 'b&lt;' in svg and svg.count('<rect') == 4
     shares = [part.split('"')[0] for part in svg.split('fill-opacity="')[1:]]
     assert shares == ['1.000', '0.250', '0.500', '1.000']
+
+
+def test_a_head_that_says_another_size(tmp_path, monkeypatch):
+    """It would stop the segmentation after all other stages."""
+    Image.new('RGB', (32, 16)).save(tmp_path / 'a.jpg')
+    monkeypatch.setattr('mmwsss.datasets.inspection.image_size', lambda path: (32, 16))
+    facts = module._facts(dict(img_path=str(tmp_path / 'a.jpg')))
+    assert 'is 16 x 32 by its head and 32 x 16 when it is read' in facts.error
+
+
+def test_an_image_too_large_for_its_head_to_be_read(tmp_path, monkeypatch):
+    Image.new('L', (64, 64)).save(tmp_path / 'a.png')
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    assert 'exceeds limit' in module._facts(dict(img_path=str(tmp_path / 'a.png'))).error

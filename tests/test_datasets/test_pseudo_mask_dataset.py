@@ -232,3 +232,33 @@ def test_a_test_set_without_masks(root):
 def test_inference_of_mmseg_has_no_mask(root):
     results = dict(img_path=str(root / 'img' / 'a.jpg'), ori_shape=(6, 8))
     assert LoadPseudoMask()(dict(results)) == results
+
+
+@pytest.mark.parametrize('name', ['name - Copy ', 'b ', ' c', 'plain'])
+def test_blanks_at_the_ends_of_a_name(tmp_path, name):
+    """A list that the pipeline writes holds names as they are; one by hand may end in blanks."""
+    for folder, ending in (('images', 'jpg'), ('masks', 'png')):
+        (tmp_path / folder).mkdir()
+        for one in (name, 'other'):
+            Image.new('L', (8, 6)).save(tmp_path / folder / f'{one}.{ending}')
+    (tmp_path / 'list.txt').write_text(f'{name}\nother\n')
+    options = dict(data_root=str(tmp_path), img_dir='images', mask_dir='masks', img_suffix=None,
+                   ann_file='list.txt', metainfo=dict(classes=('a', )), pipeline=[])
+    assert [x['name'] for x in PseudoMaskDataset(**options).load_data_list()] == [name, 'other']
+    if name == 'plain':
+        (tmp_path / 'list.txt').write_text('plain \nother  x\n')
+        found = PseudoMaskDataset(**options).load_data_list()
+        assert [x['name'] for x in found] == ['plain', 'other']
+
+
+def test_an_image_with_two_files_is_none(tmp_path):
+    """The classifier's list may name the other one."""
+    for name in ('images/a.jpg', 'images/a.png', 'masks/a.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new('L', (8, 6)).save(tmp_path / name)
+    options = dict(data_root=str(tmp_path), img_dir='images', mask_dir='masks', pipeline=[],
+                   metainfo=dict(classes=('a', )))
+    with pytest.raises(ValueError, match='"a" may be .*images/a.jpg or .*images/a.png'):
+        PseudoMaskDataset(**options, img_suffix=None).load_data_list()
+    assert PseudoMaskDataset(**options, img_suffix='.png').load_data_list()[0]['img_path'].endswith(
+        'images/a.png')

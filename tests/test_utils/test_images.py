@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from mmwsss.datasets.pseudo_mask_dataset import PseudoMaskDataset
 from mmwsss.datasets.transforms import LoadImage, LoadMask
-from mmwsss.utils.images import image_size
+from mmwsss.utils.images import image_size, only_file
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
@@ -49,3 +49,25 @@ def test_what_is_no_image(tmp_path):
         image_size(tmp_path / 'a.jpg')
     with pytest.raises(FileNotFoundError, match='b.jpg'):
         image_size(tmp_path / 'b.jpg')
+
+
+def test_an_orientation_in_xmp_turns_nothing(tmp_path):
+    """As OpenCV, which reads EXIF alone; Pillow's getexif() looks into XMP as well."""
+    path = str(tmp_path / 'a.jpg')
+    xmp = (b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-'
+           b'rdf-syntax-ns#"><rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+           b'tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>')
+    Image.new('RGB', (32, 16)).save(path, xmp=xmp)
+    with Image.open(path) as image:
+        assert image.getexif().get(0x0112) == 6  # or the test shows nothing
+    assert image_size(path) == LoadImage()(dict(img_path=path))['img_shape'] == (16, 32)
+
+
+def test_a_name_without_ending_means_one_file():
+    there = {'x/a.png', 'x/b.jpg', 'x/b.png'}
+    endings = ('.jpg', '.png')
+    assert only_file('x/a', endings, there.__contains__) == 'x/a.png'
+    assert only_file('x/c', endings, there.__contains__) == 'x/c.jpg'  # which is then missing
+    assert only_file('x/b', ('.png', ), there.__contains__) == 'x/b.png'
+    with pytest.raises(ValueError, match=r'"b" may be x/b\.jpg or x/b\.png; name the ending'):
+        only_file('x/b', endings, there.__contains__)

@@ -48,7 +48,7 @@ def test_tools_without_a_runner_join_on_gpus_too(monkeypatch):
         (args, kwargs)))
     cfg = Config(dict(env_cfg=dict(dist_cfg=dict(backend='nccl'))))
     setup_launcher(cfg, 'pytorch')
-    assert joined == [(('pytorch', ), dict(backend='nccl'))]
+    assert joined == [(('pytorch', ), dict(backend='nccl', timeout=86400))]
     assert 'model_wrapper_cfg' not in cfg
 
 
