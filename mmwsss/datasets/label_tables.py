@@ -6,11 +6,12 @@ the file has them, integers included.
 """
 
 import csv
+import functools
 import io
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,18 @@ def read_label_table(path: str | Path) -> LabelTable:
     if not path.exists():
         raise FileNotFoundError(
             f'no label table "{path}"; label_file is relative to data_root unless absolute')
-    table = read_label_folder(path) if path.is_dir() else readers[path.suffix](path)
+    if path.is_dir():
+        return _some(read_label_folder(path), path)
+    state = path.stat()
+    return _read_file(readers[path.suffix], path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=2)  # COCO's instances take 14 s, and several data sets ask for them
+def _read_file(reader: Callable[[Path], Table], path: Path, *state: int) -> LabelTable:
+    return _some(reader(path), path)
+
+
+def _some(table: Table, path: Path) -> LabelTable:
     if not table:
         raise ValueError(f'label table "{path}" names no image')
     return table if isinstance(table, LabelTable) else LabelTable(table)

@@ -337,3 +337,23 @@ def test_a_name_with_blanks_and_no_class(tmp_path):
     assert read_label_table(path) == {'a b': [], 'c d': ['cat']}
     path.write_text('a cat\nb dog\n')  # blanks are the separator where there is no other
     assert read_label_table(path) == {'a': ['cat'], 'b': ['dog']}
+
+
+def test_a_file_is_read_once_until_it_changes(tmp_path, monkeypatch):
+    path, calls = tmp_path / 'labels.json', []
+    load = json.loads
+    monkeypatch.setattr(json, 'loads', lambda *args, **kw: calls.append(1) or load(*args, **kw))
+    path.write_text('{"a": ["cat"]}')
+    assert read_label_table(path) == read_label_table(str(path)) == dict(a=['cat'])
+    assert len(calls) == 1
+    path.write_text('{"a": ["cat", "dog"]}')
+    assert read_label_table(path) == dict(a=['cat', 'dog']) and len(calls) == 2
+
+
+def test_many_names_with_one_twice_are_refused_at_once(tmp_path):
+    names = [f'"{i}": ["cat"]' for i in range(30_000)]
+    (tmp_path / 'a.json').write_text(f'{{{", ".join([*names, names[-1]])}}}')
+    begin = time.process_time()
+    with pytest.raises(ValueError, match='"29999" twice'):
+        read_label_table(tmp_path / 'a.json')
+    assert time.process_time() - begin < 2  # 10 s where each name counts all
