@@ -226,18 +226,22 @@ def _duplicates(result: Inspection) -> list[Problem]:
         if fact.digest:
             groups[fact.digest].append(i)
     found = {True: [], False: []}
+    copies = {False: 0, True: 0}
     for group in groups.values():
         if len(group) > 1:
             differ = bool((result.labels[group] != result.labels[group[0]]).any())
-            found[differ].append(' = '.join(result.names[i] for i in group))
+            copies[differ] += len(group) - 1
+            found[differ].append(' = '.join(result.names[i] for i in group[:4])
+                                 + (f' = {len(group) - 4} more' if len(group) > 4 else ''))
     problems = []
     if found[True]:
-        problems.append(Problem(True, f'{len(found[True])} images come twice with other labels',
-                                'keep one of each, with the right labels', found[True]))
+        problems.append(Problem(
+            True, f'{copies[True]} images are copies of others with other labels',
+            'keep one of each, with the right labels', found[True]))
     if found[False]:
-        problems.append(Problem(False, f'{len(found[False])} images come twice',
-                                'keep one of each, above all not one in training and one in '
-                                'validation', found[False]))
+        problems.append(Problem(
+            False, f'{copies[False]} images are copies of others', 'keep one of each, above all '
+            'not one in training and one in validation', found[False]))
     return problems
 
 
@@ -287,7 +291,8 @@ def _image_notes(result: Inspection) -> list[Problem]:
     for condition, text, mend in (
         (lambda f: f.turned, 'are turned by EXIF', 'they are turned when read; masks must have the '
          'turned size'),
-        (lambda f: max(f.size) < SMALL, f'are smaller than {SMALL} pixels',
+        (lambda f: min(f.size) < SMALL // 2 or max(f.size) < SMALL,
+         f'are smaller than {SMALL} pixels, or narrower than {SMALL // 2}',
          'a CAM of them has few cells; take larger ones where there are'),
         (lambda f: max(f.size) > LARGE, f'are larger than {LARGE} pixels', 'reduce them once, '
          'training and CAMs get faster by it'),

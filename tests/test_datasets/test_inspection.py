@@ -76,8 +76,17 @@ def test_duplicates_by_content(folder):
     for old, new in (('a', 'same'), ('b', 'other')):  # another format, the same pixels
         Image.open(folder / 'img' / f'{old}.png').save(folder / 'img' / f'{new}.bmp')
     result = inspect(folder, dict(LABELS, same=['cat'], other=['cow']), masks=False)
-    assert serious(result) == {'1 images come twice with other labels': ['b = other']}
-    assert notes(result)['1 images come twice'] == ['a = same']
+    assert serious(result) == {'1 images are copies of others with other labels': ['b = other']}
+    assert notes(result)['1 images are copies of others'] == ['a = same']
+
+
+def test_many_copies_are_counted_and_cut_short(folder):
+    names = [f'copy{i}' for i in range(8)]
+    for name in names:
+        Image.open(folder / 'img' / 'a.png').save(folder / 'img' / f'{name}.png')
+    result = inspect(folder, dict(LABELS, **dict.fromkeys(names, ['cat'])), masks=False)
+    assert notes(result)['8 images are copies of others'] == [
+        'a = copy0 = copy1 = copy2 = 5 more']
 
 
 def test_labels(folder):
@@ -105,9 +114,10 @@ def test_images(folder):
     Image.fromarray(drawn(1, (20, 30))).convert('RGBA').save(folder / 'img' / 'b.png')
     deep = np.arange(70 * 90, dtype=np.uint16).reshape(70, 90)
     Image.fromarray(deep).save(folder / 'img' / 'd.png')
+    Image.fromarray(drawn(2, (1, 90))).save(folder / 'img' / 'c.png')
     found = notes(inspect(folder, masks=False))
     assert found['1 images are turned by EXIF'] == ['a']
-    assert found['1 images are smaller than 64 pixels'] == ['b']
+    assert found['2 images are smaller than 64 pixels, or narrower than 32'] == ['b', 'c']
     assert found['1 images are partly transparent'] == ['b']
     assert found['1 images have 16 bits'] == ['d']
 
