@@ -18,6 +18,7 @@ from mmwsss.utils.progress import track
 from .cooccurrence import cooccurrence_matrix
 from .image_labels import ImageLabelDataset
 from .transforms import LoadImage, LoadMask
+from .transforms.loading import is_whole
 
 FEW, SMALL, LARGE = 20, 64, 3000
 
@@ -196,6 +197,41 @@ def _facts(info: dict) -> Facts:
         except (ValueError, FileNotFoundError) as error:
             facts.mask_error = (str(error) if os.path.isfile(info['seg_map_path']) else 'missing')
     return facts
+
+
+def check_images(paths: Sequence[str], num_threads: int = 8) -> None:
+    """Look at the head and the end of image files, so that a damaged one is found before a
+    training and not in it. What is wrong in the middle of a file is only seen by decoding it
+    (:func:`inspect_dataset`).
+
+    Args:
+        paths: The files; those on no disk of this machine are left out.
+        num_threads: Read so many at a time.
+
+    Raises:
+        ValueError: Some are damaged; names the first.
+    """
+    paths = [path for path in paths if os.path.isfile(path)]
+    with ThreadPoolExecutor(num_threads) as pool:
+        found = [error for error in track(pool.map(_damage, paths), 'image files', len(paths))
+                 if error]
+    if found:
+        raise ValueError(f'{len(found)} of {len(paths)} images are damaged, first: {found[0]} '
+                         '(tools/check_dataset.py lists them)')
+
+
+def _damage(path: str) -> str | None:
+    try:
+        image_size(path)
+        with open(path, 'rb') as file:
+            head = file.read(8)
+            file.seek(max(os.path.getsize(path) - 8, 0))
+            whole = is_whole(head + file.read())
+        if not whole:  # or followed by something
+            LoadImage()(dict(img_path=path))
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
 
 
 def _file_problems(result: Inspection, folder: str | Path | None) -> list[Problem]:

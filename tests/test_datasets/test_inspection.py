@@ -209,3 +209,23 @@ def test_an_image_too_large_for_its_head_to_be_read(tmp_path, monkeypatch):
     Image.new('L', (64, 64)).save(tmp_path / 'a.png')
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
     assert 'exceeds limit' in module._facts(dict(img_path=str(tmp_path / 'a.png'))).error
+
+
+def test_damaged_files_are_found_by_head_and_end(tmp_path):
+    paths = {}
+    for name in ('a.jpg', 'b.png', 'cut.jpg', 'cut.png', 'text.jpg', 'empty.png', 'more.jpg'):
+        paths[name] = str(tmp_path / name)
+        kind = 'PNG' if name.endswith('png') else 'JPEG'
+        Image.fromarray(drawn(1)).save(paths[name], format=kind)
+    for name in ('cut.jpg', 'cut.png'):
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(data[:len(data) // 2])
+    (tmp_path / 'text.jpg').write_text('no image')
+    (tmp_path / 'empty.png').write_bytes(b'')
+    with open(paths['more.jpg'], 'ab') as file:  # as some cameras do
+        file.write(b'more than an image')
+    good = ('a.jpg', 'b.png', 'more.jpg')
+    module.check_images([*(paths[name] for name in good), 's3://elsewhere/a.jpg'])
+    for name in set(paths) - set(good):
+        with pytest.raises(ValueError, match=f'1 of 4 images are damaged, first: .*{name}'):
+            module.check_images([paths[key] for key in (*good, name)])

@@ -23,7 +23,7 @@ def _read(path: str, what: str) -> bytes:
     return data
 
 
-def _is_whole(data: bytes) -> bool:
+def is_whole(data: bytes) -> bool:
     """Whether the file ends as its format does; OpenCV fills a truncated image with grey."""
     if data[:2] == b'\xff\xd8':
         return data.endswith(b'\xff\xd9')
@@ -35,7 +35,7 @@ def _is_whole(data: bytes) -> bool:
 def _decode(data: bytes, path: str, what: str, flag: str) -> np.ndarray:
     """The upright image (EXIF orientation applied)."""
     try:
-        if not _is_whole(data):  # or only followed by something: let PIL decide
+        if not is_whole(data):  # or only followed by something: let PIL decide
             Image.open(io.BytesIO(data)).load()
         image = mmcv.imfrombytes(data, flag=flag)
         if image is None:

@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import is_main_process
+
+from mmwsss.datasets.inspection import check_images
 from mmwsss.datasets.samplers import EpochIndex
 from mmwsss.engine.checks import check_begins, check_classes
 from mmwsss.registry import DATASETS, STAGES
@@ -42,6 +45,9 @@ class ClassifyStage(Stage):
                 model.check_sample(dataset[EpochIndex(0, epochs - 1)], late)
 
     def run(self, context: Any, folder: Path) -> dict:
+        if is_main_process():
+            infos = map(context.train_set.get_data_info, range(len(context.train_set)))
+            check_images([info['img_path'] for info in infos if 'img_path' in info])
         launch = dict(context.launch)
         for stage in self.before:
             if isinstance(stage, StartStage):
