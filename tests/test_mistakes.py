@@ -80,7 +80,7 @@ def test_a_training_that_ends_before_its_modules_begin():
     late = check_begins(model, 10)  # one of them acts
     assert [type(m).__name__ for m in late] == ['SimulatedInterImageErasing']
     assert check_begins(model, 11) == [] == check_begins(WSSSClassifier(NET, HEAD), 1)
-    sample = dict(inputs=dict(image=torch.zeros(3, 32, 32)),
+    sample = dict(inputs=dict(image=torch.zeros(3, 32, 32, dtype=torch.uint8)),
                   data_samples=dict(image=WSSSDataSample(gt_label=torch.ones(HEAD['num_classes']))))
     with pytest.raises(KeyError, match='needs the view "paired"'):
         model.check_sample(sample)

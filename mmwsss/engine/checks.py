@@ -1,13 +1,15 @@
 """Mistakes in a config that would train for nothing, found before the first step."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.logging import print_log
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmwsss.datasets.samplers import EpochIndex
+from mmwsss.models.classifiers.part_checks import check_data
 from mmwsss.utils.checkpoint import is_pretrained
 from mmwsss.utils.errors import did_you_mean
 
@@ -40,6 +42,77 @@ def check_begins(model: nn.Module, max_epochs: int, max_iters: int | None = None
         print_log(f'the training ends after {max_epochs} epochs, so these never act: {begins}',
                   logger='current', level=30)
     return late
+
+
+def check_samples(model: nn.Module, dataset: Any, max_epochs: int, late: Sequence[nn.Module] = (),
+                  epoch_of: Callable[[int], int] | None = None) -> None:
+    """Check a sample of the last epoch, and one of every epoch in which a module begins.
+
+    Args:
+        model: A :class:`WSSSClassifier`; others pass.
+        dataset: The training set.
+        max_epochs: Length of the training.
+        late: Modules that never act.
+        epoch_of: Gives the epoch of an iteration; without it, modules that begin at an iteration
+            are checked in the last epoch only.
+
+    Raises:
+        KeyError, TypeError, ValueError: See :meth:`WSSSClassifier.check_sample`.
+        ValueError: A module begins before the view of the data that it needs.
+    """
+    if not hasattr(model, 'check_sample'):
+        return
+    model.check_sample(dataset[EpochIndex(0, max_epochs - 1)], late)
+    begins = {}
+    for module in getattr(model, 'wsss_modules', ()):
+        if module not in late and (module.by_epoch or epoch_of):
+            begins[module] = module.begin if module.by_epoch else epoch_of(module.begin)
+    for epoch in sorted({*begins.values()} - {max_epochs - 1}):
+        waiting = [m for m in model.wsss_modules if begins.get(m, max_epochs) > epoch]
+        try:
+            check_data(model, dataset[EpochIndex(0, epoch)], waiting)
+        except KeyError as error:  # in the last epoch it is there
+            modules = ', '.join(f'{type(m).__name__} begin={m.begin}'
+                                for m, begin in begins.items() if begin == epoch)
+            views = ', '.join(f'{name} begin={begin}' for name, begin in _view_begins(dataset)
+                              if begin > epoch)
+            what = error.args[0].split(';')[0]
+            raise ValueError(
+                f'{what} yet in epoch {epoch}, in which the module begins ({modules}; views of the '
+                f'data: {views or "see their begin="}): make the two equal, in model.modules and '
+                'train_dataloader.dataset.views') from error
+
+
+def _view_begins(dataset: Any) -> Iterator[tuple[str, int]]:
+    """Name and begin of the views of a data set, or of those in it."""
+    inner = [dataset.dataset] if hasattr(dataset, 'dataset') else getattr(dataset, 'datasets', ())
+    for one in inner:
+        yield from _view_begins(one)
+    for view in () if inner else getattr(dataset, 'views', ()):
+        if hasattr(view, 'begin'):
+            yield view.name, view.begin
+
+
+def check_unused(wrapped: nn.Module, modules: Sequence[nn.Module]) -> None:
+    """Refuse modules whose own parameters have no gradient in some steps on several processes,
+    where DDP stops at that unless it is told to look for them.
+
+    Args:
+        wrapped: The model as the training calls it.
+        modules: Its modules.
+
+    Raises:
+        ValueError: Names the module and the key.
+    """
+    if getattr(wrapped, 'find_unused_parameters', True):
+        return
+    for module in modules:
+        # A rise of the weight begins at 0, where the module rests, too.
+        if (module.begin or module.ramp) and any(p.requires_grad for p in module.parameters()):
+            raise ValueError(
+                f'{type(module).__name__} has parameters of its own, which have no gradient until '
+                f'it acts (begin={module.begin}, ramp={module.ramp}): on several processes, set '
+                'find_unused_parameters=True in the config')
 
 
 def check_classes(model: nn.Module, dataset: Any) -> None:

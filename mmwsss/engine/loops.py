@@ -11,13 +11,12 @@ from mmengine.runner import BaseLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmwsss.datasets.samplers import EpochIndex
 from mmwsss.models.classifiers import Progress
 from mmwsss.registry import LOOPS
 from mmwsss.utils.model_wrapper import unwrap_model
 
 from .batches import Batches
-from .checks import check_begins, check_classes, check_frozen
+from .checks import check_begins, check_classes, check_frozen, check_samples, check_unused
 from .ema import EMA
 from .ranks import share_statistics
 
@@ -203,8 +202,9 @@ class WSSSTrainLoop(BaseLoop):
         late = check_begins(model, self._max_epochs, self._max_iters)
         check_classes(model, dataset)
         check_frozen(model, bool(cfg.get('load_from') or cfg.get('resume') or self._iter))
-        if hasattr(model, 'check_sample'):
-            model.check_sample(dataset[EpochIndex(0, self._max_epochs - 1)], late)
+        check_unused(self.runner.model, getattr(model, 'wsss_modules', ()))
+        check_samples(model, dataset, self._max_epochs, late,
+                      lambda iteration: self.batches.locate(iteration)[0])
 
     def run(self) -> nn.Module:
         """Train from the current iteration to the end."""

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from mmwsss.inference.model import model_config
 from mmwsss.registry import OPTIMIZERS
@@ -46,6 +47,15 @@ class WSSSRunner(Runner):
                     raise KeyError(f'{kind} is not in the optimizer registry')
             check_paramwise(unwrap_model(self.model), optim_wrapper)
         return super().build_optim_wrapper(optim_wrapper)
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, seed: int | None = None,
+                         diff_rank_seed: bool = False) -> DataLoader:
+        """As mmengine's, without the options that torch refuses where there are no workers."""
+        if isinstance(dataloader, Mapping) and not dataloader.get('num_workers'):
+            dataloader = {key: value for key, value in dataloader.items()
+                          if key not in ('persistent_workers', 'prefetch_factor')}
+        return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)

@@ -69,6 +69,22 @@ class WSSSDataPreprocessor(BaseDataPreprocessor):
         images = images.to(torch.float32, copy=not self.bgr_to_rgb)  # never the caller's own
         return images.sub_(self.mean).div_(self.std)
 
+    @staticmethod
+    def check_inputs(inputs: dict[str, Tensor]) -> None:
+        """Check the views of one image, before the training.
+
+        Raises:
+            TypeError: One is no uint8 tensor ``(3, H, W)``.
+        """
+        for name, image in inputs.items():
+            whole = isinstance(image, Tensor) and image.dtype == torch.uint8
+            if not whole or image.dim() != 3 or image.shape[0] != 3:
+                given = f'{type(image).__name__} {getattr(image, "dtype", "")}'
+                raise TypeError(
+                    f'view "{name}" of a sample must be a uint8 tensor (3, H, W), not {given} '
+                    f'{tuple(getattr(image, "shape", ()))}; see the transform or the view of the '
+                    'data set that makes it (to normalise is the data preprocessor\'s part)')
+
     def cast_data(self, data):
         """To the device, but not ``gt_label``, see :meth:`forward`."""
         if not isinstance(data, BaseDataElement):

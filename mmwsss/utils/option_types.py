@@ -21,7 +21,7 @@ INNER = dict(config=str, cfg_options=dict, labels=dict)
 
 
 def check_option_types(cfg: Any, where: str = '') -> None:
-    """Walk a config and refuse options of mmwsss's components that are of a wrong type.
+    """Walk a config and refuse options of components that are of a wrong type.
 
     Compared are annotated options whose annotation is made of numbers, strings, sequences and
     dicts; others pass. Of ``pipeline`` the types of its blocks are checked; its stages check what
@@ -81,36 +81,41 @@ def registries() -> list[Registry]:
 
 
 def component(name: Any) -> type | None:
-    """The class of mmwsss that a config names, once all are registered; None for others."""
+    """The class in the registries of mmwsss that a config names, one's own included, once all are
+    registered; None for others."""
     if isinstance(name, str) and '.' not in name:
         for one in registries():
             kind = one.module_dict.get(name)
-            if inspect.isclass(kind) and kind.__module__.split('.')[0] == 'mmwsss':
+            if inspect.isclass(kind):
                 return kind
     return None
 
 
 @cache
 def option_types(kind: type) -> dict[str, tuple[Any, Any]]:
-    """Annotation and default of the options of a class, those of its parents in mmwsss included
-    where it hands options on."""
+    """Annotation and default of the options of a class, and of its parents where it hands options
+    on: those of its own package and of mmwsss, since what others annotate need not be so."""
     options: dict[str, tuple[Any, Any]] = {}
+    packages = {'mmwsss', _package(kind)}
     for parent in kind.__mro__:
-        if parent.__module__.split('.')[0] != 'mmwsss':
-            break
-        if '__init__' not in vars(parent):
+        if '__init__' not in vars(parent) or parent is object:
             continue
-        try:
-            hints = typing.get_type_hints(parent.__init__)
-        except NameError:  # of a type that is imported for checkers only
-            hints = {}
-        parameters = inspect.signature(parent.__init__).parameters.values()
-        for p in parameters:
-            if p.name in hints and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
-                options.setdefault(p.name, (hints[p.name], p.default))
+        parameters = list(inspect.signature(parent.__init__).parameters.values())[1:]
+        if _package(parent) in packages:
+            try:
+                hints = typing.get_type_hints(parent.__init__)
+            except Exception:  # of a type that is imported for checkers only, or no type at all
+                hints = {}
+            for p in parameters:
+                if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+                    options.setdefault(p.name, (hints.get(p.name, Any), p.default))
         if not any(p.kind == p.VAR_KEYWORD for p in parameters):
             break
     return options
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.split('.')[0]
 
 
 def fits(value: Any, hint: Any) -> bool:

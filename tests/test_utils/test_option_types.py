@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 import mmwsss
 from mmwsss.inference import read_config
+from mmwsss.models.modules import WSSSModule
 from mmwsss.registry import MODELS
 from mmwsss.utils import register_all_modules
 from mmwsss.utils.errors import explain
@@ -20,7 +21,8 @@ from mmwsss.utils.option_types import check_option_types, component, fits, optio
 register_all_modules()
 COMPONENTS = sorted({
     kind.__name__: kind for one in registries() for kind in one.module_dict.values()
-    if inspect.isclass(kind) and component(kind.__name__) is kind}.items())
+    if inspect.isclass(kind) and kind.__module__.startswith('mmwsss.')
+    and component(kind.__name__) is kind}.items())
 WRONG = ['text', 1.5, -3, True, None, [], ['x', 1], dict(a=1)]
 
 
@@ -49,6 +51,51 @@ def test_the_whole_library_is_looked_at():
             if parameter.annotation is parameter.empty
             and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)}
     assert bare == {'optimizer', 'runner'}
+
+
+@MODELS.register_module(force=True)
+class OwnLossModule(WSSSModule):
+    """Of a user, outside the package; its ``name`` has no annotation."""
+
+    def __init__(self, share: float = 0.5, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.share = share
+
+    def loss(self, views):
+        return {}
+
+
+class _Foreign(WSSSModule):
+    """A parent of another package, which hands all options on."""
+
+    def __init__(self, size: int = 3, **kwargs):
+        super().__init__(**kwargs)
+
+
+_Foreign.__module__ = 'elsewhere'
+
+
+@MODELS.register_module(force=True)
+class OwnChild(_Foreign):
+    """Of a user."""
+
+    def loss(self, views):
+        return {}
+
+
+@pytest.mark.parametrize(('kind', 'key', 'value', 'good'), [
+    ('OwnLossModule', 'share', '0.1', False), ('OwnLossModule', 'share', 1, True),
+    ('OwnLossModule', 'weight', '0.1', False), ('OwnLossModule', 'weight', None, False),
+    ('OwnLossModule', 'begin', 1.5, False), ('OwnLossModule', 'name', 3, True),
+    ('OwnChild', 'weight', None, False), ('OwnChild', 'size', 'x', True),
+    ('OwnChild', 'weight', 0.1, True)])
+def test_components_of_ones_own(kind, key, value, good):
+    """Also the options that they inherit from the package; not those of others."""
+    config = dict(model=dict(modules=[{'type': kind, key: value}]))
+    if good:
+        return check_option_types(config)
+    with pytest.raises(TypeError, match=rf'^model\.modules\.0\.{key}=.*{kind} needs'):
+        check_option_types(config)
 
 
 @pytest.mark.parametrize('name', [name for name, _ in COMPONENTS])

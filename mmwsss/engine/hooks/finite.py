@@ -9,7 +9,9 @@ from mmwsss.utils.model_wrapper import unwrap_model
 from ..ranks import running_statistics
 
 _MEND = ('lower the learning rate, add clip_grad=dict(max_norm=...) to optim_wrapper, or leave out '
-         '--amp')
+         '--amp. A term whose value is finite may have a gradient that is no number (sqrt, norm or '
+         'division at 0), so that another is named here: tools/analysis_tools/term_gradients.py '
+         'tells which')
 
 
 def _stop(runner, what: str) -> None:

@@ -79,7 +79,7 @@ class GradCAM(nn.Module):
             ``(N, C, h, w)`` without gradient.
         """
         with torch.no_grad():
-            feats = tuple(model.backbone(images))
+            feats = model.features(images)
         with torch.inference_mode(False), torch.enable_grad():
             feats = tuple(feat.detach().clone().requires_grad_() for feat in feats)
             return self.attend(model.classify(feats, images)).detach()

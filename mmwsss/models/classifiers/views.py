@@ -88,11 +88,22 @@ class Views:
                     f'modules make {sorted(self._recipes)}. Does the training data set give it?')
 
     def image(self, name: str = 'image') -> Tensor:
-        """The normalised images of a view, ``(N, 3, H, W)``."""
+        """The normalised images of a view, ``(N, 3, H, W)``.
+
+        Raises:
+            KeyError: There is no such view.
+            ValueError: A module makes it in another shape.
+        """
         if name not in self._images:
             self.require(name)
             with torch.set_grad_enabled(self._grad):  # whoever asks first, under no_grad or not
-                self._images[name] = self._recipes[name].make()
+                images = self._recipes[name].make()
+            shape = getattr(images, 'shape', ())
+            if len(shape) != 4 or shape[1] != 3:
+                raise ValueError(f'view "{name}" is made by a module, whose recipe must give '
+                                 f'images (N, 3, H, W), not {type(images).__name__} '
+                                 f'{tuple(shape)}')
+            self._images[name] = images
         return self._images[name]
 
     def labels(self, name: str = 'image') -> Tensor:
@@ -149,8 +160,12 @@ class Views:
             spec: What tells this recipe from another of the same name (thresholds, ...).
 
         Raises:
+            TypeError: The recipe is no function.
             ValueError: Another recipe already has this name.
         """
+        if not callable(make):
+            raise TypeError(f'views.add("{name}", ...) needs a function that makes the images when '
+                            f'they are needed, as lambda: ..., not {type(make).__name__}')
         known = self._recipes.get(name)
         if known is None and name not in self._images:
             self._recipes[name] = _Recipe(make, spec, tuple(after))

@@ -2,12 +2,10 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from mmengine import dist
-from mmengine.dataset import pseudo_collate
 from mmengine.model import BaseModel, BaseModule, ModuleDict, ModuleList
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -17,27 +15,28 @@ from mmwsss.models.utils.multi_scale import multi_scale_cam
 from mmwsss.registry import MODELS
 
 from ..heads.base import CAMOutput
+from ..utils.loss_terms import ConstantTerms, named_terms
+from .part_checks import (
+    check_data,
+    check_inference,
+    check_parts,
+    checked_features,
+    checked_output,
+    evaluating,
+)
 from .views import Progress, Views
-
-
-@contextmanager
-def _evaluating(*parts: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for part in parts for module in part.modules()]
-    for part in parts:
-        part.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 class _Network(nn.Module):
     """A backbone and a CAM head."""
 
+    def features(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Normalised images ``(N, 3, H, W)`` to the backbone's feature maps."""
+        return checked_features(self.backbone, self.backbone(images), images)
+
     def extract(self, images: Tensor) -> CAMOutput:
         """Normalised images ``(N, 3, H, W)`` to features, CAM and logits."""
-        feats = tuple(self.backbone(images))
+        feats = self.features(images)
         if torch.is_grad_enabled() and not feats[-1].requires_grad:
             # A network whose weights are fixed in this phase: the backbone keeps no graph, but the
             # logits can still be differentiated by the features (Grad-CAM).
@@ -46,9 +45,8 @@ class _Network(nn.Module):
 
     def classify(self, feats: Sequence[Tensor], images: Tensor) -> CAMOutput:
         """The head on the backbone's feature maps of ``images``."""
-        if getattr(self.head, 'needs_image', False):
-            return self.head(feats, image=images)
-        return self.head(feats)
+        options = dict(image=images) if getattr(self.head, 'needs_image', False) else {}
+        return checked_output(self.head, self.head(feats, **options), images)
 
 
 @MODELS.register_module()
@@ -132,31 +130,11 @@ class WSSSClassifier(_Network, BaseModel):
         self.test_cfg = dict(test_cfg or {})
         self.val_cam = dict(val_cam or {})
         self.progress = Progress()
+        self._constant_terms = ConstantTerms()
         self.loaded_networks: set | None = None
 
     def _check_modules(self) -> None:
-        for module in self.wsss_modules:
-            if not hasattr(module, 'begin'):
-                raise TypeError(f'{type(module).__name__}.__init__ must call '
-                                'super().__init__(**kwargs) of WSSSModule')
-        prefixes = [module.prefix for module in self.wsss_modules]
-        for prefix in prefixes:
-            if prefixes.count(prefix) > 1:
-                raise ValueError(
-                    f'two modules log as "{prefix}"; give one of them another name=...')
-        for module in self.wsss_modules:
-            module.check(self)
-        known = {'student', 'frozen', *self.networks}
-        if self.teacher is not None:
-            known.add('teacher')
-        for module in self.wsss_modules:
-            for network in module.networks:
-                if network not in known:
-                    how = ('teacher=True in the model and ema=dict(momentum=...) in train_cfg'
-                           if network == 'teacher' else
-                           f"networks=dict({network}=dict(type='CAMNetwork', ...)) in the model")
-                    raise ValueError(
-                        f'{type(module).__name__} needs the network "{network}"; set {how}')
+        check_parts(self)
 
     @property
     def ideas(self) -> nn.ModuleList:
@@ -182,7 +160,7 @@ class WSSSClassifier(_Network, BaseModel):
             with torch.no_grad():
                 return self.network(network).extract(images)
         if network == 'frozen':
-            with torch.no_grad(), _evaluating(self.backbone, self.head):
+            with torch.no_grad(), evaluating(self.backbone, self.head):
                 return self.extract(images)
         return self.network(network).extract(images)
 
@@ -234,10 +212,9 @@ class WSSSClassifier(_Network, BaseModel):
             shown = [view for view in self.cls_views if view in views or not waiting]
             views.expect(*shown, rows=rows)
             for view in shown:
-                prefix = '' if view == 'image' else f'{view}.'
                 terms = self.head.loss(views(view, rows=rows), views.labels(view)[:rows])
-                for name, term in terms.items():
-                    losses[prefix + name] = term * self.cls_weight
+                losses.update(named_terms(self.head, terms, self.cls_weight,
+                                          '' if view == 'image' else f'{view}.'))
         for module, weight in active:
             losses.update(module.terms(views, weight))
         if not losses:
@@ -246,42 +223,27 @@ class WSSSClassifier(_Network, BaseModel):
                 f'{self.progress.epoch}: no module acts on the networks that it optimizes; see '
                 'their begin= and '
                 'train_cfg.phases')
+        if self.progress.phase is None:  # a phase may well not optimize what a loss is about
+            self._constant_terms(losses)
         return losses
 
     def check_sample(self, sample: dict, late: Sequence[nn.Module] = ()) -> None:
-        """Check that a sample of the training set has all that the modules need.
+        """Check before the training that a sample of its last epoch has all that the modules need,
+        and that inference works.
 
         Args:
             sample: ``inputs`` and ``data_samples`` of one image, before collation.
             late: Modules that never act in this training, so that they need nothing.
 
         Raises:
-            KeyError: A view or a field is missing; says which and how to get it.
+            KeyError, TypeError, ValueError: See ``check_data`` and ``check_inference`` of
+                :mod:`mmwsss.models.classifiers.part_checks`.
         """
-        if 'inputs' not in sample:
-            raise KeyError('the pipeline of the training set must end with PackWSSSInputs')
-        for module in self.wsss_modules:
-            if module in late:
-                continue
-            for view in module.views:
-                if view not in sample['inputs']:
-                    raise KeyError(
-                        f'{type(module).__name__} needs the view "{view}", which the data does not '
-                        'give; add it to the views of the data set (PairedView, CrossDomainView; '
-                        'their begin= must not be after the last epoch) or to its pipeline the '
-                        'transform that makes it (StrongView)')
-            for key in module.fields:
-                if key not in sample['data_samples']['image']:
-                    raise KeyError(
-                        f'{type(module).__name__} needs the field "{key}", which image '
-                        f'"{sample["data_samples"]["image"].get("name")}" does not have; the data '
-                        f'set must provide it ({key}_dir=...) and the pipeline must load and pack '
-                        'it')
-        views = self.views(**self.data_preprocessor(pseudo_collate([sample])))
-        for module in self.wsss_modules:
-            if module not in late:
-                module.add_views(views)
+        views = check_data(self, sample, late)
         views.require(*self.cls_views)
+        image = views.image('image')
+        size = sample['data_samples']['image'].get('ori_shape', image.shape[-2:])
+        check_inference(self, image, size)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum of the losses, and the log values averaged over all ranks."""

@@ -1,12 +1,13 @@
 """The common part of every published idea: when it acts and how much it counts."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..classifiers.views import Progress, Views
+from ..utils.loss_terms import named_terms
 
 
 class WSSSModule(BaseModule):
@@ -99,17 +100,6 @@ class WSSSModule(BaseModule):
         """What :meth:`loss` gives, by the names of the log, losses times ``weight``.
 
         Raises:
-            TypeError: It gives no dict of tensors.
-            ValueError: None of its terms would be learned.
+            TypeError, ValueError: See :func:`~mmwsss.models.utils.loss_terms.named_terms`.
         """
-        terms, me = self.loss(views), type(self).__name__
-        if not isinstance(terms, Mapping) or not all(
-                isinstance(term, Tensor) for term in terms.values()):
-            got = ({name: type(term).__name__ for name, term in terms.items()}
-                   if isinstance(terms, Mapping) else type(terms).__name__)
-            raise TypeError(f'{me}.loss must give a dict of tensors by name, not {got}')
-        if terms and not any('loss' in name for name in terms):
-            raise ValueError(f'{me}.loss gives {list(terms)}, of which nothing is learned: the '
-                             'name of a loss must have "loss" in it, as "loss_consistency"')
-        return {f'{self.prefix}.{name}': term * weight if 'loss' in name else term
-                for name, term in terms.items()}
+        return named_terms(self, self.loss(views), weight, f'{self.prefix}.')

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 MAX_PIXELS = 2 ** 21
 # Values of the options of these names.
 RELU, NORM = ('each', 'flip', 'none'), ('max', 'minmax')
+# Default scales.
+SCALES = (0.5, 1., 1.5, 2.)
 # Default limit of the long side of an image.
 MAX_SIDE = 1280
 
@@ -38,7 +40,7 @@ def rescale(images: Tensor, size: Sequence[int], antialias: bool = True) -> Tens
 def multi_scale_cam(model: nn.Module,
                     images: Tensor,
                     labels: Tensor,
-                    scales: Sequence[float] = (0.5, 1., 1.5, 2.),
+                    scales: Sequence[float] = SCALES,
                     flip: bool = True,
                     size: Sequence[int] | None = None,
                     relu: str = 'each',
@@ -96,7 +98,7 @@ def multi_scale_cam(model: nn.Module,
         height, width = scaled_size(images.shape[-2:], scale)
         count = max(MAX_PIXELS // (height * width * (2 if flip else 1)), 1)
         for part, sums in zip(images.split(count), total.split(count)):
-            maps = _raw_maps(model, rescale(part, (height, width), antialias), flip, own)
+            maps = raw_maps(model, rescale(part, (height, width), antialias), flip, own)
             maps = maps[:, present.to(maps.device)].float().contiguous()
             maps = F.interpolate(maps, size, mode='bilinear', align_corners=False)
             if relu == 'each':
@@ -125,7 +127,7 @@ def fast_layout(images: Tensor) -> Tensor:
     return images if images.is_cuda else images.contiguous(memory_format=torch.channels_last)
 
 
-def _raw_maps(model: nn.Module, images: Tensor, flip: bool, own: bool) -> Tensor:
+def raw_maps(model: nn.Module, images: Tensor, flip: bool, own: bool) -> Tensor:
     """Raw maps of images followed, with ``flip``, by those of their mirror images; where the model
     joins the two itself, of the images alone."""
     images = fast_layout(images)

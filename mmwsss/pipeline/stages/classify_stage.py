@@ -6,8 +6,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 
 from mmwsss.datasets.inspection import check_images
-from mmwsss.datasets.samplers import EpochIndex
-from mmwsss.engine.checks import check_begins, check_classes
+from mmwsss.engine.checks import check_begins, check_classes, check_samples
 from mmwsss.registry import DATASETS, STAGES
 
 from ..fingerprint import list_digest
@@ -41,8 +40,7 @@ class ClassifyStage(Stage):
             epochs = length.get('max_epochs') or 1
             late = check_begins(model, epochs, length.get('max_iters')) if (
                 'max_epochs' in length) else ()
-            if hasattr(model, 'check_sample'):
-                model.check_sample(dataset[EpochIndex(0, epochs - 1)], late)
+            check_samples(model, dataset, epochs, late)
 
     def run(self, context: Any, folder: Path) -> dict:
         if is_main_process():

@@ -10,3 +10,4 @@ model = dict(
 load, *rest = _base_.train_pipeline
 train_pipeline = [load, dict(type='LoadMask', key='saliency'), *rest]
 train_dataloader = dict(dataset=dict(saliency_dir='saliency', pipeline=train_pipeline))
+find_unused_parameters = True  # the projection rests where the rise begins

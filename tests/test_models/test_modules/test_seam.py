@@ -153,7 +153,8 @@ def test_a_view_is_classified_from_when_its_module_begins(sample_of):
             'loss_cls', 'x0.5.loss_cls', 'seam.loss_er', 'seam.loss_ecr', 'seam.loss_min'}
         assert set(model(*batch(), mode='loss')) == expected, step
     inputs, samples = batch()
-    sample = sample_of(dict(image=inputs['image'][0]), samples)
+    pixels = inputs['image'][0].mul(40).add(128).clamp(0, 255).to(torch.uint8)
+    sample = sample_of(dict(image=pixels), samples)
     model.check_sample(sample)
     with pytest.raises(KeyError, match=r'view "x0\.5" does not exist; the data gives'):
         model.check_sample(sample, late=list(model.wsss_modules))
