@@ -20,6 +20,7 @@ from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.structures.artifacts import read_classes, read_mask
 from mmwsss.utils.images import IMG_SUFFIXES, image_size, images_below, only_file
 from mmwsss.utils.io import read_text
+from mmwsss.utils.progress import track
 from mmwsss.utils.setup_env import freeze_imports
 
 from .label_space import LabelSpace
@@ -238,7 +239,8 @@ class PseudoMaskDataset(BaseSegDataset):
         if self.verify:
             # Decoding releases the GIL: VOC's 10,582 masks are read in seconds.
             with ThreadPoolExecutor(min(8, usable_cores())) as pool:
-                for _ in pool.map(self._check_record, records, chunksize=64):
+                for _ in track(pool.map(self._check_record, records, chunksize=64),
+                               'masks to train on', len(records), least=1000):
                     pass
         return records
 

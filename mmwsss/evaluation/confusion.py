@@ -14,6 +14,7 @@ import numpy as np
 from mmwsss.datasets.mask_ids import IGNORE
 from mmwsss.datasets.splits import Split
 from mmwsss.structures.artifacts import read_mask
+from mmwsss.utils.progress import track
 
 
 def confusion_matrix(pred: np.ndarray, gt: np.ndarray, num_classes: int) -> np.ndarray:
@@ -191,7 +192,7 @@ def _image_confusions(masks: Masks, split: Split,
             f'{len(missing)} of {len(paths)} predicted masks are missing, first {missing[0]}; '
             'generate the masks of this list first')
     read = masks if callable(masks) else read_mask
-    for name, path in paths.items():
+    for name, path in track(paths.items(), 'masks to score', len(paths), least=1000):
         pred, gt = read(path), split.ground_truth(name)
         try:
             yield name, confusion_matrix(pred, gt, split.num_classes)

@@ -28,7 +28,8 @@ def track(items: Iterable[Any],
           text: str,
           total: int | None = None,
           steps: Iterable[int] | None = None,
-          every: float = 15.) -> Iterator[Any]:
+          every: float = 15.,
+          least: int = 0) -> Iterator[Any]:
     """Yield the items and show how far one is, on the main process only.
 
     Args:
@@ -37,10 +38,11 @@ def track(items: Iterable[Any],
         total: Units in all; by default the number of items.
         steps: Units that each item counts for; by default 1.
         every: Seconds between two lines where the output is no terminal.
+        least: Show nothing for fewer units in all, which take no time.
     """
     total = len(items) if total is None else total
     steps = iter(steps) if steps is not None else None
-    if not is_main_process():
+    if not is_main_process() or total < least:
         yield from items
         return
     console = Console()

@@ -1,4 +1,5 @@
 import logging
+from types import SimpleNamespace
 
 from mmwsss.utils import progress
 from mmwsss.utils.progress import duration, track
@@ -22,3 +23,11 @@ def test_other_processes_are_silent(monkeypatch, caplog):
     with caplog.at_level(logging.INFO):
         assert list(track([1, 2], 'work')) == [1, 2]
     assert not caplog.records
+
+
+def test_short_work_is_silent(monkeypatch):
+    lines = []
+    monkeypatch.setattr(progress, 'print_log', lambda text, logger: lines.append(text))
+    assert list(track([1, 2], 'work', least=3)) == [1, 2] and not lines
+    monkeypatch.setattr(progress, 'Console', lambda: SimpleNamespace(is_terminal=False))
+    assert list(track([1, 2], 'work', least=2)) == [1, 2] and len(lines) == 1
