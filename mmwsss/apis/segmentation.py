@@ -16,9 +16,8 @@ from torch import Tensor
 
 from mmwsss.datasets.splits import config_classes
 from mmwsss.inference import load_model, read_config
-from mmwsss.inference.settings import check_settings
+from mmwsss.inference.settings import check_settings, model_digest
 from mmwsss.models.segmentors.msc_encoder_decoder import check_score_maps
-from mmwsss.pipeline.fingerprint import digest, plain
 from mmwsss.registry import INFERENCERS
 from mmwsss.structures.artifacts import read_mask, write_class_names, write_mask
 from mmwsss.utils import atomic_write, load_checkpoint_safely
@@ -86,8 +85,8 @@ class SegmentationInferencer:
             raise ValueError(f'max_side={max_side} must be positive')
         cfg = read_config(config)
         self.checkpoint = checkpoint
-        self.model_digest = digest(plain(cfg.get('model')))
         self.model = load_model(cfg, checkpoint, device)
+        self.model_digest = model_digest(cfg)
         if not hasattr(self.model, 'decode_head'):
             raise ValueError('the config is not that of a segmentation model (it has no '
                              'decode_head); for a classifier use tools/infer_cams.py')

@@ -1,6 +1,5 @@
 """What the files of a folder were made with, so that others are not taken for them."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,14 +8,14 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from mmwsss.structures.artifacts import read_record, write_record
+from mmwsss.utils.io import digest
 
 SETTINGS = 'settings.json'
 
 
 def model_digest(cfg: Config) -> str:
     """Checksum of a config's ``model``, whose weights alone do not say how it infers."""
-    text = json.dumps(cfg.model.to_dict(), sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest(cfg.model.to_dict())
 
 
 def check_settings(folder: str | Path, settings: Mapping, what: str,

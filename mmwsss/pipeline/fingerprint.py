@@ -1,25 +1,18 @@
 """What a stage's result depends on, as a checksum that a moved folder does not change."""
 
-import hashlib
 import inspect
-import json
 import os
-import site
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import Registry
 
-import mmwsss
-from mmwsss import registry
-from mmwsss.utils.io import file_digest
+from mmwsss.utils.io import digest, file_digest
+from mmwsss.utils.option_types import registries
+from mmwsss.utils.traces import is_plugin
 
-# Code that a version stands for.
-INSTALLED = (os.path.dirname(mmwsss.__file__), *site.getsitepackages(),
-             site.getusersitepackages(), os.path.dirname(os.__file__))
 # They change nothing but the speed.
 SPEED = {'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'device', 'launcher'}
 
@@ -33,12 +26,6 @@ def plain(cfg: Any) -> Any:
     if isinstance(cfg, (list, tuple)):
         return [plain(value) for value in cfg]
     return cfg
-
-
-def digest(value: Any) -> str:
-    """Short checksum of a JSON-like value; the order of keys does not count."""
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def portable(value: Any, work_dir: str | Path) -> Any:
@@ -96,16 +83,11 @@ def file_digests(cfg: Any) -> list[str]:
 def code_digests(cfg: Any) -> list[str]:
     """Checksums of the files of the user's own classes that a config names by ``type``, and of
     those that they inherit from."""
-    files = {file for kind in _types(cfg) for found in registry_classes(kind)
-             for parent in inspect.getmro(found) if (file := _own_file(parent))}
+    names = {name.rpartition('.')[2] for name in _types(cfg)}
+    kinds = [one.module_dict[name] for one in registries() for name in names & set(one.module_dict)]
+    files = {file for kind in kinds if inspect.isclass(kind)
+             for parent in inspect.getmro(kind) if (file := _own_file(parent))}
     return sorted(file_digest(file) for file in files)
-
-
-def registry_classes(name: str) -> list[type]:
-    """Classes that a registry of mmwsss knows by this name."""
-    found = [kind.module_dict.get(name.rpartition('.')[2]) for kind in vars(registry).values()
-             if isinstance(kind, Registry)]
-    return [value for value in found if inspect.isclass(value)]
 
 
 def _types(cfg: Any) -> set[str]:
@@ -116,10 +98,6 @@ def _types(cfg: Any) -> set[str]:
 
 
 def _own_file(kind: type) -> str | None:
-    """File of a class, unless it is installed."""
+    """File of a class, unless it is of mmwsss or installed."""
     file = getattr(sys.modules.get(kind.__module__), '__file__', None)
-    if file is None or not os.path.isfile(file):
-        return None
-    inside = any(os.path.realpath(file).startswith(os.path.join(os.path.realpath(folder), ''))
-                 for folder in INSTALLED)
-    return None if inside else file
+    return file if file is not None and os.path.isfile(file) and is_plugin(file) else None

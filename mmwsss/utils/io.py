@@ -1,13 +1,14 @@
 """Files that are either whole or absent."""
 
 import hashlib
+import json
 import os
 import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 _operations = 0
 
@@ -89,6 +90,12 @@ def file_digest(path: str | Path) -> str:
         while block := file.read(1 << 20):
             checksum.update(block)
     return checksum.hexdigest()
+
+
+def digest(value: Any) -> str:
+    """Short checksum of a JSON-like value; the order of keys does not count."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_text(path: str | Path) -> str:

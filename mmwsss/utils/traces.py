@@ -15,6 +15,16 @@ _PACKAGES = {'site-packages', 'dist-packages'}
 WORKER = 'Original Traceback'  # in the text of an error that a data worker hands on
 
 
+def is_plugin(file: str) -> bool:
+    """Whether a file of code is the user's: not of mmwsss, Python or an installed package."""
+    return not file.startswith(_OWN) and not _is_foreign(file)
+
+
+def _is_foreign(file: str) -> bool:
+    return (not os.path.isabs(file) or file.startswith(_STDLIB)
+            or not _PACKAGES.isdisjoint(Path(file).parts))
+
+
 class Call(NamedTuple):
     """A line of a traceback."""
 
@@ -30,9 +40,7 @@ class Call(NamedTuple):
     @property
     def is_foreign(self) -> bool:
         """Whether it is in Python itself or in an installed package, or in no file."""
-        return not self.is_own and (
-            not os.path.isabs(self.file) or self.file.startswith(_STDLIB)
-            or not _PACKAGES.isdisjoint(Path(self.file).parts))
+        return not self.is_own and _is_foreign(self.file)
 
     def __str__(self) -> str:
         inside = self.file.startswith(os.path.join(os.getcwd(), ''))
