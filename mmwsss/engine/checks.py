@@ -8,6 +8,7 @@ from mmengine.logging import print_log
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmwsss.datasets.inspection import check_images
 from mmwsss.datasets.samplers import EpochIndex
 from mmwsss.models.classifiers.part_checks import check_data
 from mmwsss.utils.checkpoint import is_pretrained
@@ -42,6 +43,21 @@ def check_begins(model: nn.Module, max_epochs: int, max_iters: int | None = None
         print_log(f'the training ends after {max_epochs} epochs, so these never act: {begins}',
                   logger='current', level=30)
     return late
+
+
+def check_files(dataset: Any) -> None:
+    """Look at the image files of a training set (:func:`check_images`).
+
+    Args:
+        dataset: With mmengine's ``get_data_info``; others pass.
+
+    Raises:
+        ValueError: Some images are damaged; names the first.
+    """
+    if hasattr(dataset, 'get_data_info'):
+        infos = (dataset.get_data_info(index) for index in range(len(dataset)))
+        paths = (info['img_path'] for info in infos if 'img_path' in info)
+        check_images(list(dict.fromkeys(paths)))  # of a wrapper, some twice
 
 
 def check_samples(model: nn.Module, dataset: Any, max_epochs: int, late: Sequence[nn.Module] = (),

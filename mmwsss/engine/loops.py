@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, is_main_process
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import BaseLoop
 from torch import nn
@@ -16,7 +16,14 @@ from mmwsss.registry import LOOPS
 from mmwsss.utils.model_wrapper import unwrap_model
 
 from .batches import Batches
-from .checks import check_begins, check_classes, check_frozen, check_samples, check_unused
+from .checks import (
+    check_begins,
+    check_classes,
+    check_files,
+    check_frozen,
+    check_samples,
+    check_unused,
+)
 from .ema import EMA
 from .ranks import share_statistics
 
@@ -203,6 +210,8 @@ class WSSSTrainLoop(BaseLoop):
         check_classes(model, dataset)
         check_frozen(model, bool(cfg.get('load_from') or cfg.get('resume') or self._iter))
         check_unused(self.runner.model, getattr(model, 'wsss_modules', ()))
+        if is_main_process() and not self._iter:
+            check_files(dataset)
         check_samples(model, dataset, self._max_epochs, late,
                       lambda iteration: self.batches.locate(iteration)[0])
 

@@ -9,7 +9,7 @@ from mmengine.registry import FUNCTIONS, LOG_PROCESSORS, Registry
 from torch.utils.data import DataLoader
 
 from mmwsss.registry import DATA_SAMPLERS, HOOKS, LOOPS
-from mmwsss.utils.errors import constructor_options, did_you_mean
+from mmwsss.utils.errors import constructor_options, did_you_mean, propose
 
 # What mmengine's Runner takes out of a loader's config, beside the arguments of torch's.
 LOADER = {*inspect.signature(DataLoader.__init__).parameters, 'num_batch_per_epoch'} - {'self'}
@@ -33,10 +33,8 @@ def check_component(registry: Registry, cfg: Any, where: str, known: tuple = ())
         return
     kind = registry.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
     if kind is None:
-        near = did_you_mean(cfg['type'], [
-            name for one in (registry, registry.parent) if one for name in one.module_dict])
-        raise KeyError(f'{where}: there is no {registry.name} "{cfg["type"]}"{near} (one of your '
-                       'own must be imported through custom_imports)')
+        raise KeyError(f'{where}: there is no {registry.name} "{cfg["type"]}"'
+                       f'{propose([registry], cfg["type"])}')
     if inspect.isclass(kind):
         options = [*known, *constructor_options(kind)]
         _check_keys(f'{where}: {kind.__name__}', {*cfg} - {'type', '_scope_'}, options)

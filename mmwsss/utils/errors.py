@@ -9,6 +9,7 @@ import pkgutil
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .traces import WORKER, Call, calls, plugin_call
@@ -23,7 +24,7 @@ _MEMORY = 'memory ran out; lower the batch size, the size of the images or num_w
 _BROKEN = (ConnectionError, EOFError)
 _WORKERS = ('multiprocessing', os.path.join('torch', 'utils', 'data'))
 # Packages whose components go by their prefix.
-_SCOPES = ('mmseg', 'mmpretrain')
+SCOPES = ('mmseg', 'mmpretrain')
 
 
 def _registries() -> 'list[Registry]':
@@ -189,25 +190,19 @@ def _of_type(error: TypeError, text: str) -> str | None:
     return None
 
 
-def _proposal(error: KeyError, name: str, kind: str) -> str:
+def propose(registries: 'list[Registry]', name: str, scopes: Sequence[str] = SCOPES) -> str:
     """The end of a message on a component that is not registered: the nearest names, those of
     mmseg and mmpretrain with their prefix.
 
     Args:
-        error: Of the registry.
+        registries: Where its type was looked for.
         name: What the config says.
-        kind: Name of the registry.
+        scopes: The packages that it may be of.
     """
     prefix, _, bare = name.rpartition('.')
-    # A part of mmseg that lacks a part of its own means one of mmseg.
-    packages = {frame.f_globals.get('__name__', '').split('.')[0]
-                for frame, _ in traceback.walk_tb(error.__traceback__)}
-    scopes = (difflib.get_close_matches(prefix, _SCOPES, n=1)
-              or [scope for scope in _SCOPES if scope in packages] or _SCOPES)
+    scopes = difflib.get_close_matches(prefix, SCOPES, n=1) or scopes
     ours, theirs = [], {}  # without and with prefix, by the name without
-    for registry in _registries():
-        if registry.name != kind:
-            continue
+    for registry in registries:
         for one in (registry, registry.parent):
             ours += one.module_dict if one else ()
         for scope in scopes:
@@ -223,6 +218,16 @@ def _proposal(error: KeyError, name: str, kind: str) -> str:
         near = _either([full for one in difflib.get_close_matches(bare, theirs, n=3)
                         for full in theirs[one]])
     return f'{near} (one of your own must be imported through custom_imports)'
+
+
+def _of_registry(error: KeyError, name: str, kind: str) -> str:
+    """A component that is not registered, by the name of the registry."""
+    # A part of mmseg that lacks a part of its own means one of mmseg.
+    packages = {frame.f_globals.get('__name__', '').split('.')[0]
+                for frame, _ in traceback.walk_tb(error.__traceback__)}
+    registries = [registry for registry in _registries() if registry.name == kind]
+    scopes = [scope for scope in SCOPES if scope in packages] or SCOPES
+    return f'there is no {kind} "{name}"{propose(registries, name, scopes)}'
 
 
 def _of_custom_import(error: ImportError) -> str | None:
@@ -278,7 +283,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, KeyError):
         match = re.search(r'(\S+) is not in the (?:\w*::)?(.+?) registry', text)
         if match:
-            return f'there is no {match[2]} "{match[1]}"{_proposal(error, *match.groups())}'
+            return _of_registry(error, *match.groups())
         if text == 'gt_sem_seg':  # of mmseg's metrics
             return ('the images have no masks, so no metric can score them: set mask_dir or '
                     'seg_dir of the data set, or take val_evaluator and test_evaluator out '

@@ -16,6 +16,7 @@ _sie, _ssr = 'SimulatedInterImageErasing', 'SelfSupervisedRegularization'
 _mga = 'MultiGranularityAlignment'
 _no_pairs = {'train_dataloader.dataset.views': []}
 _acol = {'model.modules': [dict(type='ErasedClassification', ramp=30, by_epoch=False)]}
+_longer = {'train_cfg.max_epochs': 4}
 _average = {'model.head.type': 'GAPHead', 'pipeline.start.config': f'{_configs}/cam_voc6.py'}
 rows = [
     dict(name=_name, voc6=dict(
@@ -26,6 +27,7 @@ rows = [
         ('plain CAM', 'gap', None, {}),
         ('ACoL', 'gap', None, _acol),
         ('plain CAM with GPP', 'gpp', None, {}),
+        ('plain CAM with GPP, four times as long', 'gpp', None, _longer),
         ('AEFT', 'aeft', None, {}),
         ('SIE', 'ktse', [_sie], {}),
         ('SSR', 'ktse', [_ssr], _no_pairs),
@@ -36,6 +38,7 @@ rows = [
         ('MGA, global', 'ktse', [_mga], {'model.modules.0.local_weight': 0, **_no_pairs}),
         ('MGA', 'ktse', [_mga], _no_pairs),
         ('KTSE', 'ktse', None, {}),
+        ('KTSE, four times as long', 'ktse', None, _longer),
         ('KTSE, targets detached', 'ktse', None,
          {'model.modules.0.detach': True, 'model.modules.2.detach': True}),
         ('KTSE, average pooling', 'ktse', None, _average),

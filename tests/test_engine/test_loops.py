@@ -1,12 +1,15 @@
 """WSSSTrainLoop on a toy model: order, batch sizes, resume, EMA."""
 
 import copy
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from mmengine.dataset import pseudo_collate
+from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset, pseudo_collate
 from mmengine.model import BaseModel
 from mmengine.runner import BaseLoop, Runner
+from PIL import Image
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -51,13 +54,14 @@ class Toy(BaseModel):
         return dict(loss=out.square().mean() + self.other(noise).square().mean())
 
 
-def make_runner(tmp_path, train_cfg, model=None, size=10, optim=None, **kwargs):
+def make_runner(tmp_path, train_cfg, model=None, size=10, optim=None, dataset=None,
+                **kwargs):
     return Runner(
         model or Toy(),
         str(tmp_path),
         train_dataloader=dict(
-            batch_size=2, num_workers=0, dataset=Numbers(size), sampler=dict(type=EpochSampler),
-            drop_last=True, collate_fn=dict(type=pseudo_collate)),
+            batch_size=2, num_workers=0, dataset=dataset or Numbers(size),
+            sampler=dict(type=EpochSampler), drop_last=True, collate_fn=dict(type=pseudo_collate)),
         train_cfg=dict(type=WSSSTrainLoop, **train_cfg),
         optim_wrapper=optim or dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9)),
         default_hooks=dict(checkpoint=dict(type='WSSSCheckpointHook', interval=1, by_epoch=False)),
@@ -96,6 +100,33 @@ def test_resumed_equals_never_killed(tmp_path, stop):
     assert model.log == whole.log[stop:]
     for name, value in whole.state_dict().items():
         assert torch.equal(value, model.state_dict()[name]), name
+
+
+class Files(BaseDataset):
+    """An image file each."""
+
+    def load_data_list(self):
+        return [dict(img_path=str(path)) for path in sorted(Path(self.data_root).iterdir())]
+
+    def __getitem__(self, index):
+        return dict(index=int(index), epoch=getattr(index, 'epoch', -1))
+
+
+@pytest.mark.parametrize('wrapped', [
+    lambda data: data, lambda data: RepeatDataset(data, 2),
+    lambda data: ConcatDataset([data, data])])
+def test_damaged_images_are_found_before_the_first_step(tmp_path, wrapped):
+    images, model = tmp_path / 'images', Toy()
+    images.mkdir()
+    for index in range(4):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(images / f'{index}.png')
+    dataset = wrapped(Files(data_root=str(images)))
+    make_runner(tmp_path / 'a', dict(max_iters=1), model, dataset=dataset).train()
+    assert len(model.log) == 1
+    (images / '3.png').write_bytes((images / '3.png').read_bytes()[:-9])
+    with pytest.raises(ValueError, match='1 of 4 images are damaged, first: .*3.png'):
+        make_runner(tmp_path / 'b', dict(max_iters=1), model, dataset=dataset).train()
+    assert len(model.log) == 1
 
 
 def test_ema(tmp_path):

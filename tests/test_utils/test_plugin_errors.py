@@ -6,11 +6,13 @@ import os
 import sys
 
 import pytest
+from mmengine.registry import FUNCTIONS
 from torch.utils.data import DataLoader
 
 import mmwsss.models  # noqa: F401
 from mmwsss.inference import read_config
-from mmwsss.registry import DATASETS, MODELS
+from mmwsss.pipeline.runner_parts import check_component
+from mmwsss.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS
 from mmwsss.utils import register_all_modules
 from mmwsss.utils.errors import explain
 from mmwsss.utils.parallel import ALIKE, ordered_map
@@ -178,6 +180,18 @@ def test_components_of_other_packages(name, end):
     register_all_modules()
     line = line_of(MODELS.build, dict(type=name))
     assert line.startswith(f'there is no model "{name}"; ') and end in line
+
+
+@pytest.mark.parametrize('registry, name, end', [
+    (METRICS, 'SingleLabelMetric', 'did you mean mmpretrain.SingleLabelMetric?'),
+    (DATASETS, 'CityscapesDataset', 'did you mean mmseg.CityscapesDataset?'),
+    (HOOKS, 'CheckpointHok', 'did you mean CheckpointHook'),
+    (FUNCTIONS, 'pseudo_colate', 'did you mean pseudo_collate'),
+    (LOOPS, 'XYZ', ' (one of your own must be imported through custom_imports)')])
+def test_components_that_only_the_runner_builds(registry, name, end):
+    register_all_modules()
+    line = line_of(lambda cfg: check_component(registry, cfg, 'key'), dict(type=name))
+    assert line.startswith(f'key: there is no {registry.name} "{name}"') and end in line
 
 
 def test_the_loss_of_a_head_of_mmseg():

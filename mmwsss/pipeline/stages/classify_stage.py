@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
-
-from mmwsss.datasets.inspection import check_images
 from mmwsss.engine.checks import check_begins, check_classes, check_samples
 from mmwsss.registry import DATASETS, STAGES
 
@@ -43,9 +40,6 @@ class ClassifyStage(Stage):
             check_samples(model, dataset, epochs, late)
 
     def run(self, context: Any, folder: Path) -> dict:
-        if is_main_process():
-            infos = map(context.train_set.get_data_info, range(len(context.train_set)))
-            check_images([info['img_path'] for info in infos if 'img_path' in info])
         launch = dict(context.launch)
         for stage in self.before:
             if isinstance(stage, StartStage):
