@@ -20,6 +20,7 @@ from mmwsss.registry import DATASETS, TRANSFORMS
 from mmwsss.structures.artifacts import read_classes, read_mask
 from mmwsss.utils.images import IMG_SUFFIXES, image_size, images_below, only_file
 from mmwsss.utils.io import read_text
+from mmwsss.utils.parallel import is_first_of_node
 from mmwsss.utils.progress import track
 from mmwsss.utils.setup_env import freeze_imports
 
@@ -114,7 +115,7 @@ class PseudoMaskDataset(BaseSegDataset):
             (BECO's confidence masks). Pixels below ``confidence_threshold`` become 255.
         confidence_threshold: In [0, 1].
         img_suffix, mask_suffix: File endings; ``img_suffix=None`` looks for the usual ones.
-        verify: Whether to read all masks when the dataset is built.
+        verify: Whether to read all masks when the dataset is built, by one process a machine.
         max_refetch: 0: an image that fails is an error (mmengine would take another one).
         Others: as in mmseg.
 
@@ -236,7 +237,7 @@ class PseudoMaskDataset(BaseSegDataset):
                     f'{len(missing)} of the {len(records)} {what} of {source} are missing, first '
                     f'{missing[0]}; generate or copy them, or take the ids off the list{without}')
         self._check_names(records)
-        if self.verify:
+        if self.verify and is_first_of_node():
             # Decoding releases the GIL: VOC's 10,582 masks are read in seconds.
             with ThreadPoolExecutor(min(8, usable_cores())) as pool:
                 for _ in track(pool.map(self._check_record, records, chunksize=64),

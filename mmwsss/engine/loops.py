@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from mmengine.dist import get_rank, is_main_process
+from mmengine.dist import get_rank
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import BaseLoop
 from torch import nn
@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from mmwsss.models.classifiers import Progress
 from mmwsss.registry import LOOPS
 from mmwsss.utils.model_wrapper import unwrap_model
+from mmwsss.utils.parallel import is_first_of_node
 
 from .batches import Batches
 from .checks import (
@@ -210,7 +211,7 @@ class WSSSTrainLoop(BaseLoop):
         check_classes(model, dataset)
         check_frozen(model, bool(cfg.get('load_from') or cfg.get('resume') or self._iter))
         check_unused(self.runner.model, getattr(model, 'wsss_modules', ()))
-        if is_main_process() and not self._iter:
+        if is_first_of_node() and not self._iter:
             check_files(dataset)
         check_samples(model, dataset, self._max_epochs, late,
                       lambda iteration: self.batches.locate(iteration)[0])

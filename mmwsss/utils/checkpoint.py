@@ -14,6 +14,8 @@ from mmengine.config import Config
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import Tensor, nn
 
+from .parallel import is_first_of_node
+
 PathLike = str | Path
 
 SCRATCH = ('train from scratch with --cfg-options {option}model.backbone.init_cfg=None (and, for '
@@ -140,9 +142,8 @@ def load_from_url(url: str, map_location: Any = None) -> Any:
     """Download a file once per node into torch's hub folder and read it safely."""
     path = os.path.join(torch.hub.get_dir(), 'checkpoints', os.path.basename(url.split('?')[0]))
     error = None
-    # Nodes may share no folder; torch renames what is whole, so two may also write to one.
-    first = int(os.environ.get('LOCAL_RANK', dist.get_rank())) == 0
-    if first and not os.path.isfile(path):
+    # torch renames what is whole, so two nodes may also write to one folder.
+    if is_first_of_node() and not os.path.isfile(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         try:
             torch.hub.download_url_to_file(url, path, progress=False)

@@ -1,14 +1,22 @@
 """Work spread over processes, in order and with bounded memory."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cv2
+from mmengine import dist
 from torch.utils.data import DataLoader, Dataset
 
 from .traces import describe
 
 ALIKE = 20  # failures from the first item on that are one error, not one item
+
+
+def is_first_of_node() -> bool:
+    """Whether this process is the one of its machine that does what is done once a machine, since
+    nodes may share no folder."""
+    return int(os.environ.get('LOCAL_RANK', dist.get_rank())) == 0
 
 
 class _Work(Dataset):

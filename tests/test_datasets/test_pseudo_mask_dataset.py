@@ -161,6 +161,15 @@ def test_without_verification_the_mask_is_checked_when_read(root):
         dataset[0]
 
 
+def test_one_process_of_each_node_reads_the_masks(root, monkeypatch):
+    replace(root, 'b', np.full((6, 8), 9, np.uint8))
+    monkeypatch.setenv('LOCAL_RANK', '1')
+    build(root)
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    with pytest.raises(ValueError, match='b.png.*class id 9'):
+        build(root)
+
+
 @pytest.mark.parametrize('options, message', [
     (dict(metainfo=None), 'classes'),
     (dict(metainfo=dict(classes=('background', 'cat'))), 'background'),
