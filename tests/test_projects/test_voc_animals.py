@@ -207,6 +207,45 @@ def test_every_method_takes_its_first_steps(configs, without_weights):
             assert step == 0 or len(losses) > 1 or not model.wsss_modules, name
 
 
+def test_the_background_score_learns_alone(monkeypatch, without_weights):
+    """Of the first phase with gated pyramid pooling: the classifier is that of a training without
+    the module, bit for bit."""
+    from mmengine.config import Config
+
+    from mmwsss.models.classifiers import Progress
+    from mmwsss.registry import MODELS
+    from mmwsss.structures import WSSSDataSample
+    from mmwsss.utils import register_all_modules
+    register_all_modules()
+    monkeypatch.chdir(ROOT)
+    cfg = Config.fromfile('projects/voc_animals/configs/cam-gpp_voc6.py')
+    images = list(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
+    samples = [WSSSDataSample(gt_label=torch.eye(6)[label]) for label in (0, 1)]
+    trained, background = [], []
+    for modules in (cfg.model.modules, []):
+        torch.manual_seed(0)
+        model = MODELS.build(without_weights(dict(cfg.model.to_dict(), modules=modules))).train()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        batch = model.data_preprocessor(
+            dict(inputs=dict(image=images), data_samples=dict(image=samples)), True)
+        for step in range(3):
+            model.set_progress(Progress(0, step))
+            losses = model(**batch, mode='loss')
+            optimizer.zero_grad()
+            sum(losses.values()).backward()
+            optimizer.step()
+            if modules:
+                background.append(losses['background.loss_intra'].item())
+        state = dict(model.network('student').state_dict())
+        row = state['head.classifier.weight'][:1].clone()
+        state['head.classifier.weight'] = state['head.classifier.weight'][1:]
+        trained.append((row, state))
+    (learned, with_module), (initial, without) = trained
+    assert background[-1] < background[0] and not torch.equal(learned, initial)
+    for key, value in without.items():
+        assert torch.equal(value, with_module[key]), key
+
+
 def test_the_segmentor_has_the_classes_of_the_masks(monkeypatch):
     from mmengine.config import Config
     monkeypatch.chdir(ROOT)
