@@ -16,6 +16,8 @@ _sie, _ssr = 'SimulatedInterImageErasing', 'SelfSupervisedRegularization'
 _mga = 'MultiGranularityAlignment'
 _no_pairs = {'train_dataloader.dataset.views': []}
 _acol = {'model.modules': [dict(type='ErasedClassification', ramp=30, by_epoch=False)]}
+_full = {'model.modules.0.fg_weight': 1., 'model.modules.0.complex_fg': True,
+         'model.modules.0.relu_cam': True}
 _longer = {'train_cfg.max_epochs': 4}
 _average = {'model.head.type': 'GAPHead', 'pipeline.start.config': f'{_configs}/cam_voc6.py'}
 rows = [
@@ -31,6 +33,7 @@ rows = [
         ('AEFT', 'aeft', None, {}),
         ('SIE', 'ktse', [_sie], {}),
         ('SSR', 'ktse', [_ssr], _no_pairs),
+        ('SSR, foreground at full weight', 'ktse', [_ssr], {**_no_pairs, **_full}),
         ('SSR, labels of the first phase', 'ssr-first', None, {}),
         ('SSR, ground truth for labels', 'ssr-truth', None, {}),
         ('SIE + SSR', 'ktse', [_sie, _ssr], {}),
