@@ -34,10 +34,8 @@ class BackgroundScore(SelfSupervisedRegularization):
                   'set embed_channels')
         self._classifier = [model.head.classifier]  # in a list: it stays the head's
 
-    def pixel_logits(self, views: Views, name: str) -> Tensor:
+    def scores(self, views: Views, name: str) -> Tensor:
         output, classifier = views[name], self._classifier[0]
         bias = None if classifier.bias is None else classifier.bias[:1]
         bg = F.conv2d(output.extra['embedding'].detach(), classifier.weight[:1], bias)
-        return F.interpolate(
-            torch.cat([bg, output.cam.detach()], dim=1), views.image(name).shape[-2:],
-            mode='bilinear', align_corners=False)
+        return torch.cat([bg, output.cam.detach()], dim=1)

@@ -293,9 +293,13 @@ class SelfSupervisedRegularization(WSSSModule):
         return refiners.confident_labels(
             cam.detach(), labels, self.high, self.low, self.refiner, image, relu=self.relu_cam)
 
+    def scores(self, views: Views, name: str) -> Tensor:
+        """Raw scores of a view that are supervised, ``(N, C + 1, h, w)``, background first."""
+        return views[name].scores
+
     def pixel_logits(self, views: Views, name: str) -> Tensor:
         """Scores of a view at the size of its image, ``(N, C + 1, H, W)``, background first."""
-        logits = views[name].scores
+        logits = self.scores(views, name)
         if self.relu_logits:
             logits = F.relu(logits)
         return F.interpolate(
