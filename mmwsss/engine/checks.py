@@ -207,17 +207,23 @@ def check_paramwise(model: nn.Module, optim_wrapper: Mapping) -> None:
     reads and with the model.
 
     Raises:
-        TypeError: An option that it does not read.
+        TypeError: An option that it does not read, or something else than a dict.
     """
     cfg = optim_wrapper.get('paramwise_cfg') or {}
     kind = optim_wrapper.get('constructor', 'DefaultOptimWrapperConstructor')
     if not cfg or getattr(kind, '__name__', kind) != 'DefaultOptimWrapperConstructor':
         return
-    custom = cfg.get('custom_keys') or {}
+
+    def options(where: str, given: Any) -> Mapping:
+        if not isinstance(given, Mapping):
+            raise TypeError(f'optim_wrapper.paramwise_cfg{where} must be a dict, not {given!r}')
+        return given
+
+    custom = options('.custom_keys', options('', cfg).get('custom_keys') or {})
     for where, keys, known in (('', cfg, PARAMWISE), *(
             (f'.custom_keys[{name!r}]', one, ('lr_mult', 'decay_mult'))
             for name, one in custom.items())):
-        for key in sorted(set(keys) - set(known)):
+        for key in sorted(set(options(where, keys)) - set(known)):
             raise TypeError(f'optim_wrapper.paramwise_cfg{where} has no option "{key}"'
                             f'{did_you_mean(key, list(known))}')
     names = [name for name, _ in model.named_parameters()]

@@ -1,6 +1,7 @@
 """The field's parameter groups, several optimizers from a config, AMP on a CPU."""
 
 import copy
+import re
 
 import pytest
 import torch
@@ -250,5 +251,9 @@ def test_keys_of_no_parameter_are_named(monkeypatch):
     assert len(said) == 1 and 'no parameter has "haed" in its name; did you mean head' in said[0]
     with pytest.raises(TypeError, match='paramwise_cfg has no option "bias_lr_mul"'):
         checks.check_paramwise(model, dict(paramwise_cfg=dict(bias_lr_mul=2.)))
+    for wrong, where in (('lr_mult=2', ''), (dict(custom_keys='head'), '.custom_keys'),
+                         (dict(custom_keys=dict(head=10.)), ".custom_keys['head']")):
+        with pytest.raises(TypeError, match=re.escape(f'paramwise_cfg{where} must be a dict, not')):
+            checks.check_paramwise(model, dict(paramwise_cfg=wrong))
     checks.check_paramwise(model, dict(  # one of our own, which checks by itself
         constructor='WSSSOptimWrapperConstructor', paramwise_cfg=dict(new_layers=('head', ))))

@@ -246,6 +246,32 @@ def test_the_background_score_learns_alone(monkeypatch, without_weights):
         assert torch.equal(value, with_module[key]), key
 
 
+def test_seeds_of_the_pixel_scores(monkeypatch):
+    from mmwsss.models import WSSSClassifier
+    from mmwsss.models.utils.multi_scale import multi_scale_cam
+    from mmwsss.registry import MODELS
+    from mmwsss.utils import register_all_modules
+    register_all_modules()
+    monkeypatch.chdir(ROOT)
+    import projects.voc_animals.background  # noqa: F401
+    head = dict(type='PixelScoreHead', num_classes=3, in_channels=512, embed_channels=8)
+    with pytest.raises(ValueError, match='set background=True'):
+        MODELS.build(head)
+    torch.manual_seed(0)
+    model = WSSSClassifier(
+        dict(type='mmpretrain.ResNet', depth=18), dict(head, background=True)).eval()
+    images, labels = torch.randn(2, 3, 96, 96), torch.tensor([[1., 0, 1], [0, 1, 0]])
+    cams, background = multi_scale_cam(model, images, labels, (1., ), background=True)
+    with torch.no_grad():
+        prob = sum(
+            model.extract(x).scores.softmax(1).flip(flip)
+            for x, flip in ((images, ()), (images.flip(-1), (-1, )))) / 2
+    prob = torch.nn.functional.interpolate(prob, (96, 96), mode='bilinear', align_corners=False)
+    expected = prob / (prob.amax((2, 3), keepdim=True) + 1e-5)
+    expected[:, 1:] *= labels[:, :, None, None]
+    torch.testing.assert_close(torch.cat([background, cams], dim=1), expected, atol=1e-4, rtol=0)
+
+
 def test_the_segmentor_has_the_classes_of_the_masks(monkeypatch):
     from mmengine.config import Config
     monkeypatch.chdir(ROOT)

@@ -224,9 +224,8 @@ class SelfSupervisedRegularization(WSSSModule):
         high: Background score above which a foreground pixel is confident (eq. 4).
         low: Background score that no CAM reaches at a confident background pixel.
         relu_cam: Drop negative evidence before a CAM is divided by its maximum (eq. 1 and 4). The
-            code does not, and that changes the softmax and the refinement at every pixel, not only
-            in maps that are negative everywhere: 10 to 23 % of the pixels get another label, in one
-            case .62/.16/.22 background/foreground/ignored against .45/.22/.32 with the ReLU.
+            code does not: 10 to 23 % of the pixels get another label, in one case .62/.16/.22
+            background/foreground/ignored against .45/.22/.32 with the ReLU.
         refiner: Config of the refinement of the scores; None: off.
         truncate: Cut the colours off to whole levels 0..255 before the refinement (code).
         fg_weight: Weight of the cross entropy on confident foreground (eq. 5); background has 1.
@@ -236,8 +235,10 @@ class SelfSupervisedRegularization(WSSSModule):
         inter_threshold: Foreground response from which on a pixel counts there.
         inter_detach: No gradient through the best score (code).
         relu_logits: ReLU of the scores in eq. 5 to 7 (code; the paper has none). A background
-            channel whose scores are all negative when the module begins then has no gradient and
-            stays so (``loss_intra`` at ``ln(C + 1)``): seen from scratch, not from ImageNet.
+            channel that is negative everywhere when the module begins then has no gradient
+            (``loss_intra`` stays at ``ln(C + 1)``): seen from scratch, not from ImageNet.
+        teacher: Network whose CAM gives the labels: ``'student'`` (paper and code), ``'teacher'``
+            (EMA weights; labels that follow the CAM slowly, or not at all) or ``'frozen'``.
         weight, begin, ramp, by_epoch, name: See :class:`WSSSModule`; code: ``begin=10``.
 
     Raises:
@@ -258,6 +259,7 @@ class SelfSupervisedRegularization(WSSSModule):
                  inter_threshold: float = 0.2,
                  inter_detach: bool = True,
                  relu_logits: bool = True,
+                 teacher: str = 'student',
                  **kwargs):
         super().__init__(**kwargs)
         if not 0 <= low <= high <= 1:
@@ -275,6 +277,8 @@ class SelfSupervisedRegularization(WSSSModule):
         self.inter_threshold = inter_threshold
         self.inter_detach = inter_detach
         self.relu_logits = relu_logits
+        self.teacher = teacher
+        self.networks = (teacher, )
 
     def check(self, model: nn.Module) -> None:
         self.need_background(model)
@@ -308,11 +312,11 @@ class SelfSupervisedRegularization(WSSSModule):
     @torch.no_grad()
     def pseudo_labels(self, views: Views) -> tuple[Tensor, Tensor | None]:
         """Confident labels of ``image``, and of ``concat`` if there is such a view."""
-        cam, labels, image = views['image'].cam, views.cpu_labels(), views.image()
-        size = len(image)
+        cam, labels = views('image', self.teacher, grad=False).cam, views.cpu_labels()
+        image, size = views.image(), len(views.image())
         n = len(views.labels('concat')) if 'concat' in views else 0
         if n:
-            cam = torch.cat([cam, views('paired', grad=False, rows=n).cam])
+            cam = torch.cat([cam, views('paired', self.teacher, grad=False, rows=n).cam])
             labels = torch.cat([labels, views.cpu_labels('paired')[:n]])
             image = torch.cat([image, views.image('paired')[:n]])
         pseudo = self.confident(cam, labels, image)

@@ -1,4 +1,5 @@
-# AffinityNet (PSA) on EfficientNet-Lite0, images of gap_voc6.py. prior_dir: scores of
+# AffinityNet (PSA) on EfficientNet-Lite0, images of gap_voc6.py once: the backbone learns at output
+# stride 8, where a step takes as long as five of IRNet's. prior_dir: scores of
 # generate_masks.py --refine affinity; the pipeline of a config with affinity=dict(config=THIS,
 # labels=dict(type='AffinityScores')) makes them by itself.
 _base_ = './gap_voc6.py'
@@ -12,6 +13,7 @@ model = dict(
         model='tf_efficientnet_lite0',
         output_stride=8,
         out_indices=(2, 3, 4),
+        frozen_stages=2,
         init_cfg=dict(type='Pretrained', checkpoint=_base_.weights)),
     in_channels=(40, 112, 320),
     channels=(32, 64, 128),
@@ -35,7 +37,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=3e-5, weight_decay=1e-2),
     paramwise_cfg=dict(custom_keys=dict(reduce=dict(lr_mult=100.), fuse=dict(lr_mult=100.))))
-train_cfg = dict(max_epochs=3)
+train_cfg = dict(max_epochs=1)
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None
 pipeline = dict(_delete_=True)

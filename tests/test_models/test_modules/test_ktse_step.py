@@ -106,6 +106,26 @@ def test_any_subset_is_legal(modules, names, crop):
     sum(losses.values()).backward()
 
 
+def test_ssr_labels_of_a_teacher_do_not_follow_the_student():
+    def pseudo(module):
+        views = model.views(*batch(4, 64))
+        module.add_views(views)
+        return module.pseudo_labels(views)[0]
+
+    model = classifier(
+        *(dict(SSR, refiner=None, relu_cam=True, teacher=network, name=network)
+          for network in ('student', 'frozen', 'teacher')), teacher=True)
+    model.teacher.backbone.load_state_dict(model.backbone.state_dict())
+    model.teacher.head.load_state_dict(model.head.state_dict())
+    first = [pseudo(module) for module in model.wsss_modules]
+    assert all(torch.equal(first[0], labels) for labels in first) and first[0].unique().numel() > 1
+    with torch.no_grad():
+        model.backbone.conv.weight.normal_()
+    student, frozen, teacher = (pseudo(module) for module in model.wsss_modules)
+    assert torch.equal(teacher, first[0])
+    assert torch.equal(student, frozen) and not torch.equal(student, first[0])
+
+
 def test_soft_erasing_gives_gradient_through_the_mask_and_hard_erasing_does_not():
     for module, passes in ((dict(AEFT, repulse_weight=0), True), (ACOL, False)):
         model = classifier(module)
