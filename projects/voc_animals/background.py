@@ -1,11 +1,10 @@
-"""A background score that is learned before the second phase begins, and seeds that use it."""
+"""A background score that is learned before the second phase begins."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmwsss.models.classifiers import Views
-from mmwsss.models.heads import CAMOutput, GPPHead
 from mmwsss.models.modules import SelfSupervisedRegularization
 from mmwsss.registry import MODELS
 
@@ -40,38 +39,3 @@ class BackgroundScore(SelfSupervisedRegularization):
         bias = None if classifier.bias is None else classifier.bias[:1]
         bg = F.conv2d(output.extra['embedding'].detach(), classifier.weight[:1], bias)
         return torch.cat([bg, output.cam.detach()], dim=1)
-
-
-@MODELS.register_module()
-class PixelScoreHead(GPPHead):
-    """Gated pyramid pooling whose seeds are the pixel scores that eq. 5 of KTSE trains, the softmax
-    over background and classes, where :class:`GPPHead` has the CAM and a threshold.
-
-    Args:
-        args, kwargs: See :class:`GPPHead`; ``background`` must be true.
-
-    Raises:
-        ValueError: No background score.
-    """
-
-    own_background = True
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if not self.background:
-            raise ValueError('PixelScoreHead scores the background itself: set background=True')
-
-    def infer_scores(self, output: CAMOutput, flip: bool) -> Tensor:
-        """
-        Args:
-            output: Of N images, with ``flip`` followed by their N mirror images.
-            flip: See ``output``.
-
-        Returns:
-            Mean probabilities ``(N, C + 1, h, w)``, background first.
-        """
-        prob = output.scores.float().softmax(1)
-        if not flip:
-            return prob
-        straight, mirrored = prob.chunk(2)
-        return (straight + mirrored.flip(-1)) / 2

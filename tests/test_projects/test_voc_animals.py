@@ -253,7 +253,7 @@ def test_seeds_of_the_pixel_scores(monkeypatch):
     from mmwsss.utils import register_all_modules
     register_all_modules()
     monkeypatch.chdir(ROOT)
-    import projects.voc_animals.background  # noqa: F401
+    import projects.voc_animals.pixel_scores  # noqa: F401
     head = dict(type='PixelScoreHead', num_classes=3, in_channels=512, embed_channels=8)
     with pytest.raises(ValueError, match='set background=True'):
         MODELS.build(head)

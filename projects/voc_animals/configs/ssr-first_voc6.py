@@ -1,7 +1,7 @@
 # SSR by labels that are made of the first phase's CAM, and so stay: a teacher that hardly moves.
 # Both terms of eq. 5 have full weight, and the seeds are the scores that it trains.
 _base_ = './gpp_voc6.py'
-custom_imports = dict(imports=['projects.voc_animals.background'], allow_failed_imports=False)
+custom_imports = dict(imports=['projects.voc_animals.pixel_scores'], allow_failed_imports=False)
 
 ssr = dict(
     type='SelfSupervisedRegularization', teacher='teacher', low=0.05, fg_weight=1.,

@@ -1,7 +1,7 @@
 # The bound of SSR: the ground truth of all training images for labels. No WSSS method.
 _base_ = './gpp_voc6.py'
 custom_imports = dict(
-    imports=['projects.voc_animals.background', 'projects.voc_animals.labels'],
+    imports=['projects.voc_animals.labels', 'projects.voc_animals.pixel_scores'],
     allow_failed_imports=False)
 
 ssr = dict(
