@@ -1,6 +1,6 @@
-# voc6: pseudo masks of the second phases of two_phase.py, by dense CRF, PSA and IRN.
+# voc6: pseudo masks of the second phases of two_phase.py, by dense CRF, PAR, PSA and IRN.
 #   python tools/reproduce.py projects/voc_animals/masks.py --data voc6 --seeds 0
-title = 'voc6: pseudo masks by dense CRF, PSA and IRN'
+title = 'voc6: pseudo masks by dense CRF, PAR, PSA and IRN'
 paper = 'voc_animals'
 kind = 'table'
 source = 'none: images of our own choice'
@@ -33,12 +33,21 @@ _own = dict(_refiners, IRN={
         labels=dict(type='IRLabel', fg='own', bg='own', bg_factor=0.5)),
     'pipeline.mask': dict(
         _delete_=True, type='IRNMask', bg='own', power=1.5, beta=10, log_steps=6)})
+# The best threshold of SEAM's flat CAM is .80.
+_flat = dict(_refiners, IRN=dict(_refiners['IRN'], **{
+    'pipeline.affinity': dict(
+        config=f'{_configs}/irnet_voc6.py', labels=dict(type='IRLabel', fg=0.85, bg=0.65))}))
+# KTSE's labels are refined by PAR.
+_par = dict(
+    PAR={**_no_training_cams, 'pipeline.mask': dict(_delete_=True, type='PARMask', bg='oracle')},
+    CRF=_no_training_cams)
 rows = [
     dict(name=f'{_name}, {_refiner}', voc6=dict(
         config=f'{_configs}/{_config}_voc6.py',
         options={'pipeline.baseline': None, 'pipeline.segment': None, **_options, **_more}))
     for _name, _config, _more, _known in (
-        ('plain CAM', 'gap', {}, _refiners), ('SEAM', 'seam', {}, _refiners),
+        ('plain CAM', 'gap', {}, _refiners), ('plain CAM with GPP', 'gpp', {}, _par),
+        ('SEAM', 'seam', {}, _flat),
         ('EADER', 'eader', {}, _refiners), ('KTSE', 'ktse', {}, _refiners),
         ('SIPE + CSD', 'csd_sipe', _prior, _own))
     for _refiner, _options in _known.items()]

@@ -34,8 +34,6 @@ rows = [
         ('SIE', 'ktse', [_sie], {}),
         ('SSR', 'ktse', [_ssr], _no_pairs),
         ('SSR, foreground at full weight', 'ktse', [_ssr], {**_no_pairs, **_full}),
-        ('SSR, labels of the first phase', 'ssr-first', None, {}),
-        ('SSR, ground truth for labels', 'ssr-truth', None, {}),
         ('SIE + SSR', 'ktse', [_sie, _ssr], {}),
         ('MGA, local', 'ktse', [_mga], {'model.modules.0.global_weight': 0, **_no_pairs}),
         ('MGA, global', 'ktse', [_mga], {'model.modules.0.local_weight': 0, **_no_pairs}),
