@@ -26,7 +26,7 @@ _refiners = dict(
 _prior = {'pipeline.prior': dict(
     _delete_=True, config=f'{_configs}/sipe_voc6.py', affinity=None,
     mask=dict(type='CRFMask', preset='irn_label', unary='labels', bg='own'))}
-# IRN with the background that SIPE scores itself, as in its paper.
+# IRN with the background that the network scores itself, as in SIPE's paper.
 _own = dict(_refiners, IRN={
     'pipeline.affinity': dict(
         config=f'{_configs}/irnet_voc6.py',
@@ -48,6 +48,6 @@ rows = [
     for _name, _config, _more, _known in (
         ('plain CAM', 'gap', {}, _refiners), ('plain CAM with GPP', 'gpp', {}, _par),
         ('SEAM', 'seam', {}, _flat),
-        ('EADER', 'eader', {}, _refiners), ('KTSE', 'ktse', {}, _refiners),
+        ('EADER', 'eader', {}, _refiners), ('KTSE', 'ktse', {}, _own),
         ('SIPE + CSD', 'csd_sipe', _prior, _own))
     for _refiner, _options in _known.items()]

@@ -19,6 +19,7 @@ rows = [
             'pipeline.baseline': None, 'pipeline.segment': None}))
     for _name, _config in (
         ('SSR, labels of the first phase', 'ssr-first'),
+        ('KTSE', 'ktse'),
         ('SSR, ground truth for labels', 'ssr-truth'),
         ('SIPE', 'sipe'),
         ('SIPE + CSD', 'csd_sipe'))]

@@ -339,7 +339,7 @@ def test_second_phases_share_their_start(monkeypatch, tmp_path, file):
             if refiner in ('psa', 'irn'):  # as the config that runs it alone
                 cfg = variant.pipeline.context.cfg.pipeline
                 alone = Config.fromfile(f'projects/voc_animals/configs/{refiner}_voc6.py').pipeline
-                if row.name == 'SIPE + CSD, IRN':  # by the background that SIPE scores
+                if row.name in ('KTSE, IRN', 'SIPE + CSD, IRN'):  # by the own background
                     alone.mask.update(bg='own', power=1.5)
                     alone.affinity.labels = dict(
                         type='IRLabel', fg='own', bg='own', bg_factor=0.5)

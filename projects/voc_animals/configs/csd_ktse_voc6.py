@@ -1,5 +1,5 @@
-# CSD on ktse_voc6.py, whose masks are the prior.
-_base_ = './ktse_voc6.py'
+# CSD on ktse-code_voc6.py, whose masks are the prior.
+_base_ = './ktse-code_voc6.py'
 
 csd = dict(
     type='CrossDomainDecoupling', variant='confident', fg_weight=1., bg_weight=0.1,
@@ -9,5 +9,5 @@ train_dataloader = dict(
     dataset=dict(prior_dir='prior_masks', views=[
         dict(type='PairedView'), dict(type='CrossDomainView')]))
 pipeline = dict(
-    prior='projects/voc_animals/configs/ktse_voc6.py',
-    baseline='projects/voc_animals/configs/ktse_voc6.py')
+    prior='projects/voc_animals/configs/ktse-code_voc6.py',
+    baseline='projects/voc_animals/configs/ktse-code_voc6.py')
