@@ -23,5 +23,5 @@ rows = [
     dict(name='AEFT', voc='configs/aeft/aeft_r38_voc.py',
          voc6='projects/voc_animals/configs/aeft_voc6.py', published=dict(seed=56.0, mask=71.0)),
     dict(name='KTSE', voc='configs/ktse/ktse_r38_voc.py', shapes='configs/demo/ktse_shapes.py',
-         voc6='projects/voc_animals/configs/ktse_voc6.py',
+         voc6='projects/voc_animals/configs/ktse-code_voc6.py',
          published=dict(seed=67.0, mask=73.8))]

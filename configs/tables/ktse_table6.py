@@ -7,7 +7,7 @@ note = 'On Shapes the base is the plain CAM with the layers of KTSE, not GPP.'
 columns = [
     dict(key='seed', title='seed', stage='cam', split='train', metric='mIoU@oracle',
          voc={'pipeline.cam.relu': 'each'})]
-_shapes, _voc6 = 'configs/demo/ktse_shapes.py', 'projects/voc_animals/configs/ktse_voc6.py'
+_shapes, _voc6 = 'configs/demo/ktse_shapes.py', 'projects/voc_animals/configs/ktse-code_voc6.py'
 _sie, _ssr = 'SimulatedInterImageErasing', 'SelfSupervisedRegularization'
 _mga = 'MultiGranularityAlignment'
 rows = [
