@@ -1,7 +1,7 @@
 """Mistakes in a config that would train for nothing, found before the first step."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.logging import print_log
@@ -214,18 +214,18 @@ def check_paramwise(model: nn.Module, optim_wrapper: Mapping) -> None:
     if not cfg or getattr(kind, '__name__', kind) != 'DefaultOptimWrapperConstructor':
         return
 
-    def options(where: str, given: Any) -> Mapping:
-        if not isinstance(given, Mapping):
-            raise TypeError(f'optim_wrapper.paramwise_cfg{where} must be a dict, not {given!r}')
-        return given
-
-    custom = options('.custom_keys', options('', cfg).get('custom_keys') or {})
-    for where, keys, known in (('', cfg, PARAMWISE), *(
-            (f'.custom_keys[{name!r}]', one, ('lr_mult', 'decay_mult'))
-            for name, one in custom.items())):
-        for key in sorted(set(options(where, keys)) - set(known)):
+    def check(where: str, options: Any, known: Iterable[str]) -> None:
+        if not isinstance(options, Mapping):
+            raise TypeError(f'optim_wrapper.paramwise_cfg{where} must be a dict, not {options!r}')
+        for key in sorted(set(options) - set(known)):
             raise TypeError(f'optim_wrapper.paramwise_cfg{where} has no option "{key}"'
                             f'{did_you_mean(key, list(known))}')
+
+    check('', cfg, PARAMWISE)
+    custom = cfg.get('custom_keys') or {}
+    check('.custom_keys', custom, custom)  # parts of names, compared with the model below
+    for name, one in custom.items():
+        check(f'.custom_keys[{name!r}]', one, ('lr_mult', 'decay_mult'))
     names = [name for name, _ in model.named_parameters()]
     for key in custom:
         if not any(key in name for name in names):

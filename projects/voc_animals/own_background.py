@@ -12,14 +12,16 @@ columns = [
     dict(key='oracle', title='best threshold, val', stage='cam', split='val',
          metric='mIoU@oracle')]
 _configs = 'projects/voc_animals/configs'
+_ssr = ['SelfSupervisedRegularization']
+_alone = {'model.modules.0.inter_weight': 0, 'train_dataloader.dataset.views': []}
 rows = [
     dict(name=_name, voc6=dict(
-        config=f'{_configs}/{_config}_voc6.py', options={
+        config=f'{_configs}/{_config}_voc6.py', modules=_modules, options={
             'pipeline.stages': dict(cam=dict(type='CAMStage', train=False), mask=None),
-            'pipeline.baseline': None, 'pipeline.segment': None}))
-    for _name, _config in (
-        ('SSR, labels of the first phase', 'ssr-first'),
-        ('KTSE', 'ktse'),
-        ('SSR, ground truth for labels', 'ssr-truth'),
-        ('SIPE', 'sipe'),
-        ('SIPE + CSD', 'csd_sipe'))]
+            'pipeline.baseline': None, 'pipeline.segment': None, **_options}))
+    for _name, _config, _modules, _options in (
+        ('KTSE', 'ktse', None, {}),
+        ('SSR, labels of the first phase', 'ktse', _ssr, _alone),
+        ('SSR, ground truth for labels', 'ssr-truth', None, {}),
+        ('SIPE', 'sipe', None, {}),
+        ('SIPE + CSD', 'csd_sipe', None, {}))]

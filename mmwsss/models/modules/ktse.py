@@ -313,7 +313,7 @@ class SelfSupervisedRegularization(WSSSModule):
     def pseudo_labels(self, views: Views) -> tuple[Tensor, Tensor | None]:
         """Confident labels of ``image``, and of ``concat`` if there is such a view."""
         cam, labels = views('image', self.teacher, grad=False).cam, views.cpu_labels()
-        image, size = views.image(), len(views.image())
+        image, size = views.image(), len(cam)
         n = len(views.labels('concat')) if 'concat' in views else 0
         if n:
             cam = torch.cat([cam, views('paired', self.teacher, grad=False, rows=n).cam])
